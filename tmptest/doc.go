@@ -1,0 +1,2 @@
+// Package tmptest is the rule book of tmpproof.
+package tmptest
