@@ -1,0 +1,128 @@
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// envVar tells the child which descriptor leads to its parent, and which set
+// of calls to stop at: "3:1".
+const envVar = "TMPPROOF_SUPERVISE"
+
+// hyperFD is the descriptor of an fsync that is no fsync but a message to the
+// parent. It is never open: without a parent the kernel answers EBADF.
+const hyperFD = 0x746d7070
+
+// Child is the child's end. After Attach there is no descriptor behind it, so
+// that a victim that closes everything cannot cut it: messages are system
+// calls that the parent answers.
+type Child struct{}
+
+// Attach installs the filter on all threads of this process and hands the
+// listener to the parent. From here on every call of the chosen set, in this
+// process and in what it starts, waits for the parent's answer. The filter
+// cannot be taken off again.
+func Attach() (*Child, error) {
+	v := os.Getenv(envVar)
+	if err := os.Unsetenv(envVar); err != nil {
+		return nil, err
+	}
+	fds, sets, ok := strings.Cut(v, ":")
+	ctl, err := strconv.Atoi(fds)
+	set, err2 := strconv.Atoi(sets)
+	if !ok || err != nil || err2 != nil {
+		return nil, fmt.Errorf("%s=%q: this process was not started by a supervisor", envVar, v)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := install(ctl, Set(set)); err != nil {
+		// The parent reads the reason; nothing is filtered yet.
+		_ = unix.Sendmsg(ctl, []byte(err.Error()), nil, nil, unix.MSG_NOSIGNAL)
+		return nil, err
+	}
+	c := &Child{}
+	return c, c.selfTest()
+}
+
+// install does nothing between the filter and the hand-over that the filter
+// stops: sendmsg is not in it, and the parent serves before close is answered.
+func install(ctl int, set Set) error {
+	p := program(set)
+	nnp := false
+	flags := uint(filterFlags | waitKillable)
+	for {
+		fd, errno := seccompFilter(p, flags)
+		switch {
+		case errno == 0:
+			mode := "killable"
+			if flags&waitKillable == 0 {
+				mode = "interruptible"
+			}
+			err := unix.Sendmsg(ctl, []byte(handover+mode), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
+			// A copy of the listener in the child would keep a dead
+			// supervisor's callers waiting for ever.
+			_ = unix.Close(fd)
+			_ = unix.Close(ctl)
+			if err != nil {
+				return fmt.Errorf("handing the listener over: %w", err)
+			}
+			return nil
+		case errno == unix.EACCES && !nnp:
+			// Without CAP_SYS_ADMIN. Root keeps its set-uid children.
+			if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+				return fmt.Errorf("prctl(PR_SET_NO_NEW_PRIVS): %w", err)
+			}
+			nnp = true
+		case errno == unix.EINVAL && flags&waitKillable != 0:
+			flags &^= waitKillable // before 5.19
+		default:
+			return fmt.Errorf("seccomp(SECCOMP_SET_MODE_FILTER, NEW_LISTENER|TSYNC): %w%s", errno, because(errno))
+		}
+	}
+}
+
+// because says what an errno of seccomp(2) means here.
+func because(errno unix.Errno) string {
+	switch errno {
+	case unix.EBUSY:
+		return " (another seccomp listener watches this process already: a container manager, or a supervisor that supervises)"
+	case unix.EINVAL:
+		return " (a kernel before 5.7, or one without listeners such as gVisor)"
+	case unix.ENOSYS:
+		return " (the kernel or a sandbox has no seccomp)"
+	case unix.EPERM, unix.EACCES:
+		return " (a sandbox refuses seccomp)"
+	case unix.ESRCH:
+		return " (a thread of this process has another filter)"
+	}
+	return ""
+}
+
+// ErrEarlyExit is returned by Start when the child ended before it called
+// Attach.
+var ErrEarlyExit = errors.New("the child ended before it was supervised")
+
+// errGone is what a child gets when its parent is no longer there.
+var errGone = errors.New("the supervisor is gone")
+
+// Call sends a message to the parent and waits for its answer. data is read
+// by the parent before it answers.
+func (c *Child) Call(op uint32, data []byte) (int64, error) {
+	var p unsafe.Pointer
+	if len(data) > 0 {
+		p = unsafe.Pointer(unsafe.SliceData(data))
+	}
+	r, _, errno := unix.Syscall6(unix.SYS_FSYNC, hyperFD, uintptr(op), uintptr(p), uintptr(len(data)), 0, 0)
+	runtime.KeepAlive(data)
+	if errno != 0 {
+		return 0, errGone
+	}
+	return int64(r), nil
+}

@@ -1,0 +1,69 @@
+package supervise
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+const pageSize = 4096
+
+// readMem fills b from addr of the thread's memory.
+func readMem(tid int, addr uint64, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	local := []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
+	n, err := unix.ProcessVMReadv(tid, local, remote, 0)
+	if err != nil {
+		return os.NewSyscallError("process_vm_readv", err)
+	}
+	if n != len(b) {
+		return unix.EFAULT
+	}
+	return nil
+}
+
+// writeMem writes b at addr of the thread's memory.
+func writeMem(tid int, addr uint64, b []byte) error {
+	local := []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
+	n, err := unix.ProcessVMWritev(tid, local, remote, 0)
+	if err != nil {
+		return os.NewSyscallError("process_vm_writev", err)
+	}
+	if n != len(b) {
+		return unix.EFAULT
+	}
+	return nil
+}
+
+// readString reads a path, page by page so that one at the end of a mapping
+// is read whole.
+func readString(tid int, addr uint64) (string, error) {
+	var buf [unix.PathMax]byte
+	n := 0
+	for step := 256; n < len(buf); {
+		chunk := min(step, len(buf)-n, int(pageSize-addr%pageSize))
+		if err := readMem(tid, addr, buf[n:n+chunk]); err != nil {
+			return "", err
+		}
+		if i := bytes.IndexByte(buf[n:n+chunk], 0); i >= 0 {
+			return string(buf[:n+i]), nil
+		}
+		n, addr, step = n+chunk, addr+uint64(chunk), pageSize
+	}
+	return string(buf[:]), nil // longer than PATH_MAX: the kernel answers ENAMETOOLONG
+}
+
+// comm is the program name of a process, for messages.
+func comm(pid int) string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil {
+		return strconv.Itoa(pid)
+	}
+	return strconv.Quote(string(bytes.TrimSpace(b)))
+}
