@@ -2,45 +2,6 @@ package supervise
 
 import "golang.org/x/sys/unix"
 
-// Set chooses which system calls stop at their boundary. It is fixed when the
-// filter is installed: the kernel offers no way to change it later.
-type Set uint8
-
-const (
-	// Names: every call that takes a path, the stat family by descriptor,
-	// and what a process tree needs to be followed (fork, setsid).
-	Names Set = 1 << iota
-	// Data: calls that act on a descriptor: the write family, ftruncate,
-	// fchmod, fsync, close, getdents and the like.
-	Data
-)
-
-// Kind says what a call does to the names or the object it is given.
-type Kind uint8
-
-// The kinds of calls.
-const (
-	Other   Kind = iota
-	Open         // may create, see Flags
-	Check        // reads attributes of the object, or asks for access
-	Read         // reads content: readlink, getdents, getxattr
-	Mkdir        // creates a directory
-	Mknod        // creates a node, or a socket by bind
-	Link         // second path is the new name
-	Symlink      // last path is the new name
-	Unlink       // removes a name
-	Rmdir        // removes a directory
-	Rename       // removes the first name, creates the second
-	Attr         // changes mode, owner, times or extended attributes
-	Write        // changes content
-	Chdir        // moves the working directory or the root
-	Exec         // runs a program
-	Mount        // changes the mount table
-	Close        // closes descriptors
-	Process      // fork, setsid: no path
-	Special      // connect, inotify_add_watch, name_to_handle_at
-)
-
 // follow says whether the last component of a path is followed when it is a
 // symbolic link.
 type follow uint8
@@ -84,16 +45,15 @@ const (
 func paths(p ...pathArg) []pathArg                   { return p }
 func at(dir, arg int8, f follow, bit uint64) pathArg { return pathArg{dir, arg, f, bit} }
 func plain(arg int8, f follow) pathArg               { return pathArg{none, arg, f, 0} }
-func name(nr uint32, s string, k Kind, p []pathArg) call {
+func name(nr uint32, s string, k Kind, p []pathArg) syscallSpec {
 	return syscallSpec{nr, s, k, Names, p, none, none, none}
 }
-func data(nr uint32, s string, k Kind, fd int8) call {
+func data(nr uint32, s string, k Kind, fd int8) syscallSpec {
 	return syscallSpec{nr, s, k, Data, nil, fd, none, none}
 }
-func (c syscallSpec) withFlags(i int8) call { c.flags = i; return c }
-func (c syscallSpec) withMode(i int8) call  { c.mode = i; return c }
-func (c syscallSpec) withFD(i int8) call    { c.fd = i; return c }
-func (c syscallSpec) in(s Set) call         { c.set = s; return c }
+func (c syscallSpec) withFlags(i int8) syscallSpec { c.flags = i; return c }
+func (c syscallSpec) withMode(i int8) syscallSpec  { c.mode = i; return c }
+func (c syscallSpec) withFD(i int8) syscallSpec    { c.fd = i; return c }
 
 // commonCalls are the calls that every architecture has; archCalls, in a file
 // of its own, adds those that only old architectures kept.

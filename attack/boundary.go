@@ -1,0 +1,160 @@
+package attack
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+)
+
+// boundary is the moment before one call of the victim.
+type boundary struct {
+	call    string
+	kind    supervise.Kind
+	create  bool // an open that may create
+	excl    bool
+	write   bool // an open for writing
+	nowait  bool // an open that does not block on a FIFO
+	trunc   bool
+	tmpfile bool // O_TMPFILE: creates without a name
+	perm    uint32
+	lookups []lookup
+	object  string // of a call on a descriptor: the name it now has, or ""
+	proc    int    // 0 for the victim's own process, else another of its tree
+	thread  int
+	line    string // innermost line of the user's code, "file.go:12"
+	chain   string // "file.go:12 < main.go:3"
+	program string // a program that the victim started and that made the call
+	opaque  string
+	repeat  bool
+	refresh func(*boundary) // looks the paths up again, after a move
+}
+
+// access is one name that a call resolves through: an entry of a directory.
+type access struct {
+	dir, name string
+	node      node
+	last      bool // the end of the path as given, or of a link that it follows
+	parent    bool // the path goes on below it
+}
+
+func (a access) path() string { return path.Join(a.dir, a.name) }
+
+// lookup is one path argument.
+type lookup struct {
+	raw    string
+	follow bool
+	steps  []access // in the order in which the kernel looks them up
+}
+
+// final is the entry that the call ends at, the link itself if it does not
+// follow.
+func (l lookup) final() (access, bool) {
+	if len(l.steps) == 0 || !l.steps[len(l.steps)-1].last {
+		return access{}, false
+	}
+	return l.steps[len(l.steps)-1], true
+}
+
+// entry is the first last component: the name as the victim gave it.
+func (l lookup) entry() (access, bool) {
+	for _, s := range l.steps {
+		if s.last {
+			return s, true
+		}
+	}
+	return access{}, false
+}
+
+// key identifies a boundary across runs. Goroutines reorder, so that the
+// position in the run is no part of it.
+type key struct {
+	call  string
+	shape string // the first path with its random parts replaced
+	line  string
+	n     int // n-th of that call, shape and line in the run
+}
+
+// String is the boundary as a replay names it.
+func (k key) String() string {
+	return k.call + ":" + escape(k.shape) + ":" + escapeBut(k.line, ":") + ":" + strconv.Itoa(k.n)
+}
+
+// escape makes a name safe for a schedule and for a shell's single quotes.
+func escape(s string) string { return escapeBut(s, "") }
+
+func escapeBut(s, spare string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; digit(c) || letter(c) || strings.IndexByte("/._-*+~"+spare, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// parseKey reads what String wrote.
+func parseKey(s string) (key, error) {
+	f := strings.Split(s, ":")
+	if len(f) < 4 {
+		return key{}, fmt.Errorf("boundary %q has not the form call:path:line:n", s)
+	}
+	shape, err := url.PathUnescape(f[1])
+	if err != nil {
+		return key{}, fmt.Errorf("boundary %q: %w", s, err)
+	}
+	line, err := url.PathUnescape(strings.Join(f[2:len(f)-1], ":"))
+	if err != nil {
+		return key{}, fmt.Errorf("boundary %q: %w", s, err)
+	}
+	n, err := strconv.Atoi(f[len(f)-1])
+	if err != nil || n < 1 {
+		return key{}, fmt.Errorf("boundary %q: %q is no occurrence", s, f[len(f)-1])
+	}
+	return key{f[0], shape, line, n}, nil
+}
+
+// step is one boundary as it was in one run, with what was learnt of it.
+type step struct {
+	boundary
+	key    key
+	moves  []appliedMove // made right before the call
+	result string        // what the call came to, as far as it was seen
+	damage []damage
+	reach  []reach // by access, in the order of accesses()
+}
+
+// appliedMove is a move as it was carried out.
+type appliedMove struct {
+	move move
+	path string // of the entry
+	text string
+}
+
+// damage is something that an oracle saw right after the step.
+type damage struct {
+	path, text string
+}
+
+// accesses lists the entries a call resolves through, each once.
+func (b *boundary) accesses() []access {
+	var all []access
+	seen := map[string]bool{}
+	for _, l := range b.lookups {
+		for _, a := range l.steps {
+			if p := a.path(); !seen[p] {
+				seen[p] = true
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+// names is true for a call that takes a path: a point for moves.
+func (b *boundary) names() bool { return len(b.lookups) > 0 }

@@ -1,0 +1,118 @@
+package attack
+
+import (
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// The attacker and the oracles see the disk through this interface, in names
+// relative to the scene's root. The kernel's disk is behind it here; the fake
+// one can be.
+
+// id is an object's identity. Numbers of removed objects are used again at
+// once, so that the birth time belongs to it.
+type id struct {
+	dev, ino uint64
+	born     int64
+}
+
+// node is what a stat of one name says. The zero node is an absent name.
+type node struct {
+	id     id
+	typ    fs.FileMode // type bits only
+	perm   uint32      // 07777
+	uid    uint32
+	gid    uint32
+	size   int64
+	mtime  int64 // ns
+	atime  int64 // ns
+	target string
+}
+
+func (n node) exists() bool  { return n.id != id{} }
+func (n node) isDir() bool   { return n.exists() && n.typ == fs.ModeDir }
+func (n node) isLink() bool  { return n.typ == fs.ModeSymlink }
+func (n node) regular() bool { return n.exists() && n.typ == 0 }
+
+// kindName is what a report calls a node.
+func (n node) kindName() string {
+	switch {
+	case !n.exists():
+		return "nothing"
+	case n.isDir():
+		return "directory"
+	case n.isLink():
+		return "symlink"
+	case n.typ&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case n.typ&fs.ModeSocket != 0:
+		return "socket"
+	case n.regular():
+		return "file"
+	}
+	return "node"
+}
+
+// disk is what the attacker acts on. Names are relative to the scene's root;
+// no operation follows a symbolic link at the end of a name.
+type disk interface {
+	stat(name string) node
+	list(name string) ([]string, error)
+	read(name string) ([]byte, error) // leaves the access time as it is
+	symlink(target, name string) error
+	link(old, name string) error
+	mkdir(name string, perm uint32) error
+	mkfifo(name string) error
+	mksock(name string) error
+	write(name, data string, perm uint32) error // creates, or rewrites in place
+	rename(old, name string) error
+	exchange(a, b string) error
+	remove(name string) error
+	removeAll(name string) error
+	age(name string) error // sets both times to long ago
+	chown(name string, uid, gid int) error
+	abs(name string) string // as the victim names it
+}
+
+// The parts of a scene.
+const (
+	dirShared = "shared" // Scene.Dir
+	dirHome   = "home"   // Scene.Home
+	dirVault  = "vault"  // canaries: another user's files
+	dirAttic  = "attic"  // the attacker's own place
+)
+
+const (
+	vaultFile   = dirVault + "/file"
+	vaultDir    = dirVault + "/dir"
+	vaultKept   = vaultDir + "/kept"
+	vaultAbsent = dirVault + "/absent" // must never appear
+	vaultMirror = dirVault + "/mirror" // a directory that has the name the victim will use
+	atticFile   = dirAttic + "/file"
+	atticDir    = dirAttic + "/dir"
+)
+
+const (
+	canaryData   = "the canary's content\n"
+	attackerData = "the attacker's content\n"
+)
+
+// under says that name is dir or below it.
+func under(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/'
+}
+
+// top is the first element of a name.
+func top(name string) string {
+	first, _, _ := strings.Cut(name, "/")
+	return first
+}
+
+// pretty is a scene name as reports show it.
+func pretty(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return path.Clean(quoteControl(name))
+	}
+	return name
+}

@@ -1,0 +1,457 @@
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+)
+
+// explorer tries every schedule up to the depth, over every boundary that the
+// undisturbed runs or an attacked one showed.
+type explorer struct {
+	opt      *options
+	test     string
+	open     func(fresh bool) (world, error)
+	worlds   []world // the live ones
+	plan     *plan
+	deadline time.Time
+	report   *Report
+	found    *findings
+	progress func(done, known int)
+}
+
+// errBudget ends an exploration whose time is over.
+var errBudget = errors.New("the budget is used up")
+
+// explore is the whole proof.
+func (e *explorer) explore() error {
+	base, err := e.baselines()
+	if err != nil {
+		return err
+	}
+	if e.opt.replay != "" {
+		return e.replay(base)
+	}
+	type job struct {
+		schedule []placed
+		from     int // boundaries before this one were tried with the shorter schedule
+	}
+	var queue []job
+	extend := func(r *run, schedule []placed) {
+		for _, p := range e.extensions(r, schedule) {
+			queue = append(queue, job{schedule: append(slices.Clone(schedule), p)})
+		}
+	}
+	extend(base, nil)
+	e.report.Boundaries = countNames(base)
+	for done := 0; len(queue) > 0; done++ {
+		if e.opt.maxSchedules > 0 && done >= e.opt.maxSchedules {
+			e.problem("%d schedules were run, %d more are known and were not (Schedules)", done, len(queue))
+			return nil
+		}
+		if time.Now().After(e.deadline) {
+			e.problem("the budget is used up after %d schedules; %d more are known and were not tried (Budget)", done, len(queue))
+			return nil
+		}
+		j := queue[0]
+		queue = queue[1:]
+		r, err := e.attempt(j.schedule)
+		if err != nil {
+			return fmt.Errorf("schedule %s: %w", scheduleString(j.schedule), err)
+		}
+		e.report.Schedules++
+		e.progress(done+1, done+1+len(queue))
+		if r == nil {
+			continue // not reached: said already
+		}
+		if e.record(r) {
+			continue // broken as it is: a further move would find the same
+		}
+		if len(j.schedule) < e.opt.depth {
+			extend(r, j.schedule)
+		}
+		for _, s := range r.steps {
+			if s.names() && !e.plan.known[s.key] {
+				e.plan.known[s.key] = true
+				e.report.Boundaries++
+			}
+		}
+	}
+	return nil
+}
+
+// countNames counts the boundaries at which names are looked up.
+func countNames(r *run) int {
+	n := 0
+	for _, s := range r.steps {
+		if s.names() {
+			n++
+		}
+	}
+	return n
+}
+
+// problem is a reason why the run proves nothing.
+func (e *explorer) problem(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !slices.Contains(e.report.Problems, text) {
+		e.report.Problems = append(e.report.Problems, text)
+	}
+}
+
+// baselines runs the victim undisturbed: twice in one process and once in
+// another. What differs between them is chance, or made of what differs
+// between processes and moments.
+func (e *explorer) baselines() (*run, error) {
+	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}}
+	var runs []*run
+	for i := range 3 {
+		if i == 1 { // in a second process
+			if err := e.closeWorlds(); err != nil {
+				return nil, err
+			}
+		}
+		r, err := e.execute(nil, true)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, r)
+		if !e.comesBack(r) {
+			break
+		}
+	}
+	for _, r := range runs[1:] {
+		e.plan.names.learn(runs[0].subjects(), r.subjects(), runs[0].outcome.Context, r.outcome.Context)
+	}
+	first := runs[0]
+	// Judged again with the names now known.
+	for _, r := range runs {
+		r.rekey()
+	}
+	e.plan.targets, e.plan.stableTargets = first.left, true
+	for _, r := range runs[1:] {
+		if !sameTargets(first.left, r.left) {
+			e.plan.stableTargets = false
+		}
+		if !slices.Equal(first.keys(), r.keys()) {
+			e.plan.fresh = true
+		}
+	}
+	if e.plan.fresh || first.outcome.Goroutines > 0 {
+		e.plan.fresh = true
+		if err := e.closeWorlds(); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range first.steps {
+		if s.names() {
+			e.plan.known[s.key] = true
+		}
+		if s.kind == supervise.Mkdir {
+			e.plan.made[s.key.shape] = true
+		}
+		if s.opaque != "" {
+			e.problem("a call could not be looked into: %s (%s)", s.call, s.opaque)
+		}
+	}
+	e.judgeBaseline(first)
+	e.record(first)
+	for _, f := range first.facts {
+		if f.rule.ID == "R01" || f.rule.ID == "R05" {
+			e.plan.left[e.plan.names.shape(f.path)] = true
+		}
+	}
+	return first, nil
+}
+
+// comesBack sees that the undisturbed victim ends in a way that allows a
+// verdict.
+func (e *explorer) comesBack(r *run) bool {
+	o := r.outcome
+	switch o.End {
+	case returned:
+		return true
+	default:
+		e.problem("without any attack, the victim %s", o)
+		return false
+	}
+}
+
+func (e *explorer) judgeBaseline(r *run) {
+	o := r.outcome
+	switch {
+	case o.Setup != "":
+		e.problem("Setup failed: %s", o.Setup)
+	case o.Removed:
+		e.problem("without any attack, the victim removed the scene itself")
+	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
+		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
+	case countNames(r) == 0 && o.End == returned:
+		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
+	}
+}
+
+// rekey names the boundaries anew when the patterns of names are known.
+func (r *run) rekey() {
+	r.counts = map[key]int{}
+	for _, s := range r.steps {
+		s.key = r.keyOf(&s.boundary)
+	}
+	// What was said of names before they were known.
+	var kept []fact
+	for _, f := range r.facts {
+		if f.rule.ID != "C06" {
+			kept = append(kept, f)
+		}
+	}
+	r.facts = kept
+	for i, s := range r.steps {
+		if len(s.lookups) == 0 {
+			continue
+		}
+		a, ok := s.lookups[0].final()
+		if !ok {
+			continue
+		}
+		switch {
+		case s.kind == supervise.Open && s.create, s.kind == supervise.Mkdir, s.kind == supervise.Mknod:
+			r.attacker.seen = r.seenBefore(i)
+			r.weakName(a, i)
+		}
+	}
+	for _, s := range r.steps {
+		r.attacker.seen = r.seenBefore(slices.Index(r.steps, s))
+		for j, a := range s.accesses() {
+			s.reach[j].names = r.attacker.seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
+			if !s.reach[j].names {
+				s.reach[j] = reach{}
+			}
+		}
+	}
+}
+
+// seenBefore are the names that existed at a boundary before step i.
+func (r *run) seenBefore(i int) map[string]bool {
+	seen := map[string]bool{}
+	for _, s := range r.steps[:i] {
+		for _, a := range s.accesses() {
+			if a.node.exists() {
+				seen[a.path()] = true
+			}
+		}
+	}
+	return seen
+}
+
+// subjects are the names that the run's boundaries are about, in order.
+func (r *run) subjects() []string {
+	var all []string
+	for _, s := range r.steps {
+		for _, l := range s.lookups {
+			if a, ok := l.entry(); ok {
+				all = append(all, a.path())
+			}
+		}
+	}
+	return all
+}
+
+func (r *run) keys() []string {
+	var all []string
+	for _, s := range r.steps {
+		if s.names() {
+			all = append(all, s.key.String())
+		}
+	}
+	slices.Sort(all) // goroutines reorder
+	return all
+}
+
+func sameTargets(a, b []target) bool {
+	content := func(ts []target) string {
+		var b strings.Builder
+		for _, t := range ts {
+			var es []string
+			for _, e := range t.entries {
+				es = append(es, e.kind+" "+e.data)
+			}
+			slices.Sort(es)
+			fmt.Fprintf(&b, "%q", es)
+		}
+		return b.String()
+	}
+	return content(a) == content(b)
+}
+
+// extensions are the moves that can follow a schedule: right before a call
+// that looks the moved entry up. Moves on entries that a call does not touch
+// commute with it, and are tried before the call that does.
+func (e *explorer) extensions(r *run, schedule []placed) []placed {
+	start := 0
+	moved := map[string]bool{} // names the attacker has touched
+	if len(schedule) > 0 {
+		for i, s := range r.steps {
+			for _, m := range s.moves {
+				moved[m.path] = true
+				start = i + 1
+			}
+		}
+	}
+	var list []placed
+	for _, s := range r.steps[start:] {
+		if !s.names() {
+			continue
+		}
+		fresh := len(schedule) > 0 && !e.plan.known[s.key]
+		for j, a := range s.accesses() {
+			if len(schedule) > 0 && !fresh && !touches(moved, a, r) {
+				continue
+			}
+			for _, m := range moves(a, s.reach[j], e.opt.allows) {
+				m.target = e.plan.names.shape(m.target)
+				list = append(list, placed{s.key, m})
+			}
+		}
+	}
+	return list
+}
+
+// touches says that an entry is, or lies behind, something the attacker has
+// moved already.
+func touches(moved map[string]bool, a access, r *run) bool {
+	p := a.path()
+	if under(p, dirAttic) {
+		return true
+	}
+	for m := range moved {
+		if under(p, m) || under(m, p) {
+			return true
+		}
+	}
+	return r.attacker.owns(a.node)
+}
+
+// tries bounds how often a schedule is run whose boundary was not reached.
+const tries = 3
+
+// attempt runs a schedule. nil when its boundaries never came: a victim that
+// takes another way each time.
+func (e *explorer) attempt(schedule []placed) (*run, error) {
+	for range tries {
+		r, err := e.execute(schedule, false)
+		if err != nil {
+			return nil, err
+		}
+		if r.next == len(schedule) {
+			return r, nil
+		}
+	}
+	e.problem("the boundary of a schedule was not reached in %d runs (the victim takes another way each time): %s", tries, scheduleString(schedule))
+	return nil, nil
+}
+
+// execute is one run.
+func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
+	w, err := e.world()
+	if err != nil {
+		return nil, err
+	}
+	d := w.disk()
+	r := &run{plan: e.plan, disk: d, watchful: watchful, schedule: schedule,
+		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
+		guard:    &guard{disk: d}, scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
+	r.attacker.reset()
+	r.guard.reset()
+	o, err := w.run(r.attacker, r.prepared, r.at)
+	if err != nil {
+		return nil, err
+	}
+	r.finish(o)
+	if len(e.opt.targets) > 0 && len(schedule) == 0 {
+		r.left = r.targets()
+	}
+	w.settled(r.guard.touched)
+	if e.plan.fresh || o.End != returned {
+		if err := e.closeWorlds(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// prepared takes stock of the scene before the victim runs.
+func (r *run) prepared() error {
+	r.guard.watch(".", dirVault, vaultFile)
+	for _, c := range r.plan.opt.canaries {
+		name := dirHome + "/" + c
+		if !r.disk.stat(name).exists() {
+			return fmt.Errorf("Canary(%q): Setup made no such entry below Home", c)
+		}
+		r.guard.watch(name)
+	}
+	for _, name := range []string{atticFile, atticDir} {
+		n := r.disk.stat(name)
+		r.attacker.own[n.id] = &plant{name: name, node: n, data: attackerData, dir: n.isDir()}
+	}
+	if r.plan.opt.setup == nil {
+		return nil
+	}
+	for _, name := range r.tree(dirShared, 0) {
+		r.scene.initial[name] = true
+	}
+	for _, h := range r.plan.opt.hostile {
+		name := dirShared + "/" + h
+		if !r.disk.stat(name).exists() {
+			return fmt.Errorf("Hostile(%q): Setup made no such entry below Dir", h)
+		}
+		for _, at := range append([]string{name}, r.tree(name, 0)...) {
+			n := r.disk.stat(at)
+			r.attacker.own[n.id] = &plant{name: at, node: n, dir: n.isDir()}
+			r.scene.hostile[n.id] = true
+		}
+	}
+	return nil
+}
+
+func (e *explorer) world() (world, error) {
+	if len(e.worlds) == 0 {
+		w, err := e.open(e.plan.fresh)
+		if err != nil {
+			return nil, err
+		}
+		e.worlds = append(e.worlds, w)
+	}
+	return e.worlds[0], nil
+}
+
+func (e *explorer) closeWorlds() error {
+	var errs []error
+	for _, w := range e.worlds {
+		errs = append(errs, w.close())
+	}
+	e.worlds = nil
+	return errors.Join(errs...)
+}
+
+// replay runs one schedule.
+func (e *explorer) replay(*run) error {
+	schedule, err := parseSchedule(e.opt.replay)
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	r, err := e.attempt(schedule)
+	if err != nil || r == nil {
+		return err
+	}
+	e.report.Schedules++
+	e.record(r)
+	return nil
+}
+
+// leaf is the last element of a test's name.
+func leaf(test string) string { return test[strings.LastIndexByte(test, '/')+1:] }

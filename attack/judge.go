@@ -1,0 +1,298 @@
+package attack
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// ending is how the victim came back, or did not.
+type ending uint8
+
+const (
+	returned ending = iota // with or without an error
+	failed                 // t.FailNow, t.Fatal
+	goexit                 // runtime.Goexit
+	panicked               //
+	exited                 // os.Exit, or the process crashed
+	hung                   // waits for something that will not come
+	endless                // makes calls without end
+)
+
+// outcome is what a run came to.
+type outcome struct {
+	End        ending  `json:"end"`
+	Err        string  `json:"err,omitempty"`
+	Nil        bool    `json:"nil,omitempty"`    // returned without an error
+	Text       string  `json:"text,omitempty"`   // panic value and stack, or the process's last words
+	Ensure     string  `json:"ensure,omitempty"` // what Ensure said
+	Setup      string  `json:"setup,omitempty"`  // what Setup said
+	Goroutines int     `json:"goroutines,omitempty"`
+	Processes  int     `json:"processes,omitempty"`
+	Context    context `json:"context"`
+	Removed    bool    `json:"-"` // the victim removed a part of the scene itself
+}
+
+func (o *outcome) success() bool { return o.End == returned && o.Nil }
+
+// String is the outcome in a report's words.
+func (o *outcome) String() string {
+	switch o.End {
+	case returned:
+		if o.Nil {
+			return "returned nil"
+		}
+		return "returned an error: " + firstLine(o.Err)
+	case failed:
+		return "ended the test (t.FailNow)"
+	case goexit:
+		return "ended its goroutine (runtime.Goexit)"
+	case panicked:
+		return "panicked: " + firstLine(o.Text)
+	case exited:
+		return "ended the process: " + firstLine(o.Text)
+	case hung:
+		return "did not come back: " + firstLine(o.Text)
+	case endless:
+		return "made calls without end: " + firstLine(o.Text)
+	}
+	return "?"
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// finish judges the state that the run left behind.
+func (r *run) finish(o *outcome) {
+	r.outcome = o
+	r.watchful = true
+	r.settle()
+	last := len(r.steps) - 1
+	if o.success() {
+		r.facts = append(r.facts, r.reads...)
+	}
+	switch o.End {
+	case panicked, hung, endless, exited:
+		if r.moved() {
+			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: last, text: "the code " + o.String()})
+			return // what it left half done is the consequence
+		}
+	}
+	r.judgePlants()
+	r.judgeAdoption()
+	if o.Ensure != "" && o.success() {
+		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
+			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
+	}
+	r.judgeTargets()
+	r.judgeLeftovers()
+	if o.Processes > 0 {
+		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last,
+			text: fmt.Sprintf("%d process(es) that the code started were alive when it returned", o.Processes)})
+	}
+}
+
+// judgeAdoption sees a directory of the attacker's that stands where the
+// victim would have made its own, and success.
+func (r *run) judgeAdoption() {
+	if !r.outcome.success() || !r.moved() {
+		return
+	}
+	for _, s := range r.steps {
+		if s.kind != supervise.Mkdir {
+			continue
+		}
+		for _, l := range s.lookups {
+			a, ok := l.final()
+			if !ok {
+				continue
+			}
+			n := r.disk.stat(a.path())
+			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && r.plan.made[r.plan.names.shape(a.path())] {
+				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: r.lastUse(a.path()),
+					text: "the attacker's directory " + pretty(a.path()) + " was taken for the one that the code meant to make, and the code reported success"})
+			}
+		}
+	}
+}
+
+// target is what an unattacked run leaves under one pattern.
+type target struct {
+	entries []targetEntry
+}
+
+type targetEntry struct {
+	rel, kind, data string
+}
+
+// targets reads what is there under each pattern of Target.
+func (r *run) targets() []target {
+	var all []target
+	for _, p := range r.plan.opt.targets {
+		var t target
+		for _, name := range r.tree(dirShared, 0) {
+			rel := name[len(dirShared)+1:]
+			if ok, _ := path.Match(p, rel); !ok {
+				continue
+			}
+			n := r.disk.stat(name)
+			e := targetEntry{rel: rel, kind: n.kindName()}
+			if n.regular() && n.size <= maxTarget {
+				if b, err := r.disk.read(name); err == nil {
+					e.data = string(b)
+				}
+			}
+			t.entries = append(t.entries, e)
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// maxTarget bounds the content of a target that is compared, in bytes.
+const maxTarget = 1 << 20
+
+func (r *run) judgeTargets() {
+	if !r.outcome.success() || !r.moved() || len(r.plan.targets) == 0 {
+		return
+	}
+	for i, now := range r.targets() {
+		want := r.plan.targets[i]
+		pattern := r.plan.opt.targets[i]
+		say := func(p, text string) {
+			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.lastUse(p), text: text + ", and the code reported success"})
+		}
+		if len(now.entries) < len(want.entries) {
+			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there")
+			continue
+		}
+		for _, e := range now.entries {
+			name := path.Join(dirShared, e.rel)
+			n := r.disk.stat(name)
+			switch {
+			case r.attacker.owns(n):
+				say(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
+			case r.isCanary(n):
+				say(name, "the target "+pretty(name)+" is another user's file")
+			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
+				return w.kind == e.kind && w.data == e.data
+			}):
+				say(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
+			}
+		}
+	}
+}
+
+func describe(e targetEntry) string {
+	if e.kind != "file" {
+		return "a " + e.kind
+	}
+	if len(e.data) > 40 {
+		return fmt.Sprintf("%d bytes, %q...", len(e.data), e.data[:40])
+	}
+	return fmt.Sprintf("%d bytes, %q", len(e.data), e.data)
+}
+
+func (r *run) isCanary(n node) bool {
+	for _, c := range r.guard.want {
+		if c.id == n.id {
+			return true
+		}
+	}
+	return false
+}
+
+// tree lists all names below a directory, sorted, links not followed.
+func (r *run) tree(dir string, depth int) []string {
+	list, err := r.disk.list(dir)
+	if err != nil || depth > 64 {
+		return nil
+	}
+	slices.Sort(list)
+	var all []string
+	for _, e := range list {
+		name := path.Join(dir, e)
+		all = append(all, name)
+		if r.disk.stat(name).isDir() {
+			all = append(all, r.tree(name, depth+1)...)
+		}
+	}
+	return all
+}
+
+// judgeLeftovers looks for what the victim left in Dir and was not meant to.
+func (r *run) judgeLeftovers() {
+	var told []string
+	for _, name := range r.tree(dirShared, 0) {
+		n := r.disk.stat(name)
+		if r.scene.initial[name] || r.attacker.owns(n) || r.isCanary(n) || r.plan.isTarget(name) || r.holdsTarget(name, n) {
+			continue
+		}
+		if slices.ContainsFunc(told, func(t string) bool { return under(name, t) }) || r.insideAttackers(name) {
+			continue
+		}
+		told = append(told, name)
+		rule, exploit := tmptest.R01, false
+		switch {
+		case r.moved():
+			rule, exploit = tmptest.X08, true
+			if r.outcome.success() && !r.plan.leaves(r.plan.names.shape(name)) {
+				break
+			}
+			if r.plan.leaves(r.plan.names.shape(name)) {
+				continue // the undisturbed run says so already
+			}
+		case !r.outcome.success():
+			rule = tmptest.R05
+		}
+		text := "the code " + r.outcome.String() + " and left " + pretty(name) + " (" + n.kindName() + ", mode " + octal(n.perm) + ") behind"
+		r.fact(fact{rule: rule, exploit: exploit, path: name, name: name, step: r.maker(name), text: text})
+	}
+}
+
+// holdsTarget spares a directory that is on the way to a target.
+func (r *run) holdsTarget(name string, n node) bool {
+	if !n.isDir() {
+		return false
+	}
+	for _, p := range r.plan.opt.targets {
+		rel := name[len(dirShared)+1:]
+		for d := path.Dir(p); d != "." && d != "/"; d = path.Dir(d) {
+			if ok, _ := path.Match(d, rel); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *run) insideAttackers(name string) bool {
+	for d := path.Dir(name); d != dirShared && d != "."; d = path.Dir(d) {
+		if r.attacker.owns(r.disk.stat(d)) {
+			return true
+		}
+	}
+	return false
+}
+
+// maker is the step that made an entry.
+func (r *run) maker(name string) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		s := r.steps[i]
+		switch s.kind {
+		case supervise.Open, supervise.Mkdir, supervise.Mknod, supervise.Link, supervise.Symlink, supervise.Rename:
+			if n := len(s.lookups); n > 0 {
+				if a, ok := s.lookups[n-1].final(); ok && a.path() == name && (s.kind != supervise.Open || s.create) {
+					return i
+				}
+			}
+		}
+	}
+	return len(r.steps) - 1
+}

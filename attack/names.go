@@ -1,0 +1,296 @@
+package attack
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// names knows which parts of the victim's names differ from run to run, and
+// which of those an attacker can foretell.
+type names struct {
+	patterns []pattern
+	test     string
+}
+
+// pattern is a name with a part that differs: prefix, anything, suffix.
+type pattern struct {
+	prefix, suffix string
+	why            string // what the differing part is made of; empty for chance
+}
+
+func (p pattern) match(s string) bool {
+	return len(s) > len(p.prefix)+len(p.suffix) && strings.HasPrefix(s, p.prefix) && strings.HasSuffix(s, p.suffix)
+}
+
+func (p pattern) String() string { return p.prefix + "*" + p.suffix }
+
+// context is what an attacker can know of a run: what the victim could have
+// made a name of.
+type context struct {
+	PID, PPID, UID, GID int
+	User, Host, Test    string
+	Begin, End          int64 // ns since 1970
+}
+
+// shape is a path with its differing parts replaced by a star.
+func (n *names) shape(p string) string {
+	if len(n.patterns) == 0 {
+		return p
+	}
+	parts := strings.Split(p, "/")
+	for i, part := range parts {
+		if i == 0 {
+			continue
+		}
+		if pat, ok := n.pattern(part); ok {
+			parts[i] = pat.String()
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+func (n *names) pattern(part string) (pattern, bool) {
+	for _, p := range n.patterns {
+		if p.match(part) {
+			return p, true
+		}
+	}
+	return pattern{}, false
+}
+
+// predictable says that an attacker can know a name before it exists.
+func (n *names) predictable(name string) bool {
+	p, ok := n.pattern(name)
+	return !ok || p.why != ""
+}
+
+// why says how a name can be foretold; empty when it cannot.
+func (n *names) why(name string) string {
+	p, ok := n.pattern(name)
+	if !ok {
+		if n.test != "" && strings.Contains(name, n.test) {
+			return "it is made of the test's name"
+		}
+		return "it is the same in every run"
+	}
+	if p.why == "" {
+		return ""
+	}
+	return "it is made of " + p.why
+}
+
+// learn compares the paths that two runs used at the same boundaries.
+func (n *names) learn(a, b []string, ca, cb context) {
+	for i := range min(len(a), len(b)) {
+		pa, pb := strings.Split(a[i], "/"), strings.Split(b[i], "/")
+		for j := range min(len(pa), len(pb)) {
+			if pa[j] != pb[j] && j > 0 {
+				n.add(pa[j], pb[j], ca, cb)
+			}
+		}
+	}
+	// the longest literal part first: the most telling pattern wins
+	slices.SortStableFunc(n.patterns, func(p, q pattern) int {
+		return len(q.prefix) + len(q.suffix) - len(p.prefix) - len(p.suffix)
+	})
+}
+
+func (n *names) add(a, b string, ca, cb context) {
+	for i, p := range n.patterns {
+		if p.match(a) && p.match(b) {
+			if p.why != "" && derived(a, b, ca, cb) == "" {
+				n.patterns[i].why = ""
+			}
+			return
+		}
+	}
+	prefix, suffix := literal(a, b)
+	n.patterns = append(n.patterns, pattern{prefix: prefix, suffix: suffix, why: derived(a, b, ca, cb)})
+}
+
+// literal is what two names share at both ends, less digits or letters that
+// are alike by chance.
+func literal(a, b string) (prefix, suffix string) {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	j := 0
+	for j < len(a)-i && j < len(b)-i && a[len(a)-1-j] == b[len(b)-1-j] {
+		j++
+	}
+	class := digit
+	for _, s := range []string{a[i : len(a)-j], b[i : len(b)-j]} {
+		if strings.ContainsFunc(s, func(r rune) bool { return r < 0x80 && letter(byte(r)) }) {
+			class = func(c byte) bool { return digit(c) || letter(c) }
+		}
+	}
+	for i > 0 && class(a[i-1]) {
+		i--
+	}
+	for j > 0 && class(a[len(a)-j]) {
+		j--
+	}
+	return a[:i], a[len(a)-j:]
+}
+
+func digit(c byte) bool  { return c >= '0' && c <= '9' }
+func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// derived says what the differing part of two names is made of, when taking
+// that away makes them equal.
+func derived(a, b string, ca, cb context) string {
+	for _, src := range sources {
+		x, y := src.strip(a, ca), src.strip(b, cb)
+		if x != a && y != b && x == y {
+			return src.name
+		}
+	}
+	if stripAll(a, ca) == stripAll(b, cb) && stripAll(a, ca) != a {
+		return "things that an attacker knows (process ids, time, user, host)"
+	}
+	if d, ok := counter(a, b); ok {
+		return fmt.Sprintf("a counter (%d further in the next run)", d)
+	}
+	return ""
+}
+
+func stripAll(s string, c context) string {
+	for _, src := range sources {
+		s = src.strip(s, c)
+	}
+	return s
+}
+
+type source struct {
+	name  string
+	strip func(s string, c context) string
+}
+
+var sources = []source{
+	{"the process id", func(s string, c context) string { return stripNumber(s, int64(c.PID)) }},
+	{"the parent's process id", func(s string, c context) string { return stripNumber(s, int64(c.PPID)) }},
+	{"the time", stripTime},
+	{"the user's id", func(s string, c context) string { return stripNumber(s, int64(c.UID)) }},
+	{"the user's name", func(s string, c context) string { return stripWord(s, c.User) }},
+	{"the host's name", func(s string, c context) string { return stripWord(s, c.Host) }},
+}
+
+const blank = "\x00"
+
+func stripWord(s, w string) string {
+	if len(w) < 2 {
+		return s
+	}
+	return strings.ReplaceAll(s, w, blank)
+}
+
+func stripNumber(s string, n int64) string {
+	for _, t := range []string{strconv.FormatInt(n, 10), strconv.FormatInt(n, 16), strconv.FormatInt(n, 36)} {
+		if t := replaceNumber(s, t); t != s {
+			return t
+		}
+	}
+	return s
+}
+
+// replaceNumber replaces t where it stands as a whole number, so that pid 12
+// is not found in 31234.
+func replaceNumber(s, t string) string {
+	for i := 0; i+len(t) <= len(s); i++ {
+		if s[i:i+len(t)] == t && (i == 0 || !digit(s[i-1])) && (i+len(t) == len(s) || !digit(s[i+len(t)])) {
+			return s[:i] + blank + s[i+len(t):]
+		}
+	}
+	return s
+}
+
+// stripTime removes a number that is a moment of the run, in seconds,
+// milli-, micro- or nanoseconds, or a date in one of the usual layouts.
+func stripTime(s string, c context) string {
+	for i := 0; i < len(s); i++ {
+		if !digit(s[i]) || i > 0 && digit(s[i-1]) {
+			continue
+		}
+		j := i
+		for j < len(s) && digit(s[j]) {
+			j++
+		}
+		if n, err := strconv.ParseInt(s[i:j], 10, 64); err == nil {
+			for unit := int64(1); unit <= 1e9; unit *= 1000 {
+				if n >= c.Begin/unit && n <= c.End/unit {
+					return s[:i] + blank + s[j:]
+				}
+			}
+		}
+	}
+	for at := c.Begin - c.Begin%1e9; at <= c.End; at += 1e9 {
+		for _, loc := range []*time.Location{time.UTC, time.Local} {
+			t := time.Unix(0, at).In(loc)
+			for _, layout := range []string{"20060102150405", "20060102-150405", "20060102_150405", "20060102T150405", "2006-01-02-15-04-05",
+				"2006-01-02_15-04-05", time.RFC3339, "2006-01-02T15:04:05", "150405", "15:04:05", "15-04-05"} {
+				if t := strings.Replace(s, t.Format(layout), blank, 1); t != s {
+					return t
+				}
+			}
+		}
+	}
+	return s
+}
+
+// counter says that two names differ in one number that grew by little.
+func counter(a, b string) (int64, bool) {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	for i > 0 && digit(a[i-1]) {
+		i--
+	}
+	na, ra := number(a[i:])
+	nb, rb := number(b[i:])
+	if ra != rb || na < 0 || nb < 0 {
+		return 0, false
+	}
+	d := nb - na
+	return d, d > 0 && d <= 64 && nb < 1e6
+}
+
+// number splits the digits off the front.
+func number(s string) (int64, string) {
+	j := 0
+	for j < len(s) && digit(s[j]) {
+		j++
+	}
+	n, err := strconv.ParseInt(s[:j], 10, 64)
+	if err != nil {
+		return -1, s
+	}
+	return n, s[j:]
+}
+
+// quoteControl makes control characters visible.
+func quoteControl(s string) string {
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
+}
+
+// targetMatch says whether a scene name is one of the patterns below Dir, or
+// lies in a directory that is.
+func targetMatch(patterns []string, name string) bool {
+	if !under(name, dirShared) || name == dirShared {
+		return false
+	}
+	for rel := name[len(dirShared)+1:]; rel != "." && rel != ""; rel = path.Dir(rel) {
+		for _, p := range patterns {
+			if ok, _ := path.Match(p, rel); ok {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,202 @@
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// Option changes what an attack does. Without options it is the strict, right
+// thing: a sticky shared directory, nothing may stay behind, every rule
+// counts, depth two.
+type Option interface{ apply(*options) }
+
+type optionFunc func(*options)
+
+func (f optionFunc) apply(o *options) { f(o) }
+
+type options struct {
+	setup, ensure func(*Scene) error
+	targets       []string
+	canaries      []string
+	hostile       []string
+	depth         int
+	unsticky      bool
+	sameGroup     bool
+	moves         []Move
+	allow         map[string]string
+	expect        []tmptest.Rule
+	expects       bool
+	reportOnly    bool
+	budget        time.Duration
+	maxSchedules  int
+	replay        string
+	errs          []error
+}
+
+// Setup runs before each run of the victim, in the fresh scene, and makes
+// what the victim works on. It is not attacked. An error of it fails the
+// test.
+func Setup(f func(*Scene) error) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(f == nil, "Setup(nil): give a function")
+		o.setup = f
+	})
+}
+
+// Ensure must hold whenever the victim has returned nil: the promise of the
+// code under test, in its own terms. It runs after the victim and is not
+// attacked.
+func Ensure(f func(*Scene) error) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(f == nil, "Ensure(nil): give a function")
+		o.ensure = f
+	})
+}
+
+// Target names what the victim is meant to leave in Dir, as path.Match
+// patterns below it. What a pattern matches, and all below it, may stay; on
+// success it must be there, with the content of an undisturbed run, and be
+// the victim's own. Its name may be foretold.
+func Target(patterns ...string) Option {
+	return optionFunc(func(o *options) {
+		for _, p := range patterns {
+			_, err := path.Match(p, "")
+			o.refuse(err != nil || p == "" || path.IsAbs(p) || slices.Contains(strings.Split(p, "/"), ".."),
+				"Target(%q): not a path.Match pattern relative to Scene.Dir", p)
+		}
+		o.targets = append(o.targets, patterns...)
+	})
+}
+
+// Canary names entries that Setup makes below Home and that nothing may
+// touch, beside the canaries that every scene has.
+func Canary(rel ...string) Option {
+	return optionFunc(func(o *options) { o.canaries = append(o.canaries, o.local("Canary", "Home", rel)...) })
+}
+
+// Hostile names entries below Dir that Setup makes and that belong to the
+// attacker, with all below them: an archive, a root file system, an upload
+// folder. The victim sees the attacker as their owner, and reading them is no
+// finding.
+func Hostile(rel ...string) Option {
+	return optionFunc(func(o *options) { o.hostile = append(o.hostile, o.local("Hostile", "Dir", rel)...) })
+}
+
+// Depth is the greatest number of moves in one schedule, 1 to 4; 2 if not
+// given.
+func Depth(n int) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(n < 1 || n > 4, "Depth(%d): 1 to 4 moves in a schedule", n)
+		o.depth = n
+	})
+}
+
+// Unsticky runs in a shared directory without the sticky bit: the attacker
+// may remove, replace and exchange the victim's entries too.
+func Unsticky() Option { return optionFunc(func(o *options) { o.unsticky = true }) }
+
+// SameGroup gives the attacker the group's permission bits as well.
+func SameGroup() Option { return optionFunc(func(o *options) { o.sameGroup = true }) }
+
+// Moves restricts the attacker to some moves. The verdict then says nothing
+// of the others.
+func Moves(moves ...Move) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(len(moves) == 0, "Moves(): name at least one move")
+		for _, m := range moves {
+			o.refuse(!slices.Contains(allMoves, m), "Moves(%q): the moves are %v", m, allMoves)
+		}
+		o.moves = append(o.moves, moves...)
+	})
+}
+
+// Allow accepts findings of a rule, for a reason that is written down.
+func Allow(rule tmptest.Rule, reason string) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(rule.ID == "", "Allow: no rule given")
+		o.refuse(strings.TrimSpace(reason) == "", "Allow(%s): give the reason why it is accepted", rule.ID)
+		o.allow[rule.ID] = reason
+	})
+}
+
+// Expect is for code that is known to be broken: the test fails unless
+// exactly these rules are found. Without rules it expects a clean verdict.
+func Expect(rules ...tmptest.Rule) Option {
+	return optionFunc(func(o *options) {
+		for _, r := range rules {
+			o.refuse(r.ID == "", "Expect: a rule without an id")
+		}
+		o.expects = true
+		o.expect = append(o.expect, rules...)
+	})
+}
+
+// ReportOnly leaves the verdict to the caller: findings do not fail the test.
+// A run that could not finish still does.
+func ReportOnly() Option { return optionFunc(func(o *options) { o.reportOnly = true }) }
+
+// Budget bounds the time of the whole exploration. The default is half of
+// what t.Deadline leaves, one minute at most.
+func Budget(d time.Duration) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(d <= 0, "Budget(%v): give a positive duration", d)
+		o.budget = d
+	})
+}
+
+// Schedules bounds the number of schedules.
+func Schedules(limit int) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(limit < 1, "Schedules(%d): at least one", limit)
+		o.maxSchedules = limit
+	})
+}
+
+// Replay repeats just one schedule, as a report printed it.
+func Replay(schedule string) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(schedule == "", "Replay: the schedule is empty")
+		o.replay = schedule
+	})
+}
+
+func (o *options) refuse(wrong bool, format string, args ...any) {
+	if wrong {
+		o.errs = append(o.errs, fmt.Errorf(format, args...))
+	}
+}
+
+// local checks names relative to a part of the scene.
+func (o *options) local(option, part string, rel []string) []string {
+	o.refuse(len(rel) == 0, "%s(): name at least one entry", option)
+	var clean []string
+	for _, r := range rel {
+		c := path.Clean(r)
+		o.refuse(r == "" || path.IsAbs(r) || c == "." || c == ".." || strings.HasPrefix(c, "../"), "%s(%q): not a name below Scene.%s", option, r, part)
+		clean = append(clean, c)
+	}
+	return clean
+}
+
+func newOptions(opts []Option) (*options, error) {
+	o := &options{depth: 2, allow: map[string]string{}}
+	for _, opt := range opts {
+		if opt == nil {
+			o.refuse(true, "a nil option")
+			continue
+		}
+		opt.apply(o)
+	}
+	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
+	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")
+	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")
+	return o, errors.Join(o.errs...)
+}
+
+func (o *options) allows(m Move) bool { return len(o.moves) == 0 || slices.Contains(o.moves, m) }

@@ -1,0 +1,191 @@
+package attack
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// guard holds the canaries: entries that nothing may touch. They bear odd
+// modes and times of long ago, so that a chmod, chown or utimes through a
+// link shows, and so does a read, by the access time.
+type guard struct {
+	disk    disk
+	want    map[string]node
+	lists   map[string][]string
+	touched bool // something differs: the scene must be built anew
+	told    map[string]bool
+}
+
+// watch takes entries as they are now for what they should be. Directories
+// are watched with all that is in them.
+func (g *guard) watch(names ...string) {
+	for _, name := range names {
+		n := g.disk.stat(name)
+		g.want[name] = n
+		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
+			list, _ := g.disk.list(name)
+			g.lists[name] = list
+			_ = g.disk.age(name) // listing it was not the victim's doing
+			g.want[name] = g.disk.stat(name)
+			for _, e := range list {
+				if at := path.Join(name, e); g.want[at].id == (id{}) {
+					g.watch(at)
+				}
+			}
+		}
+	}
+}
+
+func (g *guard) reset() {
+	g.want, g.lists, g.told, g.touched = map[string]node{}, map[string][]string{}, map[string]bool{}, false
+}
+
+// check compares each canary with what it was. Writing and the like is damage
+// at once; reading is only noted, since it is damage only if the victim then
+// reports success.
+func (g *guard) check() (changed, read []damage) {
+	for name, want := range g.want {
+		got := g.disk.stat(name)
+		if got == want {
+			continue
+		}
+		g.touched = true
+		if text := g.difference(name, want, got); text != "" {
+			if !g.told[name] {
+				g.told[name] = true
+				changed = append(changed, damage{name, text})
+			}
+			continue
+		}
+		if got.atime != want.atime && !g.told["r"+name] && name != "." {
+			g.told["r"+name] = true
+			what := "was read"
+			if want.isDir() {
+				what = "was listed"
+			}
+			read = append(read, damage{name, what})
+		}
+	}
+	byPath := func(a, b damage) int { return strings.Compare(a.path, b.path) }
+	slices.SortFunc(changed, byPath)
+	slices.SortFunc(read, byPath)
+	return changed, read
+}
+
+// difference describes what happened to a canary, empty for a mere read.
+func (g *guard) difference(name string, want, got node) string {
+	var d []string
+	say := func(format string, args ...any) { d = append(d, fmt.Sprintf(format, args...)) }
+	switch {
+	case !got.exists():
+		return "was removed"
+	case got.id != want.id:
+		return "was replaced by another " + got.kindName()
+	}
+	if got.size != want.size && want.regular() {
+		say("its size went from %d to %d", want.size, got.size)
+	}
+	if got.perm != want.perm {
+		say("its mode went from %s to %s", octal(want.perm), octal(got.perm))
+	}
+	if got.uid != want.uid || got.gid != want.gid {
+		say("its owner changed")
+	}
+	if got.mtime != want.mtime {
+		if want.isDir() {
+			if now, err := g.disk.list(name); err == nil {
+				added, gone := diff(g.lists[name], now)
+				for _, e := range added {
+					say("%q appeared in it", e)
+				}
+				for _, e := range gone {
+					say("%q disappeared from it", e)
+				}
+			}
+			if len(d) == 0 {
+				say("its entries or times were changed")
+			}
+		} else if got.size == want.size {
+			say("its content or times were changed")
+		}
+	}
+	return strings.Join(d, ", ")
+}
+
+func diff(before, after []string) (added, gone []string) {
+	for _, e := range after {
+		if !slices.Contains(before, e) {
+			added = append(added, e)
+		}
+	}
+	for _, e := range before {
+		if !slices.Contains(after, e) {
+			gone = append(gone, e)
+		}
+	}
+	sort.Strings(added)
+	sort.Strings(gone)
+	return added, gone
+}
+
+// fact is one broken rule in one run, before findings are grouped.
+type fact struct {
+	rule    tmptest.Rule
+	exploit bool
+	path    string // the object
+	name    string // the victim's name for it
+	step    int    // index into the trace, -1 for the end of the run
+	text    string
+}
+
+// judgePlants looks at what became of the attacker's entries.
+func (r *run) judgePlants() {
+	for oid, p := range r.attacker.own {
+		name := p.name
+		if r.scene.hostile[oid] {
+			continue // not planted in this run: it is the attacker's input
+		}
+		n, at := r.find(oid, name)
+		if !n.exists() {
+			continue
+		}
+		r.judgePlant(p, n, at)
+	}
+	for oid, name := range r.attacker.tampered {
+		n, at := r.find(oid, name)
+		if n.exists() && n.atime != oldTime && r.outcome.success() {
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
+				text: "the content that the attacker wrote into " + pretty(name) + " was read, and the code reported success"})
+		}
+	}
+}
+
+func (r *run) judgePlant(p *plant, n node, at string) {
+	name := p.name
+	victimName := r.nameAt(name)
+	switch {
+	case p.dir:
+		if n.mtime != p.node.mtime {
+			r.fact(fact{rule: tmptest.X06, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+				text: "the attacker's directory was used as the code's own: entries were made or removed in it"})
+		} else if n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+				text: "the attacker's directory was listed, and the code reported success"})
+		}
+	case n.regular():
+		if n.size != p.node.size || n.mtime != p.node.mtime {
+			if data, err := r.disk.read(at); err == nil && string(data) != p.data && strings.Trim(string(data), "\x00") != "" && !strings.HasPrefix(p.data, string(data)) {
+				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
+			}
+		} else if n.atime != p.node.atime && r.outcome.success() {
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+				text: "the attacker's content was read, and the code reported success"})
+		}
+	}
+}

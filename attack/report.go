@@ -1,0 +1,260 @@
+package attack
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// Report is what an attack came to.
+type Report struct {
+	Findings   []Finding
+	Boundaries int  // distinct calls that name something in the scene, those of attacked paths included
+	Schedules  int  // runs of the victim under attack
+	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
+	Elapsed    time.Duration
+	Problems   []string // why the report is not complete
+}
+
+// Finding is a broken rule with its evidence.
+type Finding struct {
+	Rule     tmptest.Rule
+	Exploit  bool    // carried out, and the damage seen; otherwise a weakness of the trace
+	Path     string  // the object that was damaged or exposed, relative to the scene
+	Name     string  // the victim's name for it
+	Line     string  // the victim's line, "file.go:12 < caller.go:3"
+	Detail   string  // what was seen
+	Schedule string  // as Replay takes it; empty when the undisturbed run shows it
+	Count    int     // schedules with the same root cause
+	Events   []Event // the interleaving
+}
+
+// Event is one line of an interleaving: a call of the victim or a move of the
+// attacker.
+type Event struct {
+	Call   string // the system call; empty for a move
+	Path   string // what it names
+	Found  string // what was there
+	Line   string
+	Move   string // the attacker's move; empty for a call
+	Damage string // seen right after the call
+}
+
+// String draws the finding: the rule and the line, the interleaving, the
+// damage and the fix.
+func (f Finding) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", f.Rule)
+	at := f.Line
+	if at == "" {
+		at = "(no line)"
+	}
+	fmt.Fprintf(&b, "    at %s: %s\n", at, f.Detail)
+	if len(f.Events) > 0 {
+		b.WriteString(drawEvents(f.Events))
+	}
+	if f.Count > 1 {
+		fmt.Fprintf(&b, "    %d schedules end this way\n", f.Count)
+	}
+	if f.Rule.Fix != "" {
+		fmt.Fprintf(&b, "    fix: %s\n", f.Rule.Fix)
+	}
+	return b.String()
+}
+
+// maxDrawn bounds the calls that a drawing shows.
+const maxDrawn = 24
+
+func drawEvents(events []Event) string {
+	// The calls around the moves matter; of a long way there, the end does.
+	var cut int
+	if len(events) > maxDrawn {
+		cut = len(events) - maxDrawn
+		for i, e := range events {
+			if e.Move != "" {
+				cut = min(cut, max(0, i-maxDrawn/2))
+				break
+			}
+		}
+	}
+	width := len("victim")
+	rows := make([]string, len(events))
+	for i, e := range events {
+		if e.Call != "" {
+			rows[i] = e.Call + " " + e.Path
+			if e.Found != "" {
+				rows[i] += " (" + e.Found + ")"
+			}
+			if e.Line != "" {
+				rows[i] += "  " + e.Line
+			}
+		}
+	}
+	end := min(len(events), cut+maxDrawn)
+	for _, row := range rows[cut:end] {
+		width = max(width, min(len(row), 72))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "    %-*s | attacker\n", width, "victim")
+	if cut > 0 {
+		fmt.Fprintf(&b, "    ... %d calls before\n", cut)
+	}
+	for i, e := range events[cut:end] {
+		if e.Move != "" {
+			fmt.Fprintf(&b, "    %-*s | %s\n", width, "", e.Move)
+			continue
+		}
+		fmt.Fprintf(&b, "    %-*s |\n", width, rows[cut+i])
+		if e.Damage != "" {
+			fmt.Fprintf(&b, "    %-*s |\n", width, "  => "+e.Damage)
+		}
+	}
+	if end < len(events) {
+		fmt.Fprintf(&b, "    ... %d more\n", len(events)-end)
+	}
+	return strings.ReplaceAll(b.String(), " |\n", "\n")
+}
+
+// findings groups what the runs showed: one per root cause, which is the same
+// rule at the same line of the victim.
+type findings struct {
+	groups map[string]*group
+}
+
+type group struct {
+	finding Finding
+	moves   int
+	shape   string // of the victim's name
+	order   int
+}
+
+// record takes a run's facts over, and says whether one of them is damage.
+func (e *explorer) record(r *run) bool {
+	broken := false
+	slices.SortFunc(r.facts, func(a, b fact) int {
+		return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(a.step, b.step), cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
+	})
+	counted := map[string]bool{}
+	for _, f := range r.facts {
+		if f.exploit && r.moved() {
+			broken = true
+		}
+		line, chain := "", ""
+		if f.step >= 0 && f.step < len(r.steps) {
+			line, chain = r.steps[f.step].line, r.steps[f.step].chain
+		}
+		k := f.rule.ID + "\x00" + line
+		if counted[k] {
+			continue
+		}
+		counted[k] = true
+		g := e.found.groups[k]
+		if g == nil {
+			g = &group{moves: 1 << 30, order: len(e.found.groups)}
+			e.found.groups[k] = g
+		}
+		g.finding.Count++
+		if len(r.schedule) < g.moves {
+			g.moves = len(r.schedule)
+			g.shape = e.plan.names.shape(f.name)
+			count := g.finding.Count
+			g.finding = Finding{Rule: f.rule, Exploit: f.exploit, Path: r.mask(f.path), Name: r.mask(f.name), Line: chain,
+				Detail: r.mask(f.text), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f.step)}
+		}
+	}
+	return broken
+}
+
+// events draws the run up to a step.
+func (r *run) events(upTo int) []Event {
+	var list []Event
+	for i, s := range r.steps {
+		for _, m := range s.moves {
+			list = append(list, Event{Move: r.mask(m.text)})
+		}
+		e := Event{Call: s.call, Line: s.line, Path: r.mask(pretty(s.subject())), Found: s.found()}
+		if s.program != "" {
+			e.Call = s.program + ": " + s.call
+		}
+		if s.kind.TwoPaths() && len(s.lookups) == 2 {
+			if a, ok := s.lookups[1].entry(); ok {
+				e.Path += " -> " + r.mask(pretty(a.path()))
+			}
+		}
+		var ds []string
+		for _, d := range s.damage {
+			ds = append(ds, r.mask(pretty(d.path)+": "+d.text))
+		}
+		e.Damage = strings.Join(ds, "; ")
+		list = append(list, e)
+		if i == upTo {
+			break
+		}
+	}
+	return list
+}
+
+// found says what the call met.
+func (s *step) found() string {
+	for _, l := range s.lookups {
+		if a, ok := l.entry(); ok {
+			if !a.node.exists() {
+				return "absent"
+			}
+			if a.node.isLink() {
+				return "symlink"
+			}
+			return a.node.kindName() + " " + octal(a.node.perm)
+		}
+	}
+	return ""
+}
+
+// mask replaces what differs from run to run, so that the same failure prints
+// the same text.
+func (r *run) mask(text string) string {
+	text = strings.ReplaceAll(text, r.disk.abs(""), "")
+	seen := map[string]bool{}
+	for _, s := range r.steps {
+		for _, a := range s.accesses() {
+			if p, ok := r.plan.names.pattern(a.name); ok && !seen[a.name] {
+				seen[a.name] = true
+				text = strings.ReplaceAll(text, a.name, p.String())
+			}
+		}
+	}
+	return text
+}
+
+// finish sorts the findings and drops weaknesses that were turned into
+// damage.
+func (e *explorer) finish() {
+	attacked := map[string]bool{}
+	for _, g := range e.found.groups {
+		if g.finding.Exploit {
+			attacked[g.shape] = true
+		}
+	}
+	var list []Finding
+	for _, g := range e.found.groups {
+		if !g.finding.Exploit && attacked[g.shape] || e.opt.allow[g.finding.Rule.ID] != "" {
+			continue
+		}
+		list = append(list, g.finding)
+	}
+	slices.SortFunc(list, func(a, b Finding) int {
+		exploitsFirst := func(f Finding) int {
+			if f.Exploit {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(exploitsFirst(a), exploitsFirst(b)), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
+	})
+	e.report.Findings = list
+	e.report.Complete = len(e.report.Problems) == 0
+}

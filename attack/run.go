@@ -1,0 +1,359 @@
+package attack
+
+import (
+	"path"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// placed is one move at one boundary; a schedule is a list of them.
+type placed struct {
+	at   key
+	move move
+}
+
+// run is one run of the victim under one schedule.
+type run struct {
+	plan     *plan
+	disk     disk
+	attacker *attacker
+	guard    *guard
+	scene    *sceneState
+	watchful bool // look at the canaries at every boundary, move or not
+	schedule []placed
+	next     int // first placement that has not been made
+	steps    []*step
+	counts   map[key]int
+	outcome  *outcome
+	facts    []fact
+	exposed  map[id]*exposure
+	reads    []fact         // canaries read: damage if the victim reports success
+	absent   map[string]int // names found absent by a check, and where
+	settled  int
+	left     []target // what an undisturbed run left under the targets' names
+}
+
+// sceneState is what Setup made of the scene.
+type sceneState struct {
+	hostile map[id]bool
+	initial map[string]bool // entries below Dir that were there before the victim
+}
+
+// exposure is an object of the victim's that others can open.
+type exposure struct {
+	path  string
+	step  int
+	perm  uint32
+	told  bool
+	isDir bool
+}
+
+func (r *run) fact(f fact) { r.facts = append(r.facts, f) }
+
+// at is called at each boundary.
+func (r *run) at(b *boundary) error {
+	if b.repeat {
+		return nil
+	}
+	r.settle()
+	s := &step{boundary: *b}
+	s.key = r.keyOf(b)
+	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key {
+		m := r.schedule[r.next].move
+		applied, err := r.apply(m, b, s)
+		if err != nil {
+			return err
+		}
+		if !applied {
+			break
+		}
+		r.next++
+		if b.refresh != nil {
+			b.refresh(b)
+		}
+		s.lookups = b.lookups
+	}
+	for _, a := range s.accesses() {
+		s.reach = append(s.reach, r.attacker.reach(a))
+	}
+	r.steps = append(r.steps, s)
+	return nil
+}
+
+// keyOf counts the boundary's occurrence.
+func (r *run) keyOf(b *boundary) key {
+	k := key{call: b.call, shape: r.plan.names.shape(b.subject()), line: b.line}
+	r.counts[k]++
+	k.n = r.counts[k]
+	return k
+}
+
+// subject is the name that a boundary is about.
+func (b *boundary) subject() string {
+	for _, l := range b.lookups {
+		if a, ok := l.entry(); ok {
+			return a.path()
+		}
+		if len(l.steps) > 0 {
+			return l.steps[len(l.steps)-1].path()
+		}
+	}
+	return b.object
+}
+
+func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
+	for _, a := range b.accesses() {
+		if r.plan.names.shape(a.path()) != m.target {
+			continue
+		}
+		text, err := r.attacker.make(m, b, a)
+		if err != nil {
+			return false, err
+		}
+		if m.variant == "mirror" {
+			r.guard.watch(dirVault, vaultMirror)
+		}
+		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), text: text})
+		return true, nil
+	}
+	return false, nil
+}
+
+func (r *run) moved() bool { return r.next > 0 }
+
+// settle looks at what the calls since the last boundary did.
+func (r *run) settle() {
+	for ; r.settled < len(r.steps); r.settled++ {
+		r.inspect(r.settled)
+	}
+	for _, e := range r.exposed {
+		r.checkExposed(e)
+	}
+	if r.moved() || r.watchful {
+		r.checkCanaries()
+	}
+}
+
+func (r *run) checkCanaries() {
+	changed, read := r.guard.check()
+	last := len(r.steps) - 1
+	for _, d := range changed {
+		if last >= 0 {
+			r.steps[last].damage = append(r.steps[last].damage, d)
+		}
+		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + ": " + d.text})
+	}
+	for _, d := range read {
+		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + " " + d.text + ", and the code reported success"})
+	}
+}
+
+// victimName is the name under which the victim met the attacker's work: the
+// entry of the last move, or what its last call was about.
+func (r *run) victimName() string {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		if n := len(r.steps[i].moves); n > 0 {
+			return r.steps[i].moves[n-1].path
+		}
+	}
+	if n := len(r.steps); n > 0 {
+		return r.steps[n-1].subject()
+	}
+	return ""
+}
+
+// inspect looks at the names that a step may have made.
+func (r *run) inspect(i int) {
+	s := r.steps[i]
+	for j, l := range s.lookups {
+		a, ok := l.final()
+		if !ok {
+			continue
+		}
+		p := a.path()
+		switch s.kind {
+		case supervise.Check, supervise.Read, supervise.Special:
+			r.noteAbsent(a, i)
+		case supervise.Open:
+			if !s.create {
+				r.noteAbsent(a, i)
+				continue
+			}
+			r.weakCreate(a, i)
+			r.inspectNew(a, i)
+		case supervise.Mkdir, supervise.Mknod:
+			r.weakName(a, i)
+			r.inspectNew(a, i)
+		case supervise.Link, supervise.Rename:
+			if j == len(s.lookups)-1 {
+				r.inspectNew(a, i)
+			}
+		case supervise.Attr:
+			r.inspectMode(p, i, false)
+		}
+	}
+	if s.kind == supervise.Attr && s.object != "" {
+		r.inspectMode(s.object, i, false)
+	}
+}
+
+// noteAbsent remembers that a check found no such name.
+func (r *run) noteAbsent(a access, i int) {
+	if _, ok := r.absent[a.path()]; !ok && !a.node.exists() {
+		r.absent[a.path()] = i
+	}
+}
+
+// inspectNew looks at what a creating call left at its name.
+func (r *run) inspectNew(a access, i int) { r.inspectMode(a.path(), i, true) }
+
+// inspectMode notes an object that others can open: its mode is the victim's
+// doing, by the mode it asked for or by a chmod.
+func (r *run) inspectMode(p string, i int, made bool) {
+	n := r.disk.stat(p)
+	s := r.steps[i]
+	if !n.exists() || n.isLink() || r.attacker.owns(n) || !under(p, dirShared) || p == dirShared || r.scene.initial[p] {
+		return
+	}
+	if _, ok := r.guard.want[p]; ok {
+		return
+	}
+	for _, c := range r.guard.want {
+		if c.id == n.id {
+			return // a hard link to a canary: not the victim's object
+		}
+	}
+	if _, search, _, _ := r.attacker.inDir(path.Dir(p)); !search {
+		return
+	}
+	if made || s.kind == supervise.Attr {
+		if n.perm&0o077 != 0 && r.exposed[n.id] == nil {
+			r.exposed[n.id] = &exposure{path: p, step: i, perm: n.perm, isDir: n.isDir()}
+			r.fact(fact{rule: tmptest.C03, path: p, name: p, step: i,
+				text: pretty(p) + " has mode " + octal(n.perm) + " where others can reach it (the code starts with umask 0: a mode is its own doing)"})
+		}
+		if e := r.exposed[n.id]; e != nil {
+			e.path, e.perm = p, e.perm|n.perm
+		}
+	}
+}
+
+// checkExposed sees whether an object that others can open got content.
+func (r *run) checkExposed(e *exposure) {
+	bits := e.perm & 6
+	if r.plan.opt.sameGroup {
+		bits |= e.perm >> 3 & 6
+	}
+	if e.told || e.isDir || bits == 0 {
+		return
+	}
+	n := r.disk.stat(e.path)
+	if !n.regular() || r.exposed[n.id] != e || n.size == 0 {
+		return
+	}
+	if r.attacker.tampered[n.id] != "" {
+		return
+	}
+	e.told = true
+	verb := map[uint32]string{2: "changed", 4: "read", 6: "read and changed"}[bits]
+	r.fact(fact{rule: tmptest.X04, exploit: true, path: e.path, name: e.path, step: e.step,
+		text: pretty(e.path) + " with mode " + octal(e.perm) + " could be " + verb + " by others when it had content"})
+}
+
+// weakCreate judges an open that may create.
+func (r *run) weakCreate(a access, i int) {
+	s := r.steps[i]
+	_, _, create, removeOthers := r.attacker.inDir(a.dir)
+	if !create || r.attacker.owns(a.node) {
+		return
+	}
+	if a.node.exists() && !removeOthers {
+		return // its own entry, under a sticky bit: nobody else can put another there
+	}
+	p := a.path()
+	if !s.excl {
+		r.fact(fact{rule: tmptest.C01, path: p, name: p, step: i,
+			text: s.call + " creates " + pretty(p) + " without O_EXCL in a directory where others may create it first"})
+		if at, ok := r.absent[p]; ok {
+			r.fact(fact{rule: tmptest.C10, path: p, name: p, step: i,
+				text: pretty(p) + " was found absent by " + r.steps[at].call + " at " + r.steps[at].line + ", then created by a call that takes what is there"})
+		}
+	}
+	r.weakName(a, i)
+}
+
+// weakName judges the name of something new.
+func (r *run) weakName(a access, i int) {
+	p := a.path()
+	if _, _, create, _ := r.attacker.inDir(a.dir); !create || a.node.exists() || r.plan.isTarget(p) {
+		return
+	}
+	if why := r.plan.names.why(a.name); why != "" && !r.attacker.seen[p] {
+		r.fact(fact{rule: tmptest.C06, path: p, name: p, step: i, text: pretty(p) + " can be foretold: " + why})
+	}
+}
+
+// lastUse is the last step that looked an entry up.
+func (r *run) lastUse(name string) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		s := r.steps[i]
+		if s.object == name {
+			return i
+		}
+		for _, a := range s.accesses() {
+			if a.path() == name {
+				return i
+			}
+		}
+	}
+	return len(r.steps) - 1
+}
+
+// listed says that the victim opened a directory of that name.
+func (r *run) listed(name string) bool {
+	i := r.lastUse(name)
+	return i >= 0 && (r.steps[i].kind == supervise.Open || r.steps[i].kind == supervise.Read)
+}
+
+// find looks for an object: where it was last, or anywhere in the scene.
+func (r *run) find(oid id, name string) (node, string) {
+	if n := r.disk.stat(name); n.id == oid {
+		return n, name
+	}
+	for _, dir := range []string{dirShared, dirHome} {
+		if n, at := r.search(oid, dir, 0); n.exists() {
+			return n, at
+		}
+	}
+	return node{}, ""
+}
+
+func (r *run) search(oid id, dir string, depth int) (node, string) {
+	list, err := r.disk.list(dir)
+	if err != nil || depth > 16 {
+		return node{}, ""
+	}
+	for _, e := range list {
+		at := path.Join(dir, e)
+		n := r.disk.stat(at)
+		if n.id == oid {
+			return n, at
+		}
+		if n.isDir() {
+			if n, at := r.search(oid, at, depth+1); n.exists() {
+				return n, at
+			}
+		}
+	}
+	return node{}, ""
+}
+
+// nameAt is what the victim called one of the attacker's objects.
+func (r *run) nameAt(name string) string {
+	if strings.HasPrefix(name, dirAttic+"/") {
+		return r.victimName()
+	}
+	return name
+}

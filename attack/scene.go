@@ -1,0 +1,24 @@
+package attack
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/afero"
+)
+
+// Victim is the code under test. It works in the scene, and returns an error
+// where the code under test does. It runs many times: each time in a scene
+// made anew, in a process of its own kind, with umask 0.
+type Victim func(s *Scene) error
+
+// Scene is what a victim runs in.
+type Scene struct {
+	Dir  string   // the shared directory, as /tmp is; the victim's TMPDIR
+	Home string   // the victim's private directory, on the same file system
+	FS   afero.Fs // the file system of both
+}
+
+// Path joins elements below Dir.
+func (s *Scene) Path(elem ...string) string {
+	return filepath.Join(append([]string{s.Dir}, elem...)...)
+}

@@ -1,0 +1,43 @@
+package supervise
+
+// Set chooses which system calls stop at their boundary. It is fixed when the
+// filter is installed: the kernel offers no way to change it later.
+type Set uint8
+
+const (
+	// Names: every call that takes a path, the stat family by descriptor,
+	// and what a process tree needs to be followed (fork, setsid).
+	Names Set = 1 << iota
+	// Data: calls that act on a descriptor: the write family, ftruncate,
+	// fchmod, fsync, close, getdents and the like.
+	Data
+)
+
+// Kind says what a call does to the names or the object it is given.
+type Kind uint8
+
+// The kinds of calls.
+const (
+	Other   Kind = iota
+	Open         // may create, see Flags
+	Check        // reads attributes of the object, or asks for access
+	Read         // reads content: readlink, getdents, getxattr
+	Mkdir        // creates a directory
+	Mknod        // creates a node, or a socket by bind
+	Link         // second path is the new name
+	Symlink      // last path is the new name
+	Unlink       // removes a name
+	Rmdir        // removes a directory
+	Rename       // removes the first name, creates the second
+	Attr         // changes mode, owner, times or extended attributes
+	Write        // changes content
+	Chdir        // moves the working directory or the root
+	Exec         // runs a program
+	Mount        // changes the mount table
+	Close        // closes descriptors
+	Process      // fork, setsid: no path
+	Special      // connect, inotify_add_watch, name_to_handle_at
+)
+
+// TwoPaths is true for calls that take an old and a new name.
+func (k Kind) TwoPaths() bool { return k == Link || k == Rename }
