@@ -1,0 +1,3 @@
+package rerun
+
+func fixtures() map[string]fixture { return nil }
