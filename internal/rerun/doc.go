@@ -44,8 +44,8 @@
 // test's time. The environment, with GODEBUG and GORACE extended, and without
 // Bazel's variables for shards and filters. The directory that the parent was
 // started in. Coverage counters are written when the process ends by itself,
-// so a served test ends through t.SkipNow and not through os.Exit, and a child
-// that is killed counts for nothing.
+// so a served test ends through t.SkipNow, and a child that is killed counts
+// for nothing.
 //
 // The variable TMPPROOF_CHILD makes a process a child. It names the parent by
 // its process id and is removed as soon as it was read, so that programs
