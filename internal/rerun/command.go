@@ -166,22 +166,27 @@ type deadliner interface {
 	Deadline() (time.Time, bool)
 }
 
-const minTimeout = time.Second
-
-// timeout is the child's -test.timeout: a tenth (5 s at most) less than what
-// is left for this test, so that the child's report comes before the parent's
-// own end. 0 is none.
-func (c *Call) timeout() time.Duration {
+// left is the time until the test's deadline, where it has one.
+func (c *Call) left() (time.Duration, bool) {
 	d, ok := c.t.(deadliner)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	at, ok := d.Deadline()
+	return max(time.Until(at), time.Second), ok
+}
+
+// margin is what the parent keeps of the time that is left.
+func margin(left time.Duration) time.Duration { return min(left/10, 5*time.Second) }
+
+// timeout is the child's -test.timeout, 0 for none. It ends before the
+// parent's, whose end would take the child's report with it.
+func (c *Call) timeout() time.Duration {
+	left, ok := c.left()
 	if !ok {
 		return 0
 	}
-	left := time.Until(at)
-	return max(left-min(left/10, 5*time.Second), minTimeout).Round(time.Millisecond)
+	return (left - margin(left)).Round(time.Millisecond)
 }
 
 // dropped are variables that the child must not see: the shard and filter of

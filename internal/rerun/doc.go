@@ -59,5 +59,7 @@
 // served cannot call a verb: Enter says so. Run under a wrapper (go test -exec)
 // the child runs without the wrapper, with the parent's user and limits. On
 // Windows a child that is killed leaves the processes it started; on Unix
-// those that left its process group.
+// those that left its process group. When the parent itself is killed, Linux
+// ends the child, but not what the child has started; elsewhere the child goes
+// on until its own timeout.
 package rerun

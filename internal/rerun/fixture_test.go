@@ -70,6 +70,15 @@ func fixtures() map[string]fixture {
 			require.ErrorContains(t, err, "the directory that the test was started in is gone")
 		}),
 		"descriptors": one(descriptors),
+		"timeout": one(func(t *testing.T) {
+			_, err := once(t, func() string { select {} })
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, TimedOut, e.Kind)
+		}),
+		"hangs": one(func(t *testing.T) {
+			_, _ = once(t, func() string { waitForEnd(t); return "" })
+		}),
 		"name that changes": one(func(t *testing.T) {
 			t.Run(strconv.Itoa(os.Getpid()), func(t *testing.T) {
 				_, err := once(t, func() string { return "" })
@@ -85,7 +94,7 @@ func fixtures() map[string]fixture {
 			require.NoError(t, p.Kill())
 			select {}
 		}),
-		"exits before":   unreached("ended before it ran the test", exit(0), nothing),
+		"exits before":   unreached("ended before it reached the call: TestMain", exit(0), nothing),
 		"exits 7 before": unreached("exit status 7", exit(7), nothing),
 	}
 }

@@ -74,9 +74,9 @@ func (c *Call) answer(fn func() []byte) {
 }
 
 func (c *Call) ask(ctx context.Context) ([]byte, *Error) {
-	limit := c.timeout()
-	if limit == 0 {
-		limit = longestOnce
+	limit := longestOnce
+	if left, ok := c.left(); ok {
+		limit = left - margin(left)/2 // the child's own report of its timeout comes first
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -174,11 +174,8 @@ func (c *Call) judge(end ending, a answers) ([]byte, *Error) {
 		return nil, c.fault(NotFollowed, fmt.Errorf("reading the child's answer (%s): %w", ExitOf(end.state), a.err))
 	case a.end == nil:
 		return nil, c.Explain(a.reached, ExitOf(end.state), end.out)
-	case !end.state.Success():
-		return a.end.Data, c.fault(EndedBadly, fmt.Errorf("the function under test returned, then the child process ended with %s: "+
-			"a race was detected, or a Cleanup function, a parent of the test or TestMain failed", ExitOf(end.state)))
 	}
-	return a.end.Data, nil
+	return a.end.Data, c.Ended(ExitOf(end.state), end.out)
 }
 
 // child is a process that was started and is waited for by one goroutine,

@@ -109,13 +109,38 @@ func (c *Call) Explain(reached bool, exit Exit, out string) *Error {
 	return e
 }
 
+// Ended judges the end of a child process in which all was done: nil, or
+// EndedBadly. A parent of the test that failed in the child alone is no
+// fault: it goes on after its subtest, in a process in which the others of its
+// subtests did not run.
+func (c *Call) Ended(exit Exit, out string) *Error {
+	if exit == (Exit{}) {
+		return nil
+	}
+	for parent := c.id.Test; exit.Signal == "" && !failed(out, c.id.Test); {
+		i := strings.LastIndexByte(parent, '/')
+		if i < 0 {
+			break
+		}
+		if parent = parent[:i]; failed(out, parent) {
+			return nil
+		}
+	}
+	return &Error{Call: c.id.String(), Kind: EndedBadly, Output: out, Detail: fmt.Sprintf("the function under test returned, "+
+		"then the child process ended with %s: a data race was detected, or a goroutine, a Cleanup function, TestMain, "+
+		"or the test before the call, failed", exit)}
+}
+
+// failed looks for the testing package's report on the test.
+func failed(out, test string) bool { return hasLine(out, "--- FAIL: "+test+" (") }
+
 func whileServing(exit Exit, out string) (Kind, string) {
 	crash := crashLine(out)
 	switch {
 	case exit.Signal != "":
 		return Killed, "the function under test ended with its process: " + exit.String()
 	case strings.HasPrefix(crash, "panic: test timed out after "):
-		return TimedOut, "the function under test was still running when the child's test run " + strings.TrimPrefix(crash, "panic: test ")
+		return TimedOut, "the function under test was still running when the time of the test (-test.timeout) was nearly over"
 	case exit.Code == 2 && crash != "":
 		return Panicked, "a goroutine that the function under test started ended the process: " + crash
 	}
@@ -131,7 +156,7 @@ func beforeCall(id ID, exit Exit, out string) string {
 		return "did not find the test: its name must be the same in each run, so make it of constants, not of a time, " +
 			"a random number or the order of a map, and let what leads to its t.Run be the same in each run"
 	case strings.HasPrefix(crash, "panic: test timed out after "):
-		return "did not reach the call in time: " + crash
+		return "had not reached the call when the time of the test (-test.timeout) was nearly over"
 	case exit.Code == 2 && crash != "":
 		return "crashed before it reached the call: " + crash
 	case hasLine(out, "--- FAIL"):
@@ -141,7 +166,7 @@ func beforeCall(id ID, exit Exit, out string) string {
 		return fmt.Sprintf("passed the test without reaching call %d of it: the test must come to the same calls in each run, "+
 			"and not skip itself or return before", id.N)
 	}
-	return "ended before it ran the test: TestMain, or what a package's init does, must let m.Run be reached in a child as well"
+	return "ended before it reached the call: TestMain, the init functions and the test's body before the call must not end the process in a child"
 }
 
 // crashLine is the first line of a panic, or of the runtime's fatal error.

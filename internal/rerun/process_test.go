@@ -47,6 +47,12 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
+func TestTimeoutOfTheTest(t *testing.T) {
+	t.Parallel()
+	out, code := runFixture(t, "timeout", "-test.v", "-test.timeout=3s")
+	assert.Zero(t, code, out)
+}
+
 func TestRemovedBinary(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has a link to a program whose name is gone")
@@ -221,5 +227,21 @@ func TestGuestOfAChildThatEnds(t *testing.T) {
 	assert.Equal(t, "left", string(data))
 	conn := <-conns
 	defer conn.Close()
+	gone(t, conn)
+}
+
+// TestParentKilled: on Linux the child does not outlive its parent.
+func TestParentKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends a process with its parent")
+	}
+	l := listen(t)
+	cmd := exec.Command(testBinary(t))
+	cmd.Env = append(os.Environ(), fixtureVariable+"=hangs")
+	require.NoError(t, cmd.Start())
+	conn := accept(t, l)
+	defer conn.Close()
+	require.NoError(t, cmd.Process.Kill())
+	assert.Error(t, cmd.Wait())
 	gone(t, conn)
 }

@@ -133,6 +133,69 @@ func TestEnterWhereItCannotBe(t *testing.T) {
 	})
 }
 
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name    string
+		reached bool
+		exit    Exit
+		out     string
+		kind    Kind
+		detail  string
+	}{
+		{"exit 0", true, Exit{}, "", Exited, "os.Exit(0)"},
+		{"exit 2", true, Exit{Code: 2}, "a panic: no\n", Exited, "os.Exit(2)"},
+		{"panic", true, Exit{Code: 2}, "x\npanic: yes\n", Panicked, "panic: yes"},
+		{"deadlock", true, Exit{Code: 2}, "fatal error: all goroutines are asleep - deadlock!\n", Panicked, "deadlock!"},
+		{"panic text, other status", true, Exit{Code: 3}, "panic: yes\n", Exited, "os.Exit(3)"},
+		{"timeout", true, Exit{Code: 2}, "panic: test timed out after 1s\n", TimedOut, "was still running"},
+		{"signal", true, Exit{Code: -1, Signal: "killed"}, "", Killed, "signal: killed"},
+		{"not found", false, Exit{}, "testing: warning: no tests to run\nPASS\n", NotReached, "did not find the test"},
+		{"passed", false, Exit{}, "PASS\n", NotReached, "without reaching call 2"},
+		{"failed", false, Exit{Code: 1}, "--- FAIL: TestX (0.00s)\n    --- FAIL: TestX/y (0.00s)\nFAIL\n", NotReached, "failed before"},
+		{"panicked", false, Exit{Code: 2}, "panic: yes\n", NotReached, "crashed before it reached the call: panic: yes"},
+		{"timed out", false, Exit{Code: 2}, "panic: test timed out after 1s\n", NotReached, "had not reached the call"},
+		{"killed", false, Exit{Code: -1, Signal: "killed"}, "", NotReached, "was killed before it reached the call (signal: killed)"},
+		{"exited", false, Exit{Code: 3}, "", NotReached, "must not end the process in a child (exit status 3)"},
+	}
+	c := &Call{id: ID{"TestX/y", 2}}
+	for _, row := range rows {
+		e := c.Explain(row.reached, row.exit, row.out)
+		assert.Equal(t, row.kind, e.Kind, row.name)
+		assert.Contains(t, e.Error(), row.detail, row.name)
+		assert.Contains(t, e.Error(), "TestX/y#2: ", row.name)
+	}
+}
+
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	const parent, own = "--- FAIL: TestX (0.00s)\n", "    --- FAIL: TestX/y (0.00s)\n"
+	rows := []struct {
+		name string
+		exit Exit
+		out  string
+		ok   bool
+	}{
+		{"well", Exit{}, "PASS\n", true},
+		{"the parent alone", Exit{Code: 1}, parent + "FAIL\n", true},
+		{"a parent's panic", Exit{Code: 2}, parent + "panic: x\n", true},
+		{"the test", Exit{Code: 1}, parent + own + "FAIL\n", false},
+		{"a sibling of like name", Exit{Code: 1}, parent + "    --- FAIL: TestX/y2 (0.00s)\n", true},
+		{"TestMain", Exit{Code: 1}, "PASS\nleaks\n", false},
+		{"a goroutine's panic", Exit{Code: 2}, "panic: x\n", false},
+		{"killed", Exit{Code: -1, Signal: "killed"}, parent, false},
+	}
+	c := &Call{id: ID{"TestX/y", 1}}
+	for _, row := range rows {
+		e := c.Ended(row.exit, row.out)
+		assert.Equal(t, row.ok, e == nil, row.name)
+		if e != nil {
+			assert.Equal(t, EndedBadly, e.Kind, row.name)
+		}
+	}
+	assert.Equal(t, EndedBadly, (&Call{id: ID{"TestX", 1}}).Ended(Exit{Code: 1}, parent).Kind, "a test without a parent")
+}
+
 // TestCapturedOutput: a failure shows what the child has printed.
 func TestCapturedOutput(t *testing.T) {
 	_, err := once(t, func() string {
