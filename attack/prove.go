@@ -1,0 +1,213 @@
+package attack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
+)
+
+// Environment variables. They are not flags: `go test ./...` hands a flag to
+// packages that do not know it, and Go's test cache knows which variables a
+// test has read.
+const (
+	envReplay = "TMPPROOF_REPLAY" // a schedule: run just this one
+	envStrict = "TMPPROOF_STRICT" // 1: fail where the mechanism is missing, instead of skipping
+)
+
+// Prove tries every schedule of the attacker's moves, up to the depth, over
+// every system call of the victim that names something in the scene. It fails
+// the test when one of them breaks the victim, or when the proof could not be
+// completed; it passes only when every schedule was run and left everything
+// true that the package documentation lists.
+//
+// The test is run again in child processes, up to this call: see the package
+// documentation for what that means for the code before it. Prove needs Linux
+// 5.10 or later on amd64 or arm64; elsewhere, or where a sandbox refuses the
+// mechanism, it skips the test with the reason, or fails it with
+// TMPPROOF_STRICT=1.
+func Prove(t *testing.T, victim Victim, opts ...Option) *Report {
+	t.Helper()
+	begin := time.Now()
+	opt, err := newOptions(opts)
+	if victim == nil {
+		err = errors.Join(errors.New("the victim is nil"), err)
+	}
+	if err != nil {
+		t.Fatalf("attack.Prove: %v", err)
+	}
+	call, err := rerun.Enter(t)
+	if err != nil {
+		t.Fatalf("attack.Prove: %v", err)
+	}
+	switch call.Role() {
+	case rerun.Child:
+		serve(t, call, victim, opt)
+	case rerun.Other:
+		report := &Report{}
+		data, ok := call.Earlier()
+		if !ok || json.Unmarshal(data, report) != nil {
+			t.SkipNow()
+		}
+		return report
+	}
+	if missing := mechanism(); missing != "" {
+		giveUp(t, missing)
+	}
+	report := &Report{}
+	schedule, mine := replayFor(os.Getenv(envReplay), call.ID().N)
+	if !mine {
+		return report
+	}
+	if schedule != "" {
+		opt.replay = schedule
+	}
+	runtime.LockOSThread() // the children die with the thread that started them
+	defer runtime.UnlockOSThread()
+	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
+		deadline: begin.Add(budget(t, opt)), progress: progress(t, begin)}
+	e.open = func(fresh bool) (world, error) { return openOS(t, call, opt, e.deadline) }
+	err = e.explore()
+	err = errors.Join(err, e.closeWorlds())
+	if un := (*unsupportedError)(nil); errors.As(err, &un) {
+		giveUp(t, un.Error())
+	}
+	if err != nil {
+		e.problem("%v", err)
+	}
+	e.finish()
+	report.Elapsed = time.Since(begin)
+	if data, err := json.Marshal(report); err == nil {
+		call.Finish(data)
+	}
+	e.verdict(t, call.ID().N)
+	return report
+}
+
+// giveUp ends a test that cannot be proved here.
+func giveUp(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv(envStrict) == "1" {
+		t.Fatalf("attack.Prove cannot work here (%s=1 asks that it must): %s", envStrict, reason)
+	}
+	t.Skipf("attack.Prove cannot work here: %s", reason)
+}
+
+// unsupportedError says that the mechanism is missing.
+type unsupportedError struct{ reason string }
+
+func (e *unsupportedError) Error() string { return e.reason }
+
+// budget is the time for the whole exploration.
+func budget(t *testing.T, opt *options) time.Duration {
+	if opt.budget > 0 {
+		return opt.budget
+	}
+	b := time.Minute
+	if d, ok := t.Deadline(); ok {
+		b = min(b, time.Until(d)/2)
+	}
+	return b
+}
+
+// progress prints a line every second under -v.
+func progress(t *testing.T, begin time.Time) func(done, known int) {
+	if !testing.Verbose() {
+		return func(int, int) {}
+	}
+	next := begin.Add(time.Second)
+	return func(done, known int) {
+		now := time.Now()
+		if now.Before(next) {
+			return
+		}
+		next = now.Add(time.Second)
+		rate := float64(done) / now.Sub(begin).Seconds()
+		t.Logf("%d of %d known schedules, %.0f a second, %v left", done, known, rate, time.Duration(float64(known-done)/rate*float64(time.Second)).Round(time.Second))
+	}
+}
+
+// A replay is meant for one call: "2#schedule" for the second of its test,
+// the schedule alone for the first.
+func replayFor(v string, n int) (schedule string, mine bool) {
+	if v == "" {
+		return "", true
+	}
+	var which int
+	if num, rest, ok := strings.Cut(v, "#"); ok {
+		if _, err := fmt.Sscanf(num, "%d", &which); err == nil {
+			return rest, which == n
+		}
+	}
+	return v, n == 1
+}
+
+// verdict fails the test where the report asks for it.
+func (e *explorer) verdict(t *testing.T, n int) {
+	t.Helper()
+	report := e.report
+	if len(report.Problems) > 0 {
+		t.Errorf("attack.Prove of %s is inconclusive, which proves nothing:\n  - %s", t.Name(), strings.Join(report.Problems, "\n  - "))
+	}
+	switch {
+	case e.opt.reportOnly:
+	case e.opt.expects:
+		e.verdictExpected(t)
+	case len(report.Findings) > 0:
+		t.Error(reportText(t.Name(), n, report))
+	}
+	if testing.Verbose() && !t.Failed() {
+		t.Logf("%d boundaries, %d schedules, %d findings, %v", report.Boundaries, report.Schedules, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
+	}
+}
+
+// verdictExpected compares the rules that were found with those of Expect.
+func (e *explorer) verdictExpected(t *testing.T) {
+	t.Helper()
+	want, got := map[string]bool{}, map[string]bool{}
+	for _, r := range e.opt.expect {
+		want[r.ID] = true
+	}
+	for _, f := range e.report.Findings {
+		got[f.Rule.ID] = true
+	}
+	var lines []string
+	for _, r := range e.opt.expect {
+		if !got[r.ID] {
+			lines = append(lines, "expected but not found: "+r.String())
+		}
+	}
+	for _, f := range e.report.Findings {
+		if !want[f.Rule.ID] {
+			lines = append(lines, "found but not expected: "+f.String())
+		}
+	}
+	if len(lines) > 0 {
+		t.Errorf("attack.Prove of %s did not find exactly what Expect names:\n%s", t.Name(), strings.Join(lines, "\n"))
+	}
+}
+
+// maxShown bounds the findings that are printed in full.
+const maxShown = 12
+
+func reportText(test string, n int, report *Report) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "attack.Prove: %s is broken: %d findings in %d schedules over %d boundaries\n", test, len(report.Findings), report.Schedules, report.Boundaries)
+	for i, f := range report.Findings {
+		if i == maxShown {
+			fmt.Fprintf(&b, "... and %d more\n", len(report.Findings)-maxShown)
+			break
+		}
+		fmt.Fprintf(&b, "\n%s", f)
+		if f.Schedule != "" {
+			fmt.Fprintf(&b, "    %s\n", replayCommand(test, n, f.Schedule))
+		}
+	}
+	return b.String()
+}
