@@ -68,10 +68,7 @@ type disk interface {
 	write(name, data string, perm uint32) error // creates, or rewrites in place
 	rename(old, name string) error
 	exchange(a, b string) error
-	remove(name string) error
-	removeAll(name string) error
-	age(name string) error // sets both times to long ago
-	chown(name string, uid, gid int) error
+	age(name string) error  // sets both times to long ago
 	abs(name string) string // as the victim names it
 }
 

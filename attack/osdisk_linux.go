@@ -1,0 +1,384 @@
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// osDisk is the part of the kernel's disk that a scene lies on.
+type osDisk struct {
+	root   string // absolute, without symbolic links
+	fd     int    // of root, O_PATH
+	asRoot bool   // canaries can have an owner of their own
+}
+
+// oldTime is what the attacker's entries and the canaries bear, in ns: long
+// ago, so that any use shows.
+const oldTime = int64(1_000_000_000) * 1e9
+
+// canaryOwner owns the canaries where the test runs as root.
+const canaryOwner = 4242
+
+func (d *osDisk) stat(name string) node { return statAt(d.fd, name, unix.AT_SYMLINK_NOFOLLOW) }
+
+const statMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
+
+func statAt(dirfd int, name string, flags int) node {
+	var st unix.Statx_t
+	if err := unix.Statx(dirfd, name, flags|unix.AT_NO_AUTOMOUNT, statMask, &st); err != nil {
+		return node{}
+	}
+	return nodeOf(&st)
+}
+
+func nodeOf(st *unix.Statx_t) node {
+	return node{
+		id:    id{uint64(st.Dev_major)<<32 | uint64(st.Dev_minor), st.Ino, st.Btime.Sec*1e9 + int64(st.Btime.Nsec)},
+		typ:   typeBits(uint32(st.Mode)),
+		perm:  uint32(st.Mode) & 0o7777,
+		uid:   st.Uid,
+		gid:   st.Gid,
+		size:  int64(st.Size),
+		mtime: st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec),
+		atime: st.Atime.Sec*1e9 + int64(st.Atime.Nsec),
+	}
+}
+
+func typeBits(mode uint32) fs.FileMode {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return fs.ModeDir
+	case unix.S_IFLNK:
+		return fs.ModeSymlink
+	case unix.S_IFIFO:
+		return fs.ModeNamedPipe
+	case unix.S_IFSOCK:
+		return fs.ModeSocket
+	case unix.S_IFBLK:
+		return fs.ModeDevice
+	case unix.S_IFCHR:
+		return fs.ModeDevice | fs.ModeCharDevice
+	}
+	return 0
+}
+
+func (d *osDisk) abs(name string) string {
+	if name == "" {
+		return d.root + "/"
+	}
+	return d.root + "/" + name
+}
+
+func (d *osDisk) open(name string, flags int, perm uint32) (int, error) {
+	fd, err := unix.Openat(d.fd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, perm)
+	return fd, pathError("open", name, err)
+}
+
+func pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+func (d *osDisk) list(name string) ([]string, error) {
+	fd, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var names []string
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Getdents(fd, buf)
+		if err != nil {
+			return nil, pathError("getdents", name, err)
+		}
+		if n == 0 {
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
+}
+
+// read leaves the access time as it is: it is how reading shows.
+func (d *osDisk) read(name string) ([]byte, error) {
+	before := d.stat(name)
+	fd, err := d.open(name, unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	data := make([]byte, min(before.size, maxTarget))
+	n, err := f.ReadAt(data, 0)
+	if n == len(data) {
+		err = nil
+	}
+	if now := d.stat(name); now.id == before.id && now.atime != before.atime {
+		ts := []unix.Timespec{unix.NsecToTimespec(before.atime), {Nsec: unix.UTIME_OMIT}}
+		err = errors.Join(err, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
+	}
+	return data[:n], err
+}
+
+func (d *osDisk) symlink(target, name string) error {
+	return pathError("symlink", name, unix.Symlinkat(target, d.fd, name))
+}
+
+func (d *osDisk) link(old, name string) error {
+	return pathError("link", name, unix.Linkat(d.fd, old, d.fd, name, 0))
+}
+
+func (d *osDisk) mkdir(name string, perm uint32) error {
+	if err := unix.Mkdirat(d.fd, name, perm); err != nil {
+		return pathError("mkdir", name, err)
+	}
+	return d.chmod(name, perm) // whatever the umask is
+}
+
+func (d *osDisk) chmod(name string, perm uint32) error {
+	return pathError("chmod", name, unix.Fchmodat(d.fd, name, perm, 0))
+}
+
+func (d *osDisk) mkfifo(name string) error {
+	if err := unix.Mknodat(d.fd, name, unix.S_IFIFO|0o666, 0); err != nil {
+		return pathError("mkfifo", name, err)
+	}
+	return d.chmod(name, 0o666)
+}
+
+func (d *osDisk) mksock(name string) error {
+	if err := unix.Mknodat(d.fd, name, unix.S_IFSOCK|0o777, 0); err != nil {
+		return pathError("mknod", name, err)
+	}
+	return d.chmod(name, 0o777)
+}
+
+func (d *osDisk) write(name, data string, perm uint32) error {
+	flags := unix.O_WRONLY | unix.O_TRUNC
+	if perm != 0 {
+		flags |= unix.O_CREAT | unix.O_EXCL
+	}
+	fd, err := d.open(name, flags, perm)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if perm != 0 {
+		if err := unix.Fchmod(fd, perm); err != nil {
+			return pathError("chmod", name, err)
+		}
+	}
+	n, err := unix.Write(fd, []byte(data))
+	if err == nil && n != len(data) {
+		err = unix.ENOSPC
+	}
+	return pathError("write", name, err)
+}
+
+func (d *osDisk) rename(old, name string) error {
+	return pathError("rename", name, unix.Renameat2(d.fd, old, d.fd, name, unix.RENAME_NOREPLACE))
+}
+
+func (d *osDisk) exchange(a, b string) error {
+	return pathError("exchange", b, unix.Renameat2(d.fd, a, d.fd, b, unix.RENAME_EXCHANGE))
+}
+
+func (d *osDisk) remove(name string) error {
+	err := unix.Unlinkat(d.fd, name, 0)
+	if err == unix.EISDIR {
+		err = unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR)
+	}
+	return pathError("remove", name, err)
+}
+
+// removeAll does not follow links. Directories that the victim made
+// unreadable are opened first.
+func (d *osDisk) removeAll(name string) error {
+	err := unix.Unlinkat(d.fd, name, 0)
+	if err == nil || err == unix.ENOENT {
+		return nil
+	}
+	if !d.stat(name).isDir() {
+		return pathError("remove", name, err)
+	}
+	if err := unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR); err == nil {
+		return nil
+	}
+	if err := d.chmod(name, 0o700); err != nil {
+		return err
+	}
+	list, err := d.list(name)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := d.removeAll(path.Join(name, e)); err != nil {
+			return err
+		}
+	}
+	return pathError("rmdir", name, unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
+}
+
+func (d *osDisk) age(name string) error {
+	ts := []unix.Timespec{unix.NsecToTimespec(oldTime), unix.NsecToTimespec(oldTime)}
+	return pathError("utimensat", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+// newScene makes a scene below TMPDIR.
+func newScene(opt *options) (*osDisk, error) {
+	tmp := os.TempDir()
+	root, err := os.MkdirTemp(tmp, "tmpproof-")
+	if err != nil {
+		return nil, fmt.Errorf("no scene can be made in %q (set TMPDIR to a directory that can be written): %w", tmp, err)
+	}
+	if real, err := resolved(root); err == nil {
+		root = real
+	}
+	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(root))
+	}
+	d := &osDisk{root: root, fd: fd, asRoot: unix.Geteuid() == 0}
+	if err := d.build(opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("building the scene in %s: %w", root, err), d.destroy())
+	}
+	return d, nil
+}
+
+func resolved(p string) (string, error) {
+	fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// build makes all parts of an empty scene.
+func (d *osDisk) build(opt *options) error {
+	shared := uint32(0o1777)
+	if opt.unsticky {
+		shared = 0o777
+	}
+	if err := errors.Join(d.mkdir(dirShared, shared), d.mkdir(dirHome, 0o700), d.buildAttic()); err != nil {
+		return err
+	}
+	return d.buildVault()
+}
+
+func (d *osDisk) buildAttic() error {
+	return errors.Join(d.mkdir(dirAttic, 0o755), d.write(atticFile, attackerData, 0o666), d.mkdir(atticDir, 0o777),
+		d.age(atticFile), d.age(atticDir))
+}
+
+func (d *osDisk) buildVault() error {
+	err := errors.Join(d.mkdir(dirVault, 0o705), d.write(vaultFile, canaryData, 0o604), d.mkdir(vaultDir, 0o705), d.write(vaultKept, canaryData, 0o604))
+	if err != nil {
+		return err
+	}
+	names := []string{vaultKept, vaultDir, vaultFile, dirVault}
+	if d.asRoot {
+		for _, n := range names {
+			if unix.Fchownat(d.fd, n, canaryOwner, canaryOwner, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				d.asRoot = false // without the capability
+			}
+		}
+	}
+	for _, n := range names {
+		err = errors.Join(err, d.age(n))
+	}
+	// The moves need links to it.
+	probe := dirAttic + "/probe"
+	if lerr := d.link(vaultFile, probe); lerr != nil {
+		return errors.Join(err, fmt.Errorf("hard links to the canary cannot be made: %w", lerr))
+	}
+	return errors.Join(err, d.remove(probe), d.age("."))
+}
+
+// clear empties the scene for the next run. The canaries are made anew when
+// something has touched them.
+func (d *osDisk) clear(opt *options, touched bool) error {
+	if n := d.stat(dirShared); !n.isDir() || !d.stat(dirHome).isDir() || !d.stat(dirAttic).isDir() {
+		touched = true
+	}
+	if touched {
+		list, err := d.list(".")
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if err := d.removeAll(e); err != nil {
+				return err
+			}
+		}
+		return d.build(opt)
+	}
+	for _, dir := range []string{dirShared, dirHome} {
+		list, err := d.list(dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if err := d.removeAll(dir + "/" + e); err != nil {
+				return err
+			}
+		}
+	}
+	return d.clearAttic()
+}
+
+// clearAttic keeps the two permanent entries when they are as they were.
+func (d *osDisk) clearAttic() error {
+	list, err := d.list(dirAttic)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		name := dirAttic + "/" + e
+		if name == atticFile || name == atticDir {
+			if n := d.stat(name); n.mtime == oldTime && n.atime == oldTime {
+				continue
+			}
+		}
+		if err := d.removeAll(name); err != nil {
+			return err
+		}
+	}
+	if !d.stat(atticFile).exists() {
+		if err := errors.Join(d.write(atticFile, attackerData, 0o666), d.age(atticFile)); err != nil {
+			return err
+		}
+	}
+	if !d.stat(atticDir).exists() {
+		return errors.Join(d.mkdir(atticDir, 0o777), d.age(atticDir))
+	}
+	return nil
+}
+
+// destroy removes the whole scene.
+func (d *osDisk) destroy() error {
+	var err error
+	if list, lerr := d.list("."); lerr == nil {
+		for _, e := range list {
+			err = errors.Join(err, d.removeAll(e))
+		}
+	} else {
+		err = lerr
+	}
+	_ = unix.Close(d.fd)
+	if rerr := unix.Rmdir(d.root); rerr != nil && rerr != unix.ENOENT {
+		err = errors.Join(err, pathError("rmdir", d.root, rerr))
+	}
+	if err != nil && strings.Contains(err.Error(), "no such file") {
+		return nil // the victim removed the scene itself
+	}
+	return err
+}
