@@ -149,10 +149,9 @@ func accept(t *testing.T, l net.Listener) net.Conn {
 }
 
 // startGuest starts a process that waits for the parent's listener to close.
-func startGuest(prepare func(*exec.Cmd)) (wait func() string) {
+func startGuest() (wait func() string) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fixtureVariable+"=wait")
-	prepare(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		panic(err)
@@ -177,16 +176,19 @@ func TestHang(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var conn net.Conn
 	if c.Role() == Parent {
 		accepted := make(chan net.Conn, 1)
 		go func() {
 			accepted <- accept(t, l)
 			cancel()
 		}()
-		defer func() { conn = <-accepted; defer conn.Close(); gone(t, conn) }()
+		defer func() {
+			conn := <-accepted
+			defer conn.Close()
+			gone(t, conn)
+		}()
 	}
-	_, err = c.Once(ctx, func() []byte { return []byte(startGuest(func(*exec.Cmd) {})()) })
+	_, err = c.Once(ctx, func() []byte { return []byte(startGuest()()) })
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, TimedOut, e.Kind)
@@ -200,10 +202,9 @@ func gone(t *testing.T, conn net.Conn) {
 		return
 	}
 	_, err := conn.Read(make([]byte, 1))
+	require.Error(t, err)
 	var timeout net.Error
-	if assert.Error(t, err) && assert.False(t, errors.As(err, &timeout) && timeout.Timeout(), "the process lives on: %v", err) {
-		return
-	}
+	assert.False(t, errors.As(err, &timeout) && timeout.Timeout(), "the process lives on: %v", err)
 }
 
 // TestGuestOfAChildThatEnds: what the child leaves behind in its group is
@@ -222,7 +223,7 @@ func TestGuestOfAChildThatEnds(t *testing.T) {
 	if c.Role() == Parent {
 		go func() { conns <- accept(t, l) }()
 	}
-	data, err := c.Once(t.Context(), func() []byte { startGuest(func(*exec.Cmd) {}); return []byte("left") })
+	data, err := c.Once(t.Context(), func() []byte { startGuest(); return []byte("left") })
 	require.NoError(t, err)
 	assert.Equal(t, "left", string(data))
 	conn := <-conns

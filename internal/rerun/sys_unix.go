@@ -19,12 +19,12 @@ func killTree(p *os.Process) error {
 	return err
 }
 
-// hand makes the child inherit f, and says by which number.
+// hand makes the child inherit f. It must be the first of its ExtraFiles.
 func hand(cmd *exec.Cmd, f *os.File) {
 	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 }
 
-// handle is the number by which a child of Once knows f.
+// handle is the number by which the child knows the file handed to it.
 func handle(*os.File) (uint64, error) { return 3, nil }
 
 // inherited is the file that hand gave to this process. It is not passed on

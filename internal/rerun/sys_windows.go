@@ -21,6 +21,7 @@ func killTree(p *os.Process) error {
 	return nil
 }
 
+// hand makes the child inherit f.
 func hand(cmd *exec.Cmd, f *os.File) {
 	cmd.SysProcAttr.AdditionalInheritedHandles = append(cmd.SysProcAttr.AdditionalInheritedHandles, syscall.Handle(f.Fd()))
 }
