@@ -30,6 +30,7 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
+	main    bool            // made by the victim's own goroutine, not by one that it started
 	refresh func(*boundary) // looks the paths up again, after a move
 }
 

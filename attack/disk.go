@@ -95,6 +95,10 @@ const (
 	attackerData = "the attacker's content\n"
 )
 
+// oldTime is what the attacker's entries and the canaries bear, in ns: long
+// ago, so that any use shows.
+const oldTime = int64(1_000_000_000) * 1e9
+
 // under says that name is dir or below it.
 func under(name, dir string) bool {
 	return name == dir || strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/'

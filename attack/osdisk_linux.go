@@ -18,10 +18,6 @@ type osDisk struct {
 	asRoot bool   // canaries can have an owner of their own
 }
 
-// oldTime is what the attacker's entries and the canaries bear, in ns: long
-// ago, so that any use shows.
-const oldTime = int64(1_000_000_000) * 1e9
-
 // canaryOwner owns the canaries where the test runs as root.
 const canaryOwner = 4242
 

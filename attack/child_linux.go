@@ -1,0 +1,170 @@
+package attack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"golang.org/x/sys/unix"
+)
+
+// serve is the child: it runs the victim as often as the parent says, and
+// ends the test.
+func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
+	root := os.Getenv(envScene)
+	c := &child{call: call, victim: victim, opt: opt,
+		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}}
+	if err := c.settle(); err != nil {
+		t.Fatalf("attack.Prove: preparing the child: %v", err)
+	}
+	link, err := supervise.Attach()
+	if err != nil {
+		t.Fatalf("attack.Prove: %v", err)
+	}
+	c.link = link
+	o := &outcome{}
+	for {
+		data, err := json.Marshal(o)
+		if err != nil {
+			data = nil
+		}
+		answer, err := link.Call(opDone, data)
+		if err != nil {
+			t.Fatalf("attack.Prove: %v", err)
+		}
+		if answer == 0 {
+			t.SkipNow()
+		}
+		o = c.once()
+	}
+}
+
+type child struct {
+	call    *rerun.Call
+	victim  Victim
+	opt     *options
+	scene   *Scene
+	link    *supervise.Child
+	wd      string
+	host    string
+	user    string
+	parents bool // the process had children before the first run
+}
+
+// settle makes the process what a victim expects: TMPDIR is the scene's
+// directory, orphans come to it.
+func (c *child) settle() error {
+	var err error
+	for _, v := range []string{"TMPDIR", "TMP", "TEMP", "GOTMPDIR"} {
+		err = errors.Join(err, os.Setenv(v, c.scene.Dir))
+	}
+	wd, werr := os.Getwd()
+	c.wd = wd
+	c.host, _ = os.Hostname()
+	if u, uerr := user.Current(); uerr == nil {
+		c.user = u.Username
+	}
+	_, werr2 := unix.Wait4(-1, nil, unix.WNOHANG|unix.WNOWAIT, nil)
+	c.parents = werr2 != unix.ECHILD
+	return errors.Join(err, werr, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+}
+
+// once is one run: Setup, the victim, Ensure.
+func (c *child) once() *outcome {
+	unix.Umask(0o022)
+	if wd, err := os.Getwd(); err != nil || wd != c.wd {
+		_ = os.Chdir(c.wd)
+	}
+	o := &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
+		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
+	if c.opt.setup != nil {
+		if err := c.guarded("Setup", c.opt.setup); err != nil {
+			o.Setup = err.Error()
+			return o
+		}
+		if _, err := c.link.Call(opPrepared, nil); err != nil {
+			o.Setup = err.Error()
+			return o
+		}
+	}
+	unix.Umask(0)
+	before := runtime.NumGoroutine()
+	var err error
+	end := c.call.Serve(func() { err = callVictim(c.victim, c.scene) })
+	o.Context.End = time.Now().UnixNano()
+	switch {
+	case end == nil:
+		o.End, o.Nil = returned, err == nil
+		if err != nil {
+			o.Err = err.Error()
+		}
+	case end.Kind == rerun.Panicked:
+		o.End, o.Text = panicked, end.Detail+"\n"+end.Stack
+	case end.Kind == rerun.Goexited:
+		o.End, o.Text = goexit, end.Detail
+	default:
+		o.End, o.Text = failed, end.Detail
+	}
+	o.Goroutines = lingering(before)
+	o.Processes = c.children()
+	if c.opt.ensure != nil && o.success() {
+		if _, err := c.link.Call(opReturned, nil); err != nil {
+			o.Ensure = err.Error()
+			return o
+		}
+		if err := c.guarded("Ensure", c.opt.ensure); err != nil {
+			o.Ensure = err.Error()
+		}
+	}
+	return o
+}
+
+// callVictim is the frame at which a victim's own stack begins.
+//
+//go:noinline
+func callVictim(v Victim, s *Scene) error { return v(s) }
+
+// guarded runs one of the test's own functions.
+func (c *child) guarded(what string, f func(*Scene) error) (err error) {
+	end := c.call.Serve(func() { err = f(c.scene) })
+	if end != nil {
+		return fmt.Errorf("%s: %s", what, end.Detail)
+	}
+	return err
+}
+
+// lingering counts goroutines that the victim started and that go on. Those
+// that are about to end get the chance.
+func lingering(before int) int {
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return 0
+		}
+		runtime.Gosched()
+	}
+	return runtime.NumGoroutine() - before
+}
+
+// children counts the processes that the victim left running: whoever it
+// orphaned has become this process's child.
+func (c *child) children() int {
+	for !c.parents {
+		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0
+		case pid == 0:
+			return 1
+		}
+	}
+	return 0
+}

@@ -1,0 +1,413 @@
+package attack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"golang.org/x/sys/unix"
+)
+
+// Messages of the child to its parent.
+const (
+	opDone     = supervise.OpUser + iota // the run is over; the answer starts the next, or 0 ends the child
+	opPrepared                           // Setup has run
+	opReturned                           // the victim is back, Ensure follows
+)
+
+const (
+	startWait = 20 * time.Second // for a child to come to the call
+	runWait   = 10 * time.Second // for the victim to come back
+	fifoWait  = time.Second      // for a program to come back from a FIFO
+	maxCalls  = 60_000           // of one run; more than the 10,000 tries of a bounded retry
+)
+
+const envScene = "TMPPROOF_SCENE"
+
+// osWorld runs the victim in a child process under the supervisor.
+type osWorld struct {
+	call     *rerun.Call
+	opt      *options
+	d        *osDisk
+	tree     *supervise.Tree
+	out      *rerun.Output
+	pending  *supervise.Event // the child's opDone that has not been answered
+	deadline time.Time
+	lines    map[uint64]lineInfo
+	rooted   bool // the thread's root was changed by some process
+	attacker *attacker
+	touched  bool
+
+	// of the present run
+	calls   int
+	blocked string // the FIFO at which the victim would wait for ever
+	opaque  string
+}
+
+func openOS(_ *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
+	d, err := newScene(opt)
+	if err != nil {
+		return nil, err
+	}
+	w := &osWorld{call: call, opt: opt, d: d, deadline: deadline, lines: map[uint64]lineInfo{}}
+	if err := w.start(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *osWorld) disk() disk { return w.d }
+
+func (w *osWorld) start() error {
+	cmd, out, err := w.call.Command()
+	if err != nil {
+		return err
+	}
+	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
+	w.out = out
+	tree, err := supervise.Start(cmd, supervise.Names, time.Now().Add(startWait))
+	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
+		return &unsupportedError{un.Reason}
+	}
+	if errors.Is(err, supervise.ErrEarlyExit) {
+		return w.call.Explain(false, rerun.ExitOf(cmd.ProcessState), out.String())
+	}
+	if err != nil {
+		return fmt.Errorf("starting the child: %w", err)
+	}
+	w.tree = tree
+	ev, err := w.await(time.Now().Add(startWait))
+	if err != nil {
+		return err
+	}
+	w.pending = ev
+	return nil
+}
+
+// await lets calls pass until the child reports.
+func (w *osWorld) await(deadline time.Time) (*supervise.Event, error) {
+	for {
+		ev, err := w.tree.Next(deadline)
+		if err != nil {
+			return nil, fmt.Errorf("waiting for the child to get ready: %w", err)
+		}
+		switch ev.Type {
+		case supervise.Gone:
+			return nil, fmt.Errorf("the child ended before it was ready:\n%s", w.out)
+		case supervise.Message:
+			return ev, nil
+		}
+		w.tree.Continue(ev)
+	}
+}
+
+// run is one run of the victim.
+func (w *osWorld) run(a *attacker, prepared func() error, at func(*boundary) error) (*outcome, error) {
+	if err := w.d.clear(w.opt, w.touched); err != nil {
+		return nil, fmt.Errorf("clearing the scene: %w", err)
+	}
+	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
+	if w.opt.setup == nil {
+		if err := prepared(); err != nil {
+			return nil, err
+		}
+	}
+	w.tree.Answer(w.pending, 1)
+	w.pending = nil
+	attacked := w.opt.setup == nil
+	limit := time.Now().Add(runWait)
+	for {
+		ev, err := w.tree.Next(limit)
+		if err != nil {
+			return w.lost(hung, fmt.Sprintf("no call and no return within %v", runWait)), nil
+		}
+		switch ev.Type {
+		case supervise.Gone:
+			state, _ := w.tree.Wait(time.Now().Add(time.Second))
+			exit := "end unknown"
+			if state != nil {
+				exit = rerun.ExitOf(state).String()
+			}
+			return w.lost(exited, exit+"\n"+w.out.String()), nil
+		case supervise.Message:
+			o, err := w.message(ev, prepared, &attacked)
+			if o != nil || err != nil {
+				return o, err
+			}
+			limit = time.Now().Add(runWait)
+			continue
+		}
+		if !attacked {
+			w.tree.Continue(ev)
+			continue
+		}
+		if w.calls++; w.calls > maxCalls {
+			return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
+		}
+		if err := w.stopped(ev, at); err != nil {
+			return nil, err
+		}
+		limit = time.Now().Add(runWait)
+	}
+}
+
+// lost is the outcome of a run whose process cannot be used any more.
+func (w *osWorld) lost(how ending, text string) *outcome { return &outcome{End: how, Text: text} }
+
+func (w *osWorld) message(ev *supervise.Event, prepared func() error, attacked *bool) (*outcome, error) {
+	switch ev.Op {
+	case opPrepared:
+		*attacked = true
+		if err := prepared(); err != nil {
+			return nil, err
+		}
+		w.tree.Answer(ev, 1)
+		return nil, nil
+	case opReturned:
+		*attacked = false
+		w.tree.Answer(ev, 1)
+		return nil, nil
+	}
+	o := &outcome{}
+	if ev.Opaque != "" {
+		return nil, errors.New(ev.Opaque)
+	}
+	if err := json.Unmarshal(ev.Data, o); err != nil {
+		return nil, fmt.Errorf("the child's report: %w", err)
+	}
+	w.pending = ev
+	if w.blocked != "" {
+		o.End, o.Nil, o.Text = hung, false, "it waits at the attacker's FIFO "+w.blocked+", which nobody else opens"
+	}
+	if n := w.d.stat(dirShared); !n.isDir() || !w.d.stat(dirHome).isDir() {
+		o.Removed = true
+	}
+	return o, nil
+}
+
+// stopped handles one call of the victim.
+func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+	b := w.boundary(ev)
+	if b == nil {
+		w.tree.Continue(ev)
+		return nil
+	}
+	w.describe(b, ev)
+	if err := at(b); err != nil {
+		w.tree.Continue(ev)
+		return err
+	}
+	switch {
+	case w.wouldBlock(b):
+		w.tree.Fail(ev, unix.ENXIO)
+	case ev.Kind == supervise.Check && w.answerStat(b, ev):
+	default:
+		w.tree.Continue(ev)
+	}
+	return nil
+}
+
+// boundary looks the call's paths up; nil when it does not concern the scene.
+func (w *osWorld) boundary(ev *supervise.Event) *boundary {
+	b := &boundary{call: ev.Name, kind: ev.Kind, perm: ev.Mode & 0o7777, thread: ev.TID, repeat: ev.Repeat, opaque: ev.Opaque}
+	if ev.Kind == supervise.Open {
+		const tmpfile = unix.O_TMPFILE &^ unix.O_DIRECTORY
+		b.tmpfile = ev.Flags&tmpfile != 0
+		b.create = ev.Flags&unix.O_CREAT != 0 && !b.tmpfile
+		b.excl = b.create && ev.Flags&unix.O_EXCL != 0
+		b.write = ev.Flags&unix.O_ACCMODE != unix.O_RDONLY
+		b.trunc = ev.Flags&unix.O_TRUNC != 0
+		b.nowait = ev.Flags&unix.O_NONBLOCK != 0 || ev.Flags&unix.O_ACCMODE == unix.O_RDWR || ev.Flags&unix.O_PATH != 0
+	}
+	if ev.Kind == supervise.Unlink && ev.Flags&unix.AT_REMOVEDIR != 0 {
+		b.kind = supervise.Rmdir
+	}
+	if ev.Kind == supervise.Process {
+		return nil
+	}
+	if ev.Name == "chroot" || ev.Name == "pivot_root" {
+		w.rooted = true
+	}
+	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
+	if w.rooted {
+		if wk.vroot = readlink("/proc/" + strconv.Itoa(ev.TID) + "/root"); wk.vroot == "/" {
+			wk.vroot = ""
+		}
+	}
+	if ev.FD >= 0 && len(ev.Paths) == 0 {
+		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
+			b.object = strings.TrimSuffix(rel, " (deleted)")
+			return b
+		}
+		return nil
+	}
+	look := func() bool {
+		b.lookups, b.object = nil, ""
+		for _, p := range ev.Paths {
+			if p.Null {
+				if rel, ok := w.d.rel(wk.dirOf(p.Dir)); ok && p.Dir != unix.AT_FDCWD {
+					b.object = rel
+				}
+				continue
+			}
+			if p.Err != nil {
+				continue
+			}
+			if l := wk.lookup(p); len(l.steps) > 0 {
+				b.lookups = append(b.lookups, l)
+			}
+		}
+		return len(b.lookups) > 0 || b.object != ""
+	}
+	if !look() && ev.Opaque == "" {
+		return nil
+	}
+	b.refresh = func(*boundary) { look() }
+	return b
+}
+
+// lineInfo is what a stack says to a reader.
+type lineInfo struct {
+	line, chain string
+	main        bool // the stack of the victim's own goroutine
+}
+
+// describe adds the source line.
+func (w *osWorld) describe(b *boundary, ev *supervise.Event) {
+	st, err := w.tree.Stack(ev)
+	if err != nil {
+		b.line, b.chain = "(no line)", "(no line: "+err.Error()+")"
+		return
+	}
+	li, ok := w.lines[st.Key]
+	if !ok {
+		li = lineOf(st.Frames)
+		w.lines[st.Key] = li
+	}
+	b.line, b.chain, b.main = li.line, li.chain, li.main && st.Via == "" && ev.PID == w.tree.PID()
+	if st.Via != "" {
+		b.program = filepath.Base(st.Via)
+	}
+}
+
+// lineOf picks the lines of the user's code: the innermost outside the
+// standard library and outside afero, and those of its callers.
+func lineOf(frames []runtime.Frame) lineInfo {
+	var li lineInfo
+	var shown []string
+	for _, f := range frames {
+		pkg := packageOf(f.Function)
+		if strings.HasSuffix(f.Function, "/attack.callVictim") {
+			li.main = true
+			break
+		}
+		if standard(pkg) || pkg == "github.com/spf13/afero" || pkg == "golang.org/x/sys/unix" {
+			continue
+		}
+		if l := filepath.Base(f.File) + ":" + strconv.Itoa(f.Line); len(shown) < 4 && (len(shown) == 0 || shown[len(shown)-1] != l) {
+			shown = append(shown, l)
+		}
+	}
+	if len(shown) == 0 && len(frames) > 0 {
+		f := frames[len(frames)-1]
+		shown = []string{filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)}
+	}
+	if len(shown) > 0 {
+		li.line = shown[0]
+	}
+	li.chain = strings.Join(shown, " < ")
+	return li
+}
+
+// standard says that a package is of the standard library: its import path's
+// first element has no dot, and it is not the main module's.
+func standard(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	if strings.Contains(first, ".") || pkg == "main" || pkg == "command-line-arguments" {
+		return false
+	}
+	return !ownModule(pkg)
+}
+
+// wouldBlock says that an open waits for ever at a FIFO that the attacker
+// planted: nobody else has it open, and the goroutine that waits is the
+// victim's own.
+func (w *osWorld) wouldBlock(b *boundary) bool {
+	if b.kind != supervise.Open || b.nowait || !b.main {
+		return false
+	}
+	for _, l := range b.lookups {
+		a, ok := l.final()
+		if ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
+			w.blocked = pretty(a.path())
+			return true
+		}
+	}
+	return false
+}
+
+// answerStat tells the victim the truth about the owner of what the attacker
+// made: both run under one uid here, and code that checks the owner must be
+// believed.
+func (w *osWorld) answerStat(b *boundary, ev *supervise.Event) bool {
+	name := b.object
+	if len(b.lookups) > 0 {
+		a, ok := b.lookups[0].final()
+		if !ok || a.node.isLink() && b.lookups[0].follow {
+			return false
+		}
+		name = a.path()
+		if !w.attacker.owns(a.node) {
+			return false
+		}
+	} else if name == "" || !w.attacker.owns(w.d.stat(name)) {
+		return false
+	}
+	return w.tree.AnswerStat(ev, w.d.abs(name), attackerID(), attackerID())
+}
+
+// attackerID is the attacker's uid and gid as the victim sees them.
+func attackerID() uint32 {
+	if os.Getuid() == 65534 {
+		return 65533
+	}
+	return 65534
+}
+
+func (w *osWorld) settled(touched bool) { w.touched = w.touched || touched }
+
+// close ends the child and removes the scene.
+func (w *osWorld) close() error {
+	var err error
+	if w.tree != nil {
+		err = w.stop()
+	}
+	return errors.Join(err, w.d.destroy())
+}
+
+// stop lets a healthy child end by itself, so that its coverage counts, and
+// kills any other.
+func (w *osWorld) stop() error {
+	if w.pending == nil {
+		return w.tree.Kill()
+	}
+	w.tree.Answer(w.pending, 0)
+	deadline := time.Now().Add(startWait)
+	for {
+		ev, err := w.tree.Next(deadline)
+		if err != nil || ev.Type == supervise.Gone {
+			break
+		}
+		w.tree.Continue(ev)
+	}
+	return w.tree.Kill()
+}
