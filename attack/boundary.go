@@ -23,7 +23,6 @@ type boundary struct {
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""
-	proc    int    // 0 for the victim's own process, else another of its tree
 	thread  int
 	line    string // innermost line of the user's code, "file.go:12"
 	chain   string // "file.go:12 < main.go:3"
@@ -125,7 +124,6 @@ type step struct {
 	boundary
 	key    key
 	moves  []appliedMove // made right before the call
-	result string        // what the call came to, as far as it was seen
 	damage []damage
 	reach  []reach // by access, in the order of accesses()
 }

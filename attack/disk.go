@@ -19,15 +19,14 @@ type id struct {
 
 // node is what a stat of one name says. The zero node is an absent name.
 type node struct {
-	id     id
-	typ    fs.FileMode // type bits only
-	perm   uint32      // 07777
-	uid    uint32
-	gid    uint32
-	size   int64
-	mtime  int64 // ns
-	atime  int64 // ns
-	target string
+	id    id
+	typ   fs.FileMode // type bits only
+	perm  uint32      // 07777
+	uid   uint32
+	gid   uint32
+	size  int64
+	mtime int64 // ns
+	atime int64 // ns
 }
 
 func (n node) exists() bool  { return n.id != id{} }
@@ -102,12 +101,6 @@ const oldTime = int64(1_000_000_000) * 1e9
 // under says that name is dir or below it.
 func under(name, dir string) bool {
 	return name == dir || strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/'
-}
-
-// top is the first element of a name.
-func top(name string) string {
-	first, _, _ := strings.Cut(name, "/")
-	return first
 }
 
 // pretty is a scene name as reports show it.

@@ -24,9 +24,6 @@ type explorer struct {
 	progress func(done, known int)
 }
 
-// errBudget ends an exploration whose time is over.
-var errBudget = errors.New("the budget is used up")
-
 // explore is the whole proof.
 func (e *explorer) explore() error {
 	base, err := e.baselines()
@@ -38,7 +35,6 @@ func (e *explorer) explore() error {
 	}
 	type job struct {
 		schedule []placed
-		from     int // boundaries before this one were tried with the shorter schedule
 	}
 	var queue []job
 	extend := func(r *run, schedule []placed) {
