@@ -20,6 +20,7 @@ type boundary struct {
 	nowait  bool // an open that does not block on a FIFO
 	trunc   bool
 	tmpfile bool // O_TMPFILE: creates without a name
+	onlyDir bool // O_DIRECTORY
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""

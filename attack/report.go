@@ -140,8 +140,11 @@ func (e *explorer) record(r *run) bool {
 	})
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		if f.exploit && r.moved() {
-			broken = true
+		broken = broken || f.exploit && r.moved()
+	}
+	for _, f := range r.facts {
+		if broken && !f.exploit {
+			continue // a consequence: the code was already led astray
 		}
 		line, chain := "", ""
 		if f.step >= 0 && f.step < len(r.steps) {
