@@ -46,7 +46,7 @@ func (a access) path() string { return path.Join(a.dir, a.name) }
 
 // lookup is one path argument.
 type lookup struct {
-	raw    string
+	given  string // the path as the victim gave it, below the scene's root; not looked up
 	follow bool
 	steps  []access // in the order in which the kernel looks them up
 }

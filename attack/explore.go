@@ -248,9 +248,7 @@ func (r *run) subjects() []string {
 	var all []string
 	for _, s := range r.steps {
 		for _, l := range s.lookups {
-			if a, ok := l.entry(); ok {
-				all = append(all, a.path())
-			}
+			all = append(all, l.given)
 		}
 	}
 	return all

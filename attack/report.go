@@ -184,9 +184,7 @@ func (r *run) events(upTo int) []Event {
 			e.Call = s.program + ": " + s.call
 		}
 		if s.kind.TwoPaths() && len(s.lookups) == 2 {
-			if a, ok := s.lookups[1].entry(); ok {
-				e.Path += " -> " + r.mask(pretty(a.path()))
-			}
+			e.Path += " -> " + r.mask(pretty(s.lookups[1].given))
 		}
 		var ds []string
 		for _, d := range s.damage {

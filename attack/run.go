@@ -93,12 +93,7 @@ func (r *run) keyOf(b *boundary) key {
 // subject is the name that a boundary is about.
 func (b *boundary) subject() string {
 	for _, l := range b.lookups {
-		if a, ok := l.entry(); ok {
-			return a.path()
-		}
-		if len(l.steps) > 0 {
-			return l.steps[len(l.steps)-1].path()
-		}
+		return l.given
 	}
 	return b.object
 }
