@@ -30,8 +30,6 @@ func (g *guard) watch(names ...string) {
 		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
 			list, _ := g.disk.list(name)
 			g.lists[name] = list
-			_ = g.disk.age(name) // listing it was not the victim's doing
-			g.want[name] = g.disk.stat(name)
 			for _, e := range list {
 				if at := path.Join(name, e); g.want[at].id == (id{}) {
 					g.watch(at)

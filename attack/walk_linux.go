@@ -162,11 +162,3 @@ func (w *walker) process(at string) string {
 	}
 	return at
 }
-
-func (d *osDisk) restoreAtime(name string, n node) error {
-	if d.stat(name).atime == n.atime {
-		return nil
-	}
-	ts := []unix.Timespec{unix.NsecToTimespec(n.atime), {Nsec: unix.UTIME_OMIT}}
-	return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
-}
