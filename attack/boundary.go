@@ -20,6 +20,7 @@ type boundary struct {
 	nowait  bool // an open that does not block on a FIFO
 	trunc   bool
 	tmpfile bool // O_TMPFILE: creates without a name
+	onlyDir bool // O_DIRECTORY
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""
@@ -45,7 +46,7 @@ func (a access) path() string { return path.Join(a.dir, a.name) }
 
 // lookup is one path argument.
 type lookup struct {
-	raw    string
+	given  string // the path as the victim gave it, below the scene's root; not looked up
 	follow bool
 	steps  []access // in the order in which the kernel looks them up
 }

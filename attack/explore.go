@@ -248,9 +248,7 @@ func (r *run) subjects() []string {
 	var all []string
 	for _, s := range r.steps {
 		for _, l := range s.lookups {
-			if a, ok := l.entry(); ok {
-				all = append(all, a.path())
-			}
+			all = append(all, l.given)
 		}
 	}
 	return all
@@ -363,7 +361,7 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
 	r.attacker.reset()
 	r.guard.reset()
-	o, err := w.run(r.attacker, r.prepared, r.at)
+	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {
 		return nil, err
 	}
@@ -372,7 +370,7 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 		r.left = r.targets()
 	}
 	w.settled(r.guard.touched)
-	if e.plan.fresh || o.End != returned {
+	if e.plan.fresh || o.End != returned || o.Processes > 0 {
 		if err := e.closeWorlds(); err != nil {
 			return nil, err
 		}

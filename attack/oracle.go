@@ -30,8 +30,6 @@ func (g *guard) watch(names ...string) {
 		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
 			list, _ := g.disk.list(name)
 			g.lists[name] = list
-			_ = g.disk.age(name) // listing it was not the victim's doing
-			g.want[name] = g.disk.stat(name)
 			for _, e := range list {
 				if at := path.Join(name, e); g.want[at].id == (id{}) {
 					g.watch(at)
@@ -170,10 +168,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 	victimName := r.nameAt(name)
 	switch {
 	case p.dir:
-		if n.mtime != p.node.mtime {
-			r.fact(fact{rule: tmptest.X06, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
-				text: "the attacker's directory was used as the code's own: entries were made or removed in it"})
-		} else if n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
+		if n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}

@@ -93,12 +93,7 @@ func (r *run) keyOf(b *boundary) key {
 // subject is the name that a boundary is about.
 func (b *boundary) subject() string {
 	for _, l := range b.lookups {
-		if a, ok := l.entry(); ok {
-			return a.path()
-		}
-		if len(l.steps) > 0 {
-			return l.steps[len(l.steps)-1].path()
-		}
+		return l.given
 	}
 	return b.object
 }
@@ -186,7 +181,7 @@ func (r *run) inspect(i int) {
 		case supervise.Mkdir, supervise.Mknod:
 			r.weakName(a, i)
 			r.inspectNew(a, i)
-		case supervise.Link, supervise.Rename:
+		case supervise.Link, supervise.Rename, supervise.Symlink:
 			if j == len(s.lookups)-1 {
 				r.inspectNew(a, i)
 			}
@@ -207,7 +202,17 @@ func (r *run) noteAbsent(a access, i int) {
 }
 
 // inspectNew looks at what a creating call left at its name.
-func (r *run) inspectNew(a access, i int) { r.inspectMode(a.path(), i, true) }
+func (r *run) inspectNew(a access, i int) {
+	r.inspectMode(a.path(), i, true)
+	dir := r.disk.stat(a.dir)
+	if a.node.exists() || !r.attacker.owns(dir) || r.scene.hostile[dir.id] {
+		return
+	}
+	if n := r.disk.stat(a.path()); n.exists() && !r.attacker.owns(n) {
+		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: i,
+			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
+	}
+}
 
 // inspectMode notes an object that others can open: its mode is the victim's
 // doing, by the mode it asked for or by a chmod.
