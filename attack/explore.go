@@ -42,8 +42,11 @@ func (e *explorer) explore() error {
 			queue = append(queue, job{schedule: append(slices.Clone(schedule), p)})
 		}
 	}
-	extend(base, nil)
 	e.report.Boundaries = countNames(base)
+	if base.outcome.End != returned || base.outcome.Setup != "" || base.outcome.Removed {
+		return nil // said already; what it does is no ground for schedules
+	}
+	extend(base, nil)
 	for done := 0; len(queue) > 0; done++ {
 		if e.opt.maxSchedules > 0 && done >= e.opt.maxSchedules {
 			e.problem("%d schedules were run, %d more are known and were not (Schedules)", done, len(queue))
@@ -370,7 +373,10 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 		r.left = r.targets()
 	}
 	w.settled(r.guard.touched)
-	if e.plan.fresh || o.End != returned || o.Processes > 0 {
+	if o.Refused != "" {
+		e.problem("the victim %s: that was refused, and what it did then is no ground for a verdict", o.Refused)
+	}
+	if e.plan.fresh || o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
 		if err := e.closeWorlds(); err != nil {
 			return nil, err
 		}

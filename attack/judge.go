@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -15,7 +14,7 @@ type ending uint8
 
 const (
 	returned ending = iota // with or without an error
-	failed                 // t.FailNow, t.Fatal
+	failed                 // t.Error, t.Fatal, t.Skip, or a verb was called in it
 	goexit                 // runtime.Goexit
 	panicked               //
 	exited                 // os.Exit, or the process crashed
@@ -35,6 +34,8 @@ type outcome struct {
 	Processes  int     `json:"processes,omitempty"`
 	Context    context `json:"context"`
 	Removed    bool    `json:"-"` // the victim removed a part of the scene itself
+	Refused    string  `json:"-"` // what the victim tried to do to the process of the test
+	Spent      bool    `json:"-"` // the process must not be used for another run
 }
 
 func (o *outcome) success() bool { return o.End == returned && o.Nil }
@@ -48,7 +49,7 @@ func (o *outcome) String() string {
 		}
 		return "returned an error: " + firstLine(o.Err)
 	case failed:
-		return "ended the test (t.FailNow)"
+		return firstLine(o.Text)
 	case goexit:
 		return "ended its goroutine (runtime.Goexit)"
 	case panicked:
@@ -61,11 +62,6 @@ func (o *outcome) String() string {
 		return "made calls without end: " + firstLine(o.Text)
 	}
 	return "?"
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return line
 }
 
 // finish judges the state that the run left behind.

@@ -26,9 +26,6 @@ const (
 
 const (
 	startWait = 20 * time.Second // for a child to come to the call
-	runWait   = 10 * time.Second // for the victim to come back
-	fifoWait  = time.Second      // for a program to come back from a FIFO
-	maxCalls  = 60_000           // of one run; more than the 10,000 tries of a bounded retry
 )
 
 const envScene = "TMPPROOF_SCENE"
@@ -41,24 +38,26 @@ type osWorld struct {
 	tree     *supervise.Tree
 	out      *rerun.Output
 	pending  *supervise.Event // the child's opDone that has not been answered
-	deadline time.Time
 	lines    map[uint64]lineInfo
 	rooted   bool // the thread's root was changed by some process
 	attacker *attacker
 	touched  bool
 
 	// of the present run
+	clock   clock
+	phase   string
+	refused string // a signal that was not sent
 	calls   int
 	blocked string // the FIFO at which the victim would wait for ever
 	opaque  string
 }
 
-func openOS(_ *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
+func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
 	d, err := newScene(opt)
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, deadline: deadline, lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(budget(t, opt), deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -123,57 +122,57 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	}
 	w.tree.Answer(w.pending, 1)
 	w.pending = nil
-	attacked := w.opt.setup == nil
-	limit := time.Now().Add(runWait)
+	w.phase, w.refused = inVictim, ""
+	if w.opt.setup != nil {
+		w.phase = inSetup
+	}
+	w.clock.start()
 	for {
-		ev, err := w.tree.Next(limit)
-		if err != nil {
-			return w.lost(hung, fmt.Sprintf("no call and no return within %v", runWait)), nil
+		ev, o, err := w.next()
+		if err == nil && o == nil {
+			o, err = w.event(ev, h)
 		}
-		switch ev.Type {
-		case supervise.Gone:
-			state, _ := w.tree.Wait(time.Now().Add(time.Second))
-			exit := "end unknown"
-			if state != nil {
-				exit = rerun.ExitOf(state).String()
-			}
-			return w.lost(exited, exit+"\n"+w.out.String()), nil
-		case supervise.Message:
-			o, err := w.message(ev, h, &attacked)
-			if o != nil || err != nil {
-				return o, err
-			}
-			limit = time.Now().Add(runWait)
-			continue
-		}
-		if !attacked {
-			w.tree.Continue(ev)
-			continue
-		}
-		if w.calls++; w.calls > maxCalls {
-			return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
-		}
-		if err := w.stopped(ev, h.at); err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
+			return nil, fmt.Errorf("%s %s", w.phase, o)
+		case o != nil:
+			o.Refused, o.Spent = w.refused, o.Spent || w.rooted
+			return o, nil
 		}
-		limit = time.Now().Add(runWait)
+		w.clock.progress()
 	}
 }
 
-// lost is the outcome of a run whose process cannot be used any more.
-func (w *osWorld) lost(how ending, text string) *outcome { return &outcome{End: how, Text: text} }
+// event handles what the child does. An outcome ends the run.
+func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
+	if ev.Type == supervise.Message {
+		return w.message(ev, h)
+	}
+	if w.calls++; w.calls > maxCalls {
+		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
+	}
+	if w.phase != inVictim {
+		w.tree.Continue(ev)
+		return nil, nil
+	}
+	return nil, w.stopped(ev, h.at)
+}
 
-func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcome, error) {
+func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	switch ev.Op {
 	case opPrepared:
-		*attacked = true
+		w.phase = inVictim
+		w.clock.start()
 		if err := h.prepared(); err != nil {
 			return nil, err
 		}
 		w.tree.Answer(ev, 1)
 		return nil, nil
 	case opReturned:
-		*attacked = false
+		w.phase = inEnsure
+		w.clock.start()
 		h.returned()
 		w.tree.Answer(ev, 1)
 		return nil, nil
@@ -197,6 +196,14 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+	if ev.Kind == supervise.Signal {
+		if w.refuses(ev) {
+			w.tree.Fail(ev, unix.EPERM)
+		} else {
+			w.tree.Continue(ev)
+		}
+		return nil
+	}
 	b := w.boundary(ev)
 	if b == nil {
 		w.tree.Continue(ev)

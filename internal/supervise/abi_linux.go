@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"os"
 	"runtime"
 	"unsafe"
 
@@ -51,7 +52,8 @@ const (
 
 // program is the filter. It reads the number and the architecture only, so
 // that the kernel caches the calls it always allows in a bitmap (5.11), but
-// for clone, whose flags tell a thread from a process.
+// for clone, whose flags tell a thread from a process, and for tgkill, by
+// which Go preempts itself all the time.
 func program(set Set) []unix.SockFilter {
 	ret := func(v uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: v} }
 	load := func(off uint32) unix.SockFilter {
@@ -62,7 +64,7 @@ func program(set Set) []unix.SockFilter {
 	}
 	var nrs []uint32
 	for _, c := range calls() {
-		if c.set&set != 0 && c.nr != unix.SYS_CLONE {
+		if c.set&set != 0 && c.nr != unix.SYS_CLONE && c.nr != unix.SYS_TGKILL {
 			nrs = append(nrs, c.nr)
 		}
 	}
@@ -86,7 +88,12 @@ func program(set Set) []unix.SockFilter {
 		load(offArg0),
 		jump(unix.BPF_JSET, unix.CLONE_THREAD, 0, 1),
 		ret(allow),
-		ret(notify))
+		ret(notify),
+		jump(unix.BPF_JEQ, unix.SYS_TGKILL, 0, 4),
+		load(offArg0),
+		jump(unix.BPF_JEQ, uint32(os.Getppid()), 0, 1),
+		ret(notify),
+		ret(allow))
 	for i, nr := range nrs {
 		p = append(p, jump(unix.BPF_JEQ, nr, len(nrs)-i, 0))
 	}

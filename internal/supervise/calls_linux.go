@@ -115,6 +115,10 @@ var commonCalls = []syscallSpec{
 	name(unix.SYS_FSYNC, "fsync", Write, nil).withFD(0), // also the child's way to speak to the parent: see Child
 	name(unix.SYS_CLONE, "clone", Process, nil),
 	name(unix.SYS_CLONE3, "clone3", Process, nil),
+	name(unix.SYS_KILL, "kill", Signal, nil),
+	name(unix.SYS_TKILL, "tkill", Signal, nil),
+	name(unix.SYS_TGKILL, "tgkill", Signal, nil), // to the supervisor only: see program
+	name(unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", Signal, nil),
 	name(unix.SYS_SETSID, "setsid", Process, nil),
 	name(unix.SYS_SETPGID, "setpgid", Process, nil),
 
