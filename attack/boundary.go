@@ -31,7 +31,8 @@ type boundary struct {
 	opaque  string
 	repeat  bool
 	main    bool            // made by the victim's own goroutine, not by one that it started
-	refresh func(*boundary) // looks the paths up again, after a move
+	refresh func()          // looks the paths up again, after a move
+	locate  func(*boundary) // fills line, chain, program and main in; it has its price
 }
 
 // access is one name that a call resolves through: an entry of a directory.

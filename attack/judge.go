@@ -91,7 +91,6 @@ func (r *run) returned() { r.seal(&outcome{End: returned, Nil: true}) }
 // seal takes the state as the victim left it.
 func (r *run) seal(o *outcome) {
 	r.outcome = o
-	r.watchful = true
 	r.settle()
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)
