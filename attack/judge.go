@@ -87,8 +87,8 @@ func (r *run) returned() { r.seal(&outcome{End: returned, Nil: true}) }
 // seal takes the state as the victim left it.
 func (r *run) seal(o *outcome) {
 	r.outcome = o
-	r.watchful = true
-	r.settle()
+	r.attacker.look()
+	r.settle(nil)
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)
 	}

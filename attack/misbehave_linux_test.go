@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,6 +98,7 @@ func TestMisbehave(t *testing.T) {
 			if m.root && os.Getuid() != 0 {
 				t.Skip("only root can do this")
 			}
+			runtime.LockOSThread() // Pdeathsig is the thread's death
 			first := misbehave(t, m)
 			for _, s := range m.says {
 				assert.Contains(t, first, s)
@@ -123,7 +125,8 @@ func misbehave(t *testing.T, m misbehaviour) string {
 	require.NoError(t, err)
 	tmp := t.TempDir()
 	require.NoError(t, os.Chmod(tmp, 0o777))
-	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestMisbehavingVictim$", "-test.v")
+	cmd := exec.Command(exe, "-test.run=^TestMisbehavingVictim$", "-test.v", "-test.timeout="+quick.String())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // for the one who kills the group
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, envMisbehave+"="+m.name)
 	begin := time.Now()
 	out, err := cmd.CombinedOutput()

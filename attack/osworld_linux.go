@@ -206,10 +206,17 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	}
 	b := w.boundary(ev)
 	if b == nil {
+		if ev.Kind == supervise.Exec {
+			_, _ = w.tree.Stack(ev) // the program that follows inherits the line
+		}
 		w.tree.Continue(ev)
 		return nil
 	}
-	w.describe(b, ev)
+	b.locate = func(b *boundary) { w.describe(b, ev) }
+	b.busy = w.tree.Busy
+	if ev.Kind == supervise.Exec {
+		w.describe(b, ev) // the program that follows inherits the line
+	}
 	if err := at(b); err != nil {
 		w.tree.Continue(ev)
 		return err
@@ -280,7 +287,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if !look() && ev.Opaque == "" {
 		return nil
 	}
-	b.refresh = func(*boundary) { look() }
+	b.refresh = func() { look() }
 	return b
 }
 
@@ -351,15 +358,18 @@ func standard(pkg string) bool {
 // planted: nobody else has it open, and the goroutine that waits is the
 // victim's own.
 func (w *osWorld) wouldBlock(b *boundary) bool {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir || !b.main {
+	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
 		return false
 	}
 	for _, l := range b.lookups {
 		a, ok := l.final()
-		if ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
-			w.blocked = pretty(a.path())
-			return true
+		if !ok || a.node.kindName() != "FIFO" || !w.attacker.owns(a.node) {
+			continue
 		}
+		if b.locate(b); b.main {
+			w.blocked = pretty(a.path())
+		}
+		return b.main
 	}
 	return false
 }
