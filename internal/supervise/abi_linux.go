@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"os"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -98,15 +97,6 @@ func program(set Set) []unix.SockFilter {
 		p = append(p, jump(unix.BPF_JEQ, nr, len(nrs)-i, 0))
 	}
 	return append(p, ret(allow), ret(notify))
-}
-
-// seccompFilter installs the program on every thread and returns the
-// listener.
-func seccompFilter(p []unix.SockFilter, flags uint) (int, unix.Errno) {
-	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
-	runtime.KeepAlive(p)
-	return int(fd), errno
 }
 
 func ioctl(fd int, req uint, arg unsafe.Pointer) unix.Errno {

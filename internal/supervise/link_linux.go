@@ -51,26 +51,24 @@ func Attach() (*Child, error) {
 	return c, c.selfTest()
 }
 
-// install does nothing between the filter and the hand-over that the filter
-// stops: sendmsg is not in it, and the parent serves before close is answered.
+// install installs the filter and hands the listener over.
 func install(ctl int, set Set) error {
 	p := program(set)
 	nnp := false
 	flags := uint(filterFlags | waitKillable)
 	for {
-		fd, errno := seccompFilter(p, flags)
+		mode := "killable"
+		if flags&waitKillable == 0 {
+			mode = "interruptible"
+		}
+		fd, errno, err := handOver(ctl, p, flags, handover+mode)
 		switch {
 		case errno == 0:
-			mode := "killable"
-			if flags&waitKillable == 0 {
-				mode = "interruptible"
-			}
-			err := unix.Sendmsg(ctl, []byte(handover+mode), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
 			// A copy of the listener in the child would keep a dead
 			// supervisor's callers waiting for ever.
 			_ = unix.Close(fd)
 			_ = unix.Close(ctl)
-			if err != nil {
+			if err != 0 {
 				return fmt.Errorf("handing the listener over: %w", err)
 			}
 			return nil
@@ -86,6 +84,42 @@ func install(ctl int, set Set) error {
 			return fmt.Errorf("seccomp(SECCOMP_SET_MODE_FILTER, NEW_LISTENER|TSYNC): %w%s", errno, because(errno))
 		}
 	}
+}
+
+// handOver installs the program and sends its listener. Between the two nobody
+// answers, and a thread of this process that makes a call stands still.
+func handOver(ctl int, p []unix.SockFilter, flags uint, text string) (fd int, filter, send unix.Errno) {
+	prog := &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	b := []byte(text)
+	iov := &unix.Iovec{Base: &b[0]}
+	iov.SetLen(len(b))
+	oob := unix.UnixRights(-1)
+	msg := &unix.Msghdr{Iov: iov, Control: &oob[0]}
+	msg.SetIovlen(1)
+	msg.SetControllen(len(oob))
+	sent := (*int32)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
+	filter, send = filterAndSend(prog, uintptr(flags), uintptr(ctl), msg, sent)
+	fd = int(*sent)
+	runtime.KeepAlive(p)
+	return fd, filter, send
+}
+
+// filterAndSend must not let go of its processor between the two calls: where
+// cgo is in use the runtime starts threads by clone3, which nobody answers
+// yet, and it could run out of processors while one goroutine holds the
+// listener that has to be sent. A nosplit function is not preempted, and a raw
+// system call keeps its processor.
+//
+//go:nosplit
+//go:norace
+func filterAndSend(prog *unix.SockFprog, flags, ctl uintptr, msg *unix.Msghdr, fd *int32) (filter, send unix.Errno) {
+	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
+	if errno != 0 {
+		return errno, 0
+	}
+	*fd = int32(r)
+	_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, ctl, uintptr(unsafe.Pointer(msg)), unix.MSG_NOSIGNAL)
+	return 0, errno
 }
 
 // because says what an errno of seccomp(2) means here.
