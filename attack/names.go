@@ -84,7 +84,11 @@ func (n *names) why(name string) string {
 }
 
 // learn compares the paths that two runs used at the same boundaries.
+//
+// What both used is the same in every run; only the others are compared, so
+// that goroutines which come in another order teach nothing.
 func (n *names) learn(a, b []string, ca, cb context) {
+	a, b = without(a, b), without(b, a)
 	for i := range min(len(a), len(b)) {
 		pa, pb := strings.Split(a[i], "/"), strings.Split(b[i], "/")
 		for j := range min(len(pa), len(pb)) {
@@ -97,6 +101,21 @@ func (n *names) learn(a, b []string, ca, cb context) {
 	slices.SortStableFunc(n.patterns, func(p, q pattern) int {
 		return len(q.prefix) + len(q.suffix) - len(p.prefix) - len(p.suffix)
 	})
+}
+
+// without gives what of a is not in b.
+func without(a, b []string) []string {
+	have := make(map[string]bool, len(b))
+	for _, s := range b {
+		have[s] = true
+	}
+	var only []string
+	for _, s := range a {
+		if !have[s] {
+			only = append(only, s)
+		}
+	}
+	return only
 }
 
 func (n *names) add(a, b string, ca, cb context) {
