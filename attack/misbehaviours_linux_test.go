@@ -63,7 +63,7 @@ func attacked(f func()) func(*testing.T) attack.Victim {
 	})
 }
 
-const short = 8 * time.Second // a budget, for what does not come back
+const short = 4 * time.Second // a budget, for what does not come back
 
 var misbehaviours = []misbehaviour{
 	// The end of the function, or of its process.
