@@ -141,6 +141,9 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 		return fmt.Errorf("the child's listener: %w", err)
 	}
 	if n == 0 {
+		if _, err := t.Wait(earlier(deadline, killWait)); err != nil {
+			return errors.New("the child has closed the descriptor that leads to its supervisor, and goes on")
+		}
 		return ErrEarlyExit
 	}
 	mode, ok := strings.CutPrefix(string(msg[:n]), handover)
@@ -303,7 +306,7 @@ func (t *Tree) killAll(deadline time.Time) error {
 	if _, err := t.Wait(deadline); err != nil {
 		return fmt.Errorf("the child could not be reaped within %v of SIGKILL", killWait)
 	}
-	return nil
+	return t.procs.await(deadline)
 }
 
 // Wait gives the child's end when it has come, at the deadline
