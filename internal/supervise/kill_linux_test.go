@@ -37,7 +37,7 @@ func init() {
 		start(dir, &syscall.SysProcAttr{}, `f() { f & f & }; f; wait`)
 	}
 	victims["spinners"] = func(dir string) {
-		start(dir, &syscall.SysProcAttr{}, `i=0; while [ $i -lt 700 ]; do (sleep 1000) & i=$((i+1)); done; wait`)
+		start(dir, &syscall.SysProcAttr{}, `i=0; while [ $i -lt 60 ]; do (sleep 1000) & i=$((i+1)); done; wait`)
 	}
 	victims["closes"] = func(dir string) {
 		_ = unix.CloseRange(0, 1<<20, 0)
@@ -182,16 +182,26 @@ func TestKillAll(t *testing.T) {
 			assert.Empty(t, alive(t, dir))
 			runtime.UnlockOSThread()
 			assert.Equal(t, fds, descriptors(t), "open descriptors")
-			assert.Equal(t, threads, runtime.NumGoroutine(), "goroutines")
+			for give := soon(); runtime.NumGoroutine() > threads && time.Now().Before(give); {
+				runtime.Gosched() // the one that has reaped is about to end
+			}
+			assert.LessOrEqual(t, runtime.NumGoroutine(), threads, "goroutines")
 		})
 	}
 }
 
-func descriptors(t *testing.T) int {
+// descriptors are what this process has open.
+func descriptors(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
-	return len(entries)
+	var open []string
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil { // but for that of ReadDir
+			open = append(open, e.Name()+" "+to)
+		}
+	}
+	return open
 }
 
 // TestForkBomb: more processes than the bound are refused, named, and all end.
@@ -202,8 +212,8 @@ func TestForkBomb(t *testing.T) {
 			cmd := victim(t, name, dir)
 			cmd.Stderr = nil // "sh: Cannot fork", many times
 			tree := supervise(t, cmd, Creates)
+			tree.procs.most = 40
 			refused := ""
-			most := 0
 			deadline := time.Now().Add(patience)
 			for refused == "" && time.Now().Before(deadline) {
 				ev, err := tree.Next(deadline)
@@ -219,9 +229,8 @@ func TestForkBomb(t *testing.T) {
 				}
 				tree.Continue(ev)
 			}
-			most = len(tree.Living())
-			assert.Equal(t, "more than 512 processes at once: no more are started", refused)
-			assert.LessOrEqual(t, most, maxProcesses+8)
+			assert.Equal(t, "more than 40 processes at once: no more are started", refused)
+			assert.LessOrEqual(t, len(tree.Living()), 40+8)
 			require.NoError(t, tree.Kill())
 			assert.Empty(t, alive(t, dir))
 		})

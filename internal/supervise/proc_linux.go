@@ -19,6 +19,7 @@ import (
 // thread of its stood at a boundary has a pidfd, which names it for good.
 type procs struct {
 	main int
+	most int // how many there may be at once, besides the child
 
 	mu      sync.Mutex
 	killed  bool // the group has got SIGKILL

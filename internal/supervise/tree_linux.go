@@ -77,7 +77,7 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		return nil, err
 	}
 	t := &Tree{cmd: cmd, listener: -1, pid: cmd.Process.Pid, waited: make(chan struct{}), cancelled: map[int]seccompData{}}
-	t.procs.main, t.procs.child = t.pid, process{pid: t.pid, pidfd: -1}
+	t.procs.main, t.procs.most, t.procs.child = t.pid, maxProcesses, process{pid: t.pid, pidfd: -1}
 	go t.reap()
 	if err := t.receive(ours, deadline); err != nil {
 		return nil, errors.Join(err, t.Kill())
