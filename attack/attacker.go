@@ -73,17 +73,26 @@ func (a *attacker) inDir(dir string) (list, search, create, removeOthers bool) {
 	}
 }
 
+// see notes a name that exists where the attacker can list it.
+func (a *attacker) see(acc access) {
+	if !acc.node.exists() || acc.dir != dirShared && !under(acc.dir, dirShared) {
+		return
+	}
+	if acc.dir != dirShared { // which is open to all
+		if list, search, _, _ := a.inDir(acc.dir); !list || !search {
+			return
+		}
+	}
+	a.seen[acc.path()] = true
+}
+
 // reach judges one entry.
 func (a *attacker) reach(acc access) reach {
-	list, search, create, removeOthers := a.inDir(acc.dir)
+	_, search, create, removeOthers := a.inDir(acc.dir)
 	if !search {
 		return reach{}
 	}
-	p := acc.path()
-	if acc.node.exists() && list {
-		a.seen[p] = true
-	}
-	r := reach{names: a.seen[p] || a.names.predictable(acc.name)}
+	r := reach{names: a.seen[acc.path()] || a.names.predictable(acc.name)}
 	if !r.names {
 		return r
 	}

@@ -21,7 +21,8 @@ type run struct {
 	attacker *attacker
 	guard    *guard
 	scene    *sceneState
-	watchful bool // look at the canaries at every boundary, move or not
+	full     bool // every boundary with its line, the canaries looked at before each
+	last     bool // no move can follow this schedule's
 	schedule []placed
 	next     int // first placement that has not been made
 	steps    []*step
@@ -58,6 +59,9 @@ func (r *run) at(b *boundary) error {
 		return nil
 	}
 	r.settle()
+	if r.wantsLine(b) {
+		b.locate(b)
+	}
 	s := &step{boundary: *b}
 	s.key = r.keyOf(b)
 	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key {
@@ -71,15 +75,35 @@ func (r *run) at(b *boundary) error {
 		}
 		r.next++
 		if b.refresh != nil {
-			b.refresh(b)
+			b.refresh()
 		}
 		s.lookups = b.lookups
 	}
 	for _, a := range s.accesses() {
-		s.reach = append(s.reach, r.attacker.reach(a))
+		r.attacker.see(a)
+		if r.extends() {
+			s.reach = append(s.reach, r.attacker.reach(a))
+		}
 	}
 	r.steps = append(r.steps, s)
 	return nil
+}
+
+// extends says that moves may be placed at the boundary at hand.
+func (r *run) extends() bool { return r.full || !r.last && r.next == len(r.schedule) }
+
+// wantsLine says that the boundary must be told from others: because a move
+// is to be placed at it, now or by a longer schedule.
+func (r *run) wantsLine(b *boundary) bool {
+	if r.full || !r.last {
+		return true
+	}
+	for _, p := range r.schedule[r.next:] {
+		if p.at.call == b.call && p.at.shape == r.plan.names.shape(b.subject()) {
+			return true
+		}
+	}
+	return false
 }
 
 // keyOf counts the boundary's occurrence.
@@ -93,12 +117,7 @@ func (r *run) keyOf(b *boundary) key {
 // subject is the name that a boundary is about.
 func (b *boundary) subject() string {
 	for _, l := range b.lookups {
-		if a, ok := l.entry(); ok {
-			return a.path()
-		}
-		if len(l.steps) > 0 {
-			return l.steps[len(l.steps)-1].path()
-		}
+		return l.given
 	}
 	return b.object
 }
@@ -114,6 +133,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		}
 		if m.variant == "mirror" {
 			r.guard.watch(dirVault, vaultMirror)
+			r.guard.touched = true // the vault has one entry too many for the next run
 		}
 		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), text: text})
 		return true, nil
@@ -131,7 +151,7 @@ func (r *run) settle() {
 	for _, e := range r.exposed {
 		r.checkExposed(e)
 	}
-	if r.moved() || r.watchful {
+	if r.full || r.outcome != nil {
 		r.checkCanaries()
 	}
 }
@@ -186,7 +206,7 @@ func (r *run) inspect(i int) {
 		case supervise.Mkdir, supervise.Mknod:
 			r.weakName(a, i)
 			r.inspectNew(a, i)
-		case supervise.Link, supervise.Rename:
+		case supervise.Link, supervise.Rename, supervise.Symlink:
 			if j == len(s.lookups)-1 {
 				r.inspectNew(a, i)
 			}
@@ -207,7 +227,17 @@ func (r *run) noteAbsent(a access, i int) {
 }
 
 // inspectNew looks at what a creating call left at its name.
-func (r *run) inspectNew(a access, i int) { r.inspectMode(a.path(), i, true) }
+func (r *run) inspectNew(a access, i int) {
+	r.inspectMode(a.path(), i, true)
+	dir := r.disk.stat(a.dir)
+	if a.node.exists() || !r.attacker.owns(dir) || r.scene.hostile[dir.id] {
+		return
+	}
+	if n := r.disk.stat(a.path()); n.exists() && !r.attacker.owns(n) {
+		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: i,
+			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
+	}
+}
 
 // inspectMode notes an object that others can open: its mode is the victim's
 // doing, by the mode it asked for or by a chmod.
