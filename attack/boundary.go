@@ -30,9 +30,10 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
-	main    bool            // made by the victim's own goroutine, not by one that it started
-	refresh func()          // looks the paths up again, after a move
-	locate  func(*boundary) // fills line, chain, program and main in; it has its price
+	main    bool                  // made by the victim's own goroutine, not by one that it started
+	refresh func()                // looks the paths up again, after a move
+	busy    func(thread int) bool // that thread may still be in the call it was let into
+	locate  func(*boundary)       // fills line, chain, program and main in; it has its price
 }
 
 // access is one name that a call resolves through: an entry of a directory.

@@ -91,6 +91,7 @@ func (r *run) returned() { r.seal(&outcome{End: returned, Nil: true}) }
 // seal takes the state as the victim left it.
 func (r *run) seal(o *outcome) {
 	r.outcome = o
+	r.attacker.look()
 	r.settle()
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)

@@ -58,6 +58,7 @@ func (r *run) at(b *boundary) error {
 	if b.repeat {
 		return nil
 	}
+	r.attacker.look()
 	r.settle()
 	if r.wantsLine(b) {
 		b.locate(b)

@@ -82,6 +82,12 @@ func (w *walker) walk(dir, rest string, follow, last bool) string {
 		if strings.HasPrefix(rest, w.disk.root+"/") && w.vroot == "" {
 			dir, rest = w.disk.root, rest[len(w.disk.root)+1:]
 		}
+		// What is handed to the victim is trusted: the walk begins below it.
+		for _, d := range []string{dirShared, dirHome} {
+			if dir == w.disk.root && strings.HasPrefix(rest, d+"/") && strings.Trim(rest[len(d):], "/") != "" {
+				dir, rest = w.disk.root+"/"+d, rest[len(d)+1:]
+			}
+		}
 	}
 	for rest != "" {
 		var name string
