@@ -27,7 +27,6 @@ const (
 const (
 	startWait = 20 * time.Second // for a child to come to the call
 	runWait   = 10 * time.Second // for the victim to come back
-	fifoWait  = time.Second      // for a program to come back from a FIFO
 	maxCalls  = 60_000           // of one run; more than the 10,000 tries of a bounded retry
 )
 
@@ -49,7 +48,8 @@ type osWorld struct {
 
 	// of the present run
 	calls   int
-	blocked string // the FIFO at which the victim would wait for ever
+	blocked string         // the FIFO at which the victim would wait for ever
+	waiting map[int]string // threads that were let go to open a FIFO, and which
 	opaque  string
 }
 
@@ -116,6 +116,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
+	w.waiting = map[int]string{}
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -126,7 +127,10 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	attacked := w.opt.setup == nil
 	limit := time.Now().Add(runWait)
 	for {
-		ev, err := w.tree.Next(limit)
+		ev, fifo, err := w.event(limit)
+		if fifo != "" {
+			return w.lost(hung, atFIFO(fifo)), nil
+		}
 		if err != nil {
 			return w.lost(hung, fmt.Sprintf("no call and no return within %v", runWait)), nil
 		}
@@ -187,7 +191,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 	}
 	w.pending = ev
 	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, "it waits at the attacker's FIFO "+w.blocked+", which nobody else opens"
+		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
 	}
 	if n := w.d.stat(dirShared); !n.isDir() || !w.d.stat(dirHome).isDir() {
 		o.Removed = true
@@ -213,9 +217,15 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 		w.tree.Continue(ev)
 		return err
 	}
+	if fifo, ok := w.waitsAt(b); ok {
+		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
+			w.blocked = fifo
+			w.tree.Fail(ev, unix.ENXIO)
+			return nil
+		}
+		w.waiting[ev.TID] = fifo
+	}
 	switch {
-	case w.wouldBlock(b):
-		w.tree.Fail(ev, unix.ENXIO)
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
 		w.tree.Continue(ev)
@@ -344,26 +354,6 @@ func standard(pkg string) bool {
 		return false
 	}
 	return !ownModule(pkg)
-}
-
-// wouldBlock says that an open waits for ever at a FIFO that the attacker
-// planted: nobody else has it open, and the goroutine that waits is the
-// victim's own.
-func (w *osWorld) wouldBlock(b *boundary) bool {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
-		return false
-	}
-	for _, l := range b.lookups {
-		a, ok := l.final()
-		if !ok || a.node.kindName() != "FIFO" || !w.attacker.owns(a.node) {
-			continue
-		}
-		if b.locate(b); b.main {
-			w.blocked = pretty(a.path())
-		}
-		return b.main
-	}
-	return false
 }
 
 // answerStat tells the victim the truth about the owner of what the attacker
