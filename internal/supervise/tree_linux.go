@@ -34,8 +34,8 @@ type Tree struct {
 }
 
 const (
-	handover   = "tmpproof-listener:"
-	opSelfTest = 1
+	handoverPrefix = "tmpproof-listener:"
+	opSelfTest     = 1
 	// OpUser is the first message number that is not the package's own.
 	OpUser = 16
 )
@@ -88,7 +88,7 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 	if n == 0 {
 		return ErrEarlyExit
 	}
-	mode, ok := strings.CutPrefix(string(msg[:n]), handover)
+	mode, ok := strings.CutPrefix(string(msg[:n]), handoverPrefix)
 	if !ok {
 		return &UnsupportedError{string(msg[:n])}
 	}
