@@ -92,7 +92,7 @@ func (r *run) returned() { r.seal(&outcome{End: returned, Nil: true}) }
 func (r *run) seal(o *outcome) {
 	r.outcome = o
 	r.attacker.look()
-	r.settle()
+	r.settle(nil)
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)
 	}

@@ -210,6 +210,7 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 		return nil
 	}
 	b.locate = func(b *boundary) { w.describe(b, ev) }
+	b.busy = w.tree.Busy
 	if ev.Kind == supervise.Exec {
 		w.describe(b, ev) // the program that follows inherits the line
 	}

@@ -32,8 +32,8 @@ type run struct {
 	exposed  map[id]*exposure
 	reads    []fact         // canaries read: damage if the victim reports success
 	absent   map[string]int // names found absent by a check, and where
-	settled  int
-	left     []target // what an undisturbed run left under the targets' names
+	open     []int          // steps whose call may not have run yet, or whose effect was not looked at
+	left     []target       // what an undisturbed run left under the targets' names
 }
 
 // sceneState is what Setup made of the scene.
@@ -59,7 +59,7 @@ func (r *run) at(b *boundary) error {
 		return nil
 	}
 	r.attacker.look()
-	r.settle()
+	r.settle(b)
 	if r.wantsLine(b) {
 		b.locate(b)
 	}
@@ -86,6 +86,7 @@ func (r *run) at(b *boundary) error {
 			s.reach = append(s.reach, r.attacker.reach(a))
 		}
 	}
+	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	return nil
 }
@@ -144,17 +145,41 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 
 func (r *run) moved() bool { return r.next > 0 }
 
-// settle looks at what the calls since the last boundary did.
-func (r *run) settle() {
-	for ; r.settled < len(r.steps); r.settled++ {
-		r.inspect(r.settled)
+// settle looks at what the calls before this boundary did; nil is the end of
+// the run. A call that was let go has not necessarily run when another thread
+// comes to its next one: it is looked at when it surely has.
+func (r *run) settle(b *boundary) {
+	still := r.open[:0]
+	for _, i := range r.open {
+		if b == nil || r.over(i, b) {
+			r.inspect(i)
+		} else {
+			still = append(still, i)
+		}
 	}
+	r.open = still
 	for _, e := range r.exposed {
 		r.checkExposed(e)
 	}
 	if r.full || r.outcome != nil {
 		r.checkCanaries()
 	}
+}
+
+// over says that the call of step i has run when the victim stands at b.
+func (r *run) over(i int, b *boundary) bool {
+	s := r.steps[i]
+	if s.thread == b.thread || b.busy == nil || !b.busy(s.thread) {
+		return true
+	}
+	for _, l := range s.lookups { // who uses what it made comes after it
+		for _, m := range b.lookups {
+			if l.given == m.given {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (r *run) checkCanaries() {
