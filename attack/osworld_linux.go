@@ -48,7 +48,9 @@ type osWorld struct {
 	phase   string
 	refused string // a signal that was not sent
 	calls   int
-	blocked string // the FIFO at which the victim would wait for ever
+	blocked string         // the FIFO at which the victim would wait for ever
+	waiting map[int]string // threads that were let go to open a FIFO, and which
+	still   int            // glances during which nothing moved
 	opaque  string
 }
 
@@ -115,6 +117,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
+	w.waiting, w.still = map[int]string{}, 0
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -186,7 +189,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	}
 	w.pending = ev
 	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, "it waits at the attacker's FIFO "+w.blocked+", which nobody else opens"
+		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
 	}
 	if n := w.d.stat(dirShared); !n.isDir() || !w.d.stat(dirHome).isDir() {
 		o.Removed = true
@@ -221,9 +224,15 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 		w.tree.Continue(ev)
 		return err
 	}
+	if fifo, ok := w.waitsAt(b); ok {
+		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
+			w.blocked = fifo
+			w.tree.Fail(ev, unix.ENXIO)
+			return nil
+		}
+		w.waiting[ev.TID] = fifo
+	}
 	switch {
-	case w.wouldBlock(b):
-		w.tree.Fail(ev, unix.ENXIO)
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
 		w.tree.Continue(ev)
@@ -352,26 +361,6 @@ func standard(pkg string) bool {
 		return false
 	}
 	return !ownModule(pkg)
-}
-
-// wouldBlock says that an open waits for ever at a FIFO that the attacker
-// planted: nobody else has it open, and the goroutine that waits is the
-// victim's own.
-func (w *osWorld) wouldBlock(b *boundary) bool {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
-		return false
-	}
-	for _, l := range b.lookups {
-		a, ok := l.final()
-		if !ok || a.node.kindName() != "FIFO" || !w.attacker.owns(a.node) {
-			continue
-		}
-		if b.locate(b); b.main {
-			w.blocked = pretty(a.path())
-		}
-		return b.main
-	}
-	return false
 }
 
 // answerStat tells the victim the truth about the owner of what the attacker

@@ -37,7 +37,7 @@ type Tree struct {
 }
 
 const (
-	handover = "tmpproof-listener:"
+	handoverPrefix = "tmpproof-listener:"
 	// OpUser is the first message number that is not the package's own.
 	OpUser = 16
 )
@@ -143,7 +143,7 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 	if n == 0 {
 		return ErrEarlyExit
 	}
-	mode, ok := strings.CutPrefix(string(msg[:n]), handover)
+	mode, ok := strings.CutPrefix(string(msg[:n]), handoverPrefix)
 	if !ok {
 		return &UnsupportedError{string(msg[:n])}
 	}
