@@ -107,7 +107,7 @@ func (c *child) once() *outcome {
 		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
 	if c.opt.setup != nil {
 		if err := c.guarded("Setup", c.opt.setup); err != nil {
-			o.Setup = err.Error()
+			o.Setup = brief(err.Error())
 			return o
 		}
 		if _, err := c.link.Call(opPrepared, nil); err != nil {
@@ -124,12 +124,14 @@ func (c *child) once() *outcome {
 	case end == nil:
 		o.End, o.Nil = returned, err == nil
 		if err != nil {
-			o.Err = err.Error()
+			o.Err = brief(err.Error())
 		}
 	case end.Kind == rerun.Panicked:
-		o.End, o.Text = panicked, strings.TrimPrefix(end.Detail, "the function under test panicked: ")
+		o.End, o.Text = panicked, brief(strings.TrimPrefix(end.Detail, "the function under test panicked: "))
 	case end.Kind == rerun.Goexited:
 		o.End, o.Text = goexit, end.Detail
+	case end.Kind == rerun.Nested:
+		o.End, o.Text = failed, "called attack.Prove or the like itself: "+brief(end.Detail)
 	default:
 		o.End, o.Text = failed, strings.TrimPrefix(end.Detail, "the function under test ")
 	}
@@ -141,11 +143,14 @@ func (c *child) once() *outcome {
 			return o
 		}
 		if err := c.guarded("Ensure", c.opt.ensure); err != nil {
-			o.Ensure = err.Error()
+			o.Ensure = brief(err.Error())
 		}
 	}
 	return o
 }
+
+// brief keeps a text that the victim chose within what a message can carry.
+func brief(s string) string { return s[:min(len(s), 1<<14)] }
 
 // callVictim is the frame at which a victim's own stack begins.
 //

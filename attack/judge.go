@@ -31,6 +31,7 @@ type outcome struct {
 	Ensure     string  `json:"ensure,omitempty"` // what Ensure said
 	Setup      string  `json:"setup,omitempty"`  // what Setup said
 	Goroutines int     `json:"goroutines,omitempty"`
+	Late       string  `json:"-"` // a call that one of them then made
 	Processes  int     `json:"processes,omitempty"`
 	Context    context `json:"context"`
 	Removed    bool    `json:"-"` // the victim removed a part of the scene itself
@@ -73,6 +74,10 @@ func (r *run) finish(o *outcome) {
 	if o.Ensure != "" && o.success() {
 		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
 			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
+	}
+	if o.Late != "" {
+		r.fact(fact{rule: tmptest.R14, path: dirShared, name: dirShared, step: last,
+			text: "a goroutine that the code started went on after it returned: " + o.Late})
 	}
 	if o.Processes > 0 {
 		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last,

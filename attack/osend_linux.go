@@ -21,6 +21,7 @@ import (
 const (
 	runWait  = 10 * time.Second      // for the victim's next call or its return, where the budget has room for it
 	glance   = 50 * time.Millisecond // between two looks at a child that is silent; one that sleeps longer than two, then opens the other end of a FIFO, is taken for hung
+	lateWait = glance                // for a call of a goroutine that the victim has left running
 	exitWait = 3 * time.Second       // for the exit status of a child that has ended
 	maxCalls = 60_000                // of one run; more than the 10,000 tries of a bounded retry
 )
@@ -80,7 +81,7 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 		}
 		state := processState(w.tree.PID())
 		switch {
-		case state == 'Z' || state == 'X' || state == 0: // what it has started goes on
+		case ended(state): // what it has started goes on
 			return nil, w.exit(), nil
 		case state == 'T':
 			return nil, w.lost(hung, "its process was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"), nil
@@ -128,6 +129,25 @@ func processState(pid int) byte {
 		return 0
 	}
 	return b[i+2]
+}
+
+func ended(state byte) bool { return state == 0 || state == 'Z' || state == 'X' }
+
+// late looks for a call of a goroutine that the victim has left running, and
+// describes the first that concerns the scene.
+func (w *osWorld) late() string {
+	for limit := time.Now().Add(lateWait); time.Now().Before(limit); {
+		ev, err := w.tree.Next(limit)
+		if err != nil || ev.Type != supervise.Call {
+			return ""
+		}
+		if b := w.boundary(ev); b != nil && ev.PID == w.tree.PID() {
+			w.straggler = ev
+			return fmt.Sprintf("%s %s", b.call, pretty(b.subject()))
+		}
+		w.tree.Continue(ev)
+	}
+	return ""
 }
 
 // refuses sees a signal that would end or stop the process of the test, and

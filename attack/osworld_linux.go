@@ -32,16 +32,17 @@ const envScene = "TMPPROOF_SCENE"
 
 // osWorld runs the victim in a child process under the supervisor.
 type osWorld struct {
-	call     *rerun.Call
-	opt      *options
-	d        *osDisk
-	tree     *supervise.Tree
-	out      *rerun.Output
-	pending  *supervise.Event // the child's opDone that has not been answered
-	lines    map[uint64]lineInfo
-	rooted   bool // the thread's root was changed by some process
-	attacker *attacker
-	touched  bool
+	call      *rerun.Call
+	opt       *options
+	d         *osDisk
+	tree      *supervise.Tree
+	out       *rerun.Output
+	straggler *supervise.Event // a call after the victim's return that has not been answered
+	pending   *supervise.Event // the child's opDone that has not been answered
+	lines     map[uint64]lineInfo
+	rooted    bool // the thread's root was changed by some process
+	attacker  *attacker
+	touched   bool
 
 	// of the present run
 	clock   clock
@@ -188,11 +189,14 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
+	if o.Goroutines > 0 {
+		o.Late = w.late()
+	}
 	if w.blocked != "" {
 		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
 	}
-	if n := w.d.stat(dirShared); !n.isDir() || !w.d.stat(dirHome).isDir() {
-		o.Removed = true
+	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
+		o.Removed, o.Spent = true, true
 	}
 	return o, nil
 }
@@ -408,18 +412,18 @@ func (w *osWorld) stop() error {
 	if w.pending == nil {
 		return w.tree.Kill()
 	}
+	if w.straggler != nil {
+		w.tree.Continue(w.straggler)
+		w.straggler = nil
+	}
 	w.tree.Answer(w.pending, 0)
 	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
-		ev, err := w.tree.Next(time.Now().Add(50 * time.Millisecond))
-		switch {
-		case err == nil && ev.Type == supervise.Gone:
-			return w.tree.Kill()
-		case err == nil:
-			w.tree.Continue(ev)
-			continue
+		ev, err := w.tree.Next(time.Now().Add(glance / 2))
+		if err == nil && ev.Type == supervise.Gone || ended(processState(w.tree.PID())) {
+			break // what it has left running does not end by itself
 		}
-		if _, err := w.tree.Wait(time.Now()); err == nil {
-			break // the child has ended; what it left running does not
+		if err == nil {
+			w.tree.Continue(ev)
 		}
 	}
 	return w.tree.Kill()
