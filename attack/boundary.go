@@ -20,6 +20,7 @@ type boundary struct {
 	nowait  bool // an open that does not block on a FIFO
 	trunc   bool
 	tmpfile bool // O_TMPFILE: creates without a name
+	onlyDir bool // O_DIRECTORY
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""
@@ -29,8 +30,10 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
-	main    bool            // made by the victim's own goroutine, not by one that it started
-	refresh func(*boundary) // looks the paths up again, after a move
+	main    bool                  // made by the victim's own goroutine, not by one that it started
+	refresh func()                // looks the paths up again, after a move
+	busy    func(thread int) bool // that thread may still be in the call it was let into
+	locate  func(*boundary)       // fills line, chain, program and main in; it has its price
 }
 
 // access is one name that a call resolves through: an entry of a directory.
@@ -45,7 +48,7 @@ func (a access) path() string { return path.Join(a.dir, a.name) }
 
 // lookup is one path argument.
 type lookup struct {
-	raw    string
+	given  string // the path as the victim gave it, below the scene's root; not looked up
 	follow bool
 	steps  []access // in the order in which the kernel looks them up
 }

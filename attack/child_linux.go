@@ -72,8 +72,8 @@ func (c *child) settle() error {
 	if u, uerr := user.Current(); uerr == nil {
 		c.user = u.Username
 	}
-	_, werr2 := unix.Wait4(-1, nil, unix.WNOHANG|unix.WNOWAIT, nil)
-	c.parents = werr2 != unix.ECHILD
+	_, none := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+	c.parents = none != unix.ECHILD
 	return errors.Join(err, werr, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 

@@ -21,6 +21,7 @@ type explorer struct {
 	deadline time.Time
 	report   *Report
 	found    *findings
+	canaries *snapshot // of the live world, as long as nothing touches them
 	progress func(done, known int)
 }
 
@@ -69,6 +70,9 @@ func (e *explorer) explore() error {
 		}
 		if len(j.schedule) < e.opt.depth {
 			extend(r, j.schedule)
+		}
+		if r.last {
+			continue
 		}
 		for _, s := range r.steps {
 			if s.names() && !e.plan.known[s.key] {
@@ -248,9 +252,7 @@ func (r *run) subjects() []string {
 	var all []string
 	for _, s := range r.steps {
 		for _, l := range s.lookups {
-			if a, ok := l.entry(); ok {
-				all = append(all, a.path())
-			}
+			all = append(all, l.given)
 		}
 	}
 	return all
@@ -342,28 +344,39 @@ func (e *explorer) attempt(schedule []placed) (*run, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.next == len(schedule) {
+		if r.next < len(schedule) {
+			continue
+		}
+		if len(r.facts) == 0 {
 			return r, nil
 		}
+		// Again, with the line of every call and the canaries watched.
+		again, err := e.execute(schedule, true)
+		if err != nil {
+			return nil, err
+		}
+		if again.next == len(schedule) && len(again.facts) > 0 {
+			return again, nil
+		}
+		return r, nil
 	}
 	e.problem("the boundary of a schedule was not reached in %d runs (the victim takes another way each time): %s", tries, scheduleString(schedule))
 	return nil, nil
 }
 
 // execute is one run.
-func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
+func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 	w, err := e.world()
 	if err != nil {
 		return nil, err
 	}
 	d := w.disk()
-	r := &run{plan: e.plan, disk: d, watchful: watchful, schedule: schedule,
+	r := &run{plan: e.plan, disk: d, full: full, last: len(schedule) >= e.opt.depth, schedule: schedule,
 		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
-		guard:    &guard{disk: d}, scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
 	r.attacker.reset()
-	r.guard.reset()
-	o, err := w.run(r.attacker, r.prepared, r.at)
+	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {
 		return nil, err
 	}
@@ -371,8 +384,12 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 	if len(e.opt.targets) > 0 && len(schedule) == 0 {
 		r.left = r.targets()
 	}
-	w.settled(r.guard.touched)
-	if e.plan.fresh || o.End != returned {
+	if w.settled(r.guard.touched); r.guard.touched {
+		e.canaries = nil
+	} else if e.canaries == nil {
+		e.canaries = r.guard.standing
+	}
+	if e.plan.fresh || o.End != returned || o.Processes > 0 {
 		if err := e.closeWorlds(); err != nil {
 			return nil, err
 		}
@@ -382,7 +399,10 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 
 // prepared takes stock of the scene before the victim runs.
 func (r *run) prepared() error {
-	r.guard.watch(".", dirVault, vaultFile)
+	if r.guard.standing == nil {
+		r.guard.watch(".", dirVault, vaultFile)
+		r.guard.standing = r.guard.snapshot()
+	}
 	for _, c := range r.plan.opt.canaries {
 		name := dirHome + "/" + c
 		if !r.disk.stat(name).exists() {
@@ -430,7 +450,7 @@ func (e *explorer) closeWorlds() error {
 	for _, w := range e.worlds {
 		errs = append(errs, w.close())
 	}
-	e.worlds = nil
+	e.worlds, e.canaries = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -70,32 +70,43 @@ func firstLine(s string) string {
 
 // finish judges the state that the run left behind.
 func (r *run) finish(o *outcome) {
-	r.outcome = o
-	r.watchful = true
-	r.settle()
+	if r.outcome == nil {
+		r.seal(o)
+	}
 	last := len(r.steps) - 1
+	if o.Ensure != "" && o.success() {
+		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
+			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
+	}
+	if o.Processes > 0 {
+		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last,
+			text: fmt.Sprintf("%d process(es) that the code started were alive when it returned", o.Processes)})
+	}
+}
+
+// returned judges the state before Ensure looks at it: its reads are not the
+// victim's.
+func (r *run) returned() { r.seal(&outcome{End: returned, Nil: true}) }
+
+// seal takes the state as the victim left it.
+func (r *run) seal(o *outcome) {
+	r.outcome = o
+	r.attacker.look()
+	r.settle(nil)
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)
 	}
 	switch o.End {
 	case panicked, hung, endless, exited:
 		if r.moved() {
-			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: last, text: "the code " + o.String()})
+			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: len(r.steps) - 1, text: "the code " + o.String()})
 			return // what it left half done is the consequence
 		}
 	}
 	r.judgePlants()
 	r.judgeAdoption()
-	if o.Ensure != "" && o.success() {
-		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
-			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
-	}
 	r.judgeTargets()
 	r.judgeLeftovers()
-	if o.Processes > 0 {
-		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last,
-			text: fmt.Sprintf("%d process(es) that the code started were alive when it returned", o.Processes)})
-	}
 }
 
 // judgeAdoption sees a directory of the attacker's that stands where the
@@ -176,6 +187,7 @@ func (r *run) judgeTargets() {
 			name := path.Join(dirShared, e.rel)
 			n := r.disk.stat(name)
 			switch {
+			case r.scene.hostile[n.id]:
 			case r.attacker.owns(n):
 				say(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
 			case r.isCanary(n):

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -19,7 +20,25 @@ type guard struct {
 	lists   map[string][]string
 	touched bool // something differs: the scene must be built anew
 	told    map[string]bool
+	// standing is what every scene has, kept from run to run.
+	standing *snapshot
 }
+
+// snapshot is how canaries should be.
+type snapshot struct {
+	want  map[string]node
+	lists map[string][]string
+}
+
+func newGuard(d disk, standing *snapshot) *guard {
+	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, standing: standing}
+	if standing != nil {
+		g.want, g.lists = maps.Clone(standing.want), maps.Clone(standing.lists)
+	}
+	return g
+}
+
+func (g *guard) snapshot() *snapshot { return &snapshot{maps.Clone(g.want), maps.Clone(g.lists)} }
 
 // watch takes entries as they are now for what they should be. Directories
 // are watched with all that is in them.
@@ -30,8 +49,6 @@ func (g *guard) watch(names ...string) {
 		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
 			list, _ := g.disk.list(name)
 			g.lists[name] = list
-			_ = g.disk.age(name) // listing it was not the victim's doing
-			g.want[name] = g.disk.stat(name)
 			for _, e := range list {
 				if at := path.Join(name, e); g.want[at].id == (id{}) {
 					g.watch(at)
@@ -39,10 +56,6 @@ func (g *guard) watch(names ...string) {
 			}
 		}
 	}
-}
-
-func (g *guard) reset() {
-	g.want, g.lists, g.told, g.touched = map[string]node{}, map[string][]string{}, map[string]bool{}, false
 }
 
 // check compares each canary with what it was. Writing and the like is damage
@@ -170,10 +183,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 	victimName := r.nameAt(name)
 	switch {
 	case p.dir:
-		if n.mtime != p.node.mtime {
-			r.fact(fact{rule: tmptest.X06, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
-				text: "the attacker's directory was used as the code's own: entries were made or removed in it"})
-		} else if n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
+		if n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}

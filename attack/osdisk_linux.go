@@ -84,11 +84,11 @@ func pathError(op, name string, err error) error {
 }
 
 func (d *osDisk) list(name string) ([]string, error) {
-	fd, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, done, err := d.quietly(name, unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
+	defer done()
 	var names []string
 	buf := make([]byte, 4096)
 	for {
@@ -103,25 +103,47 @@ func (d *osDisk) list(name string) ([]string, error) {
 	}
 }
 
-// read leaves the access time as it is: it is how reading shows.
+// quietly opens for reading and leaves the access time as it is: it is how
+// the victim's reading shows.
+func (d *osDisk) quietly(name string, flags int) (fd int, done func(), err error) {
+	if fd, err = d.open(name, unix.O_RDONLY|unix.O_NOATIME|flags, 0); err == nil {
+		return fd, func() { unix.Close(fd) }, nil
+	}
+	before := d.stat(name) // not the owner's, and without the capability
+	if fd, err = d.open(name, unix.O_RDONLY|flags, 0); err != nil {
+		return -1, nil, err
+	}
+	return fd, func() {
+		unix.Close(fd)
+		_ = d.restoreAtime(name, before)
+	}, nil
+}
+
+func (d *osDisk) restoreAtime(name string, before node) error {
+	if now := d.stat(name); now.id != before.id || now.atime == before.atime {
+		return nil
+	}
+	ts := []unix.Timespec{unix.NsecToTimespec(before.atime), {Nsec: unix.UTIME_OMIT}}
+	return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
+}
+
 func (d *osDisk) read(name string) ([]byte, error) {
-	before := d.stat(name)
-	fd, err := d.open(name, unix.O_RDONLY, 0)
+	size := d.stat(name).size
+	fd, done, err := d.quietly(name, 0)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	data := make([]byte, min(before.size, maxTarget))
-	n, err := f.ReadAt(data, 0)
-	if n == len(data) {
-		err = nil
+	defer done()
+	data := make([]byte, min(size, maxTarget))
+	n := 0
+	for n < len(data) {
+		m, err := unix.Pread(fd, data[n:], int64(n))
+		if err != nil || m == 0 {
+			return data[:n], pathError("read", name, err)
+		}
+		n += m
 	}
-	if now := d.stat(name); now.id == before.id && now.atime != before.atime {
-		ts := []unix.Timespec{unix.NsecToTimespec(before.atime), {Nsec: unix.UTIME_OMIT}}
-		err = errors.Join(err, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
-	}
-	return data[:n], err
+	return data, nil
 }
 
 func (d *osDisk) symlink(target, name string) error {

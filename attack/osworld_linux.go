@@ -111,13 +111,13 @@ func (w *osWorld) await(deadline time.Time) (*supervise.Event, error) {
 }
 
 // run is one run of the victim.
-func (w *osWorld) run(a *attacker, prepared func() error, at func(*boundary) error) (*outcome, error) {
+func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	if err := w.d.clear(w.opt, w.touched); err != nil {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
 	if w.opt.setup == nil {
-		if err := prepared(); err != nil {
+		if err := h.prepared(); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +139,7 @@ func (w *osWorld) run(a *attacker, prepared func() error, at func(*boundary) err
 			}
 			return w.lost(exited, exit+"\n"+w.out.String()), nil
 		case supervise.Message:
-			o, err := w.message(ev, prepared, &attacked)
+			o, err := w.message(ev, h, &attacked)
 			if o != nil || err != nil {
 				return o, err
 			}
@@ -153,7 +153,7 @@ func (w *osWorld) run(a *attacker, prepared func() error, at func(*boundary) err
 		if w.calls++; w.calls > maxCalls {
 			return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
 		}
-		if err := w.stopped(ev, at); err != nil {
+		if err := w.stopped(ev, h.at); err != nil {
 			return nil, err
 		}
 		limit = time.Now().Add(runWait)
@@ -163,17 +163,18 @@ func (w *osWorld) run(a *attacker, prepared func() error, at func(*boundary) err
 // lost is the outcome of a run whose process cannot be used any more.
 func (w *osWorld) lost(how ending, text string) *outcome { return &outcome{End: how, Text: text} }
 
-func (w *osWorld) message(ev *supervise.Event, prepared func() error, attacked *bool) (*outcome, error) {
+func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcome, error) {
 	switch ev.Op {
 	case opPrepared:
 		*attacked = true
-		if err := prepared(); err != nil {
+		if err := h.prepared(); err != nil {
 			return nil, err
 		}
 		w.tree.Answer(ev, 1)
 		return nil, nil
 	case opReturned:
 		*attacked = false
+		h.returned()
 		w.tree.Answer(ev, 1)
 		return nil, nil
 	}
@@ -198,10 +199,17 @@ func (w *osWorld) message(ev *supervise.Event, prepared func() error, attacked *
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	b := w.boundary(ev)
 	if b == nil {
+		if ev.Kind == supervise.Exec {
+			_, _ = w.tree.Stack(ev) // the program that follows inherits the line
+		}
 		w.tree.Continue(ev)
 		return nil
 	}
-	w.describe(b, ev)
+	b.locate = func(b *boundary) { w.describe(b, ev) }
+	b.busy = w.tree.Busy
+	if ev.Kind == supervise.Exec {
+		w.describe(b, ev) // the program that follows inherits the line
+	}
 	if err := at(b); err != nil {
 		w.tree.Continue(ev)
 		return err
@@ -226,6 +234,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		b.excl = b.create && ev.Flags&unix.O_EXCL != 0
 		b.write = ev.Flags&unix.O_ACCMODE != unix.O_RDONLY
 		b.trunc = ev.Flags&unix.O_TRUNC != 0
+		b.onlyDir = ev.Flags&unix.O_DIRECTORY != 0
 		b.nowait = ev.Flags&unix.O_NONBLOCK != 0 || ev.Flags&unix.O_ACCMODE == unix.O_RDWR || ev.Flags&unix.O_PATH != 0
 	}
 	if ev.Kind == supervise.Unlink && ev.Flags&unix.AT_REMOVEDIR != 0 {
@@ -271,7 +280,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if !look() && ev.Opaque == "" {
 		return nil
 	}
-	b.refresh = func(*boundary) { look() }
+	b.refresh = func() { look() }
 	return b
 }
 
@@ -342,15 +351,18 @@ func standard(pkg string) bool {
 // planted: nobody else has it open, and the goroutine that waits is the
 // victim's own.
 func (w *osWorld) wouldBlock(b *boundary) bool {
-	if b.kind != supervise.Open || b.nowait || !b.main {
+	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
 		return false
 	}
 	for _, l := range b.lookups {
 		a, ok := l.final()
-		if ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
-			w.blocked = pretty(a.path())
-			return true
+		if !ok || a.node.kindName() != "FIFO" || !w.attacker.owns(a.node) {
+			continue
 		}
+		if b.locate(b); b.main {
+			w.blocked = pretty(a.path())
+		}
+		return b.main
 	}
 	return false
 }
@@ -401,13 +413,18 @@ func (w *osWorld) stop() error {
 		return w.tree.Kill()
 	}
 	w.tree.Answer(w.pending, 0)
-	deadline := time.Now().Add(startWait)
-	for {
-		ev, err := w.tree.Next(deadline)
-		if err != nil || ev.Type == supervise.Gone {
-			break
+	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
+		ev, err := w.tree.Next(time.Now().Add(50 * time.Millisecond))
+		switch {
+		case err == nil && ev.Type == supervise.Gone:
+			return w.tree.Kill()
+		case err == nil:
+			w.tree.Continue(ev)
+			continue
 		}
-		w.tree.Continue(ev)
+		if _, err := w.tree.Wait(time.Now()); err == nil {
+			break // the child has ended; what it left running does not
+		}
 	}
 	return w.tree.Kill()
 }

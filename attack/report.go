@@ -140,8 +140,11 @@ func (e *explorer) record(r *run) bool {
 	})
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		if f.exploit && r.moved() {
-			broken = true
+		broken = broken || f.exploit && r.moved()
+	}
+	for _, f := range r.facts {
+		if broken && !f.exploit {
+			continue // a consequence: the code was already led astray
 		}
 		line, chain := "", ""
 		if f.step >= 0 && f.step < len(r.steps) {
@@ -181,9 +184,7 @@ func (r *run) events(upTo int) []Event {
 			e.Call = s.program + ": " + s.call
 		}
 		if s.kind.TwoPaths() && len(s.lookups) == 2 {
-			if a, ok := s.lookups[1].entry(); ok {
-				e.Path += " -> " + r.mask(pretty(a.path()))
-			}
+			e.Path += " -> " + r.mask(pretty(s.lookups[1].given))
 		}
 		var ds []string
 		for _, d := range s.damage {

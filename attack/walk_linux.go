@@ -30,10 +30,17 @@ func (w *walker) lookup(p supervise.Path) lookup {
 		base = w.dirOf(p.Dir)
 	}
 	if base == "" && p.Raw != "" && !strings.HasPrefix(p.Raw, "/") {
-		return lookup{raw: p.Raw, follow: p.Follow}
+		return lookup{}
+	}
+	given := p.Raw
+	if !strings.HasPrefix(given, "/") {
+		given = base + "/" + given
+	}
+	if rel, ok := w.disk.rel(path.Clean(given)); ok {
+		given = rel
 	}
 	w.walk(base, p.Raw, p.Follow, true)
-	return lookup{raw: p.Raw, follow: p.Follow, steps: w.steps}
+	return lookup{given: given, follow: p.Follow, steps: w.steps}
 }
 
 // dirOf is the present path of a directory descriptor, or of the working
@@ -74,6 +81,12 @@ func (w *walker) walk(dir, rest string, follow, last bool) string {
 		dir = w.vroot
 		if strings.HasPrefix(rest, w.disk.root+"/") && w.vroot == "" {
 			dir, rest = w.disk.root, rest[len(w.disk.root)+1:]
+		}
+		// What is handed to the victim is trusted: the walk begins below it.
+		for _, d := range []string{dirShared, dirHome} {
+			if dir == w.disk.root && strings.HasPrefix(rest, d+"/") && strings.Trim(rest[len(d):], "/") != "" {
+				dir, rest = w.disk.root+"/"+d, rest[len(d)+1:]
+			}
 		}
 	}
 	for rest != "" {
@@ -154,12 +167,4 @@ func (w *walker) process(at string) string {
 		return "/proc/" + strconv.Itoa(w.pid) + "/task/" + strconv.Itoa(w.tid)
 	}
 	return at
-}
-
-func (d *osDisk) restoreAtime(name string, n node) error {
-	if d.stat(name).atime == n.atime {
-		return nil
-	}
-	ts := []unix.Timespec{unix.NsecToTimespec(n.atime), {Nsec: unix.UTIME_OMIT}}
-	return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
 }

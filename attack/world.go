@@ -4,13 +4,18 @@ package attack
 // nothing else of where it runs.
 type world interface {
 	disk() disk
-	// run sets a fresh scene up, runs the victim once and calls at before
-	// each of its calls that concerns the scene. prepared is called when
-	// the scene stands, after Setup and before the victim. Entries that the
+	// run sets a fresh scene up and runs the victim once. Entries that the
 	// attacker owns are shown to the victim with another user's id.
-	run(a *attacker, prepared func() error, at func(*boundary) error) (*outcome, error)
+	run(a *attacker, h hooks) (*outcome, error)
 	// settled tells that the run has been judged, and whether a canary must
 	// be made anew.
 	settled(touched bool)
 	close() error
+}
+
+// hooks are what a world calls in the course of a run.
+type hooks struct {
+	prepared func() error          // the scene stands: after Setup, before the victim
+	at       func(*boundary) error // before each call that concerns the scene
+	returned func()                // the victim returned nil, and Ensure follows
 }
