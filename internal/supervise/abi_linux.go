@@ -93,13 +93,29 @@ func program(set Set) []unix.SockFilter {
 	return append(p, ret(allow), ret(notify))
 }
 
-// seccompFilter installs the program on every thread and returns the
-// listener.
-func seccompFilter(p []unix.SockFilter, flags uint) (int, unix.Errno) {
+// seccompFilter installs the program on every thread and sends the listener
+// over the socket, with a message. Both are raw calls, so that the goroutine
+// keeps its processor: with the filter in place another thread may stand in a
+// stopped call (cgo's clone3) and hold one, and until the parent has the
+// listener nobody answers it. A goroutine that came back from an ordinary call
+// would wait for a processor that never comes free.
+func seccompFilter(p []unix.SockFilter, flags uint, ctl int, message string) (fd int, installed, sent unix.Errno) {
 	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
+	text, rights := []byte(message), unix.UnixRights(0)
+	iov := unix.Iovec{Base: &text[0]}
+	iov.SetLen(len(text))
+	msg := unix.Msghdr{Iov: &iov, Control: &rights[0]}
+	msg.SetIovlen(1)
+	msg.SetControllen(len(rights))
+	slot := (*int32)(unsafe.Pointer(&rights[unix.CmsgLen(0)]))
+	r, _, installed := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
+	if installed == 0 {
+		*slot = int32(r)
+		_, _, sent = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
+	}
 	runtime.KeepAlive(p)
-	return int(fd), errno
+	runtime.KeepAlive(&msg)
+	return int(r), installed, sent
 }
 
 func ioctl(fd int, req uint, arg unsafe.Pointer) unix.Errno {

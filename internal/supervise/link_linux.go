@@ -58,20 +58,19 @@ func install(ctl int, set Set) error {
 	nnp := false
 	flags := uint(filterFlags | waitKillable)
 	for {
-		fd, errno := seccompFilter(p, flags)
+		mode := "killable"
+		if flags&waitKillable == 0 {
+			mode = "interruptible"
+		}
+		fd, errno, sent := seccompFilter(p, flags, ctl, handover+mode)
 		switch {
 		case errno == 0:
-			mode := "killable"
-			if flags&waitKillable == 0 {
-				mode = "interruptible"
-			}
-			err := unix.Sendmsg(ctl, []byte(handover+mode), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
 			// A copy of the listener in the child would keep a dead
 			// supervisor's callers waiting for ever.
 			_ = unix.Close(fd)
 			_ = unix.Close(ctl)
-			if err != nil {
-				return fmt.Errorf("handing the listener over: %w", err)
+			if sent != 0 {
+				return fmt.Errorf("handing the listener over: %w", sent)
 			}
 			return nil
 		case errno == unix.EACCES && !nnp:
