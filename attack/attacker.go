@@ -206,7 +206,7 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 	case Hardlink:
 		return "a hard link to " + vaultFile + " (another user's file)", a.disk.link(vaultFile, src)
 	case File:
-		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, 0o666))
+		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, attackerPerm))
 	case FIFO:
 		return "a FIFO", a.put(src, "", a.disk.mkfifo(src))
 	case Socket:
@@ -225,7 +225,7 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 			}
 		case "file":
 			what += ", with a file at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, 0o666)); err != nil {
+			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, attackerPerm)); err != nil {
 				return "", err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -194,8 +195,11 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
 			}
 		} else if n.atime != p.node.atime && r.outcome.success() {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
-				text: "the attacker's content was read, and the code reported success"})
+			step, what := r.lastUse(victimName), "content was read"
+			if step >= 0 && r.steps[step].kind == supervise.Exec {
+				what = "program was run"
+			}
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: step, text: "the attacker's " + what + ", and the code reported success"})
 		}
 	}
 }
