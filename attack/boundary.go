@@ -30,6 +30,7 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
+	rooted  bool                  // the thread's root is not the system's
 	main    bool                  // made by the victim's own goroutine, not by one that it started
 	refresh func()                // looks the paths up again, after a move
 	busy    func(thread int) bool // that thread may still be in the call it was let into

@@ -243,14 +243,10 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if ev.Kind == supervise.Process {
 		return nil
 	}
-	if ev.Name == "chroot" || ev.Name == "pivot_root" {
-		w.rooted = true
-	}
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
 	if w.rooted {
-		if wk.vroot = readlink("/proc/" + strconv.Itoa(ev.TID) + "/root"); wk.vroot == "/" {
-			wk.vroot = ""
-		}
+		wk.vroot = w.rootOf(ev.TID)
+		b.rooted = wk.vroot != ""
 	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
 		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
@@ -280,8 +276,31 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if !look() && ev.Opaque == "" {
 		return nil
 	}
+	if ev.Name == "chroot" || ev.Name == "pivot_root" {
+		w.rooted = true
+	}
 	b.refresh = func() { look() }
 	return b
+}
+
+// rootOf is the path of a thread's root directory, "" for the system's own.
+// After pivot_root the kernel calls the root "/", since it is one in the
+// thread's mount namespace: it is told by what it is.
+func (w *osWorld) rootOf(tid int) string {
+	link := "/proc/" + strconv.Itoa(tid) + "/root"
+	if at := readlink(link); at != "/" {
+		return at
+	}
+	root := statAt(unix.AT_FDCWD, link, 0)
+	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
+		return ""
+	}
+	for _, part := range []string{dirShared, dirHome, dirAttic} {
+		if name := w.d.whereIs(root.id, part, 0); name != "" {
+			return w.d.abs(name)
+		}
+	}
+	return link // not in the scene
 }
 
 // lineInfo is what a stack says to a reader.
