@@ -21,6 +21,8 @@ type boundary struct {
 	trunc   bool
 	tmpfile bool // O_TMPFILE: creates without a name
 	onlyDir bool // O_DIRECTORY
+	owner   bool // sets an owner or a group
+	covers  bool // puts a file system over its last path
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""

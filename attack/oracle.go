@@ -21,6 +21,7 @@ type guard struct {
 	lists   map[string][]string
 	touched bool // something differs: the scene must be built anew
 	told    map[string]bool
+	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
 	// standing is what every scene has, kept from run to run.
 	standing *snapshot
 }
@@ -32,7 +33,7 @@ type snapshot struct {
 }
 
 func newGuard(d disk, standing *snapshot) *guard {
-	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, standing: standing}
+	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
 	if standing != nil {
 		g.want, g.lists = maps.Clone(standing.want), maps.Clone(standing.lists)
 	}
@@ -65,7 +66,7 @@ func (g *guard) watch(names ...string) {
 func (g *guard) check() (changed, read []damage) {
 	for name, want := range g.want {
 		got := g.disk.stat(name)
-		if got == want {
+		if got == want && !g.chowned[name] {
 			continue
 		}
 		g.touched = true
@@ -91,6 +92,16 @@ func (g *guard) check() (changed, read []damage) {
 	return changed, read
 }
 
+// canary is the name of a canary that a node is; empty for none.
+func (g *guard) canary(n node) string {
+	for name, c := range g.want {
+		if n.exists() && c.id == n.id {
+			return name
+		}
+	}
+	return ""
+}
+
 // difference describes what happened to a canary, empty for a mere read.
 func (g *guard) difference(name string, want, got node) string {
 	var d []string
@@ -107,7 +118,7 @@ func (g *guard) difference(name string, want, got node) string {
 	if got.perm != want.perm {
 		say("its mode went from %s to %s", octal(want.perm), octal(got.perm))
 	}
-	if got.uid != want.uid || got.gid != want.gid {
+	if got.uid != want.uid || got.gid != want.gid || g.chowned[name] {
 		say("its owner changed")
 	}
 	if got.mtime != want.mtime {

@@ -28,7 +28,7 @@ Written by %s, from what attack.Prove found; the test fails when it finds otherw
 
 The pair is two calls on one name that anybody can foretell, in a shared directory without the sticky bit. In group 1 the use relies on the
 name's absence, in group 2 on its being the same object. Everything else that the pair needs lies in a private directory.
-For each rule that a schedule broke, the row says by which move, and before which call of the code ("openat 2" is its second openat).
+For each rule that was broken when the use came, the row says by which move, and before which call of the code ("openat 2" is its second openat).
 
 %d pairs are broken. In the other %d no attacker can do damage:
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,7 +87,11 @@ func (p pair) victim(s *attack.Scene) error {
 		if err := unix.Chdir(s.Dir); err != nil {
 			return err
 		}
-		return (&stage{pair: p, home: s.Home, name: pairName}).run()
+		name := pairName // relative: it means the same when the root is another
+		if p.check == "chdir" {
+			name = s.Path(pairName)
+		}
+		return (&stage{pair: p, home: s.Home, name: name}).run()
 	})
 }
 
@@ -93,11 +99,20 @@ func (v *stage) run() error {
 	if err := v.call(v.first, v.check); err != nil {
 		return fmt.Errorf("check %s: %w", v.check, err)
 	}
-	if err := v.call(v.second, v.use); err != nil {
+	if err := v.rely(); err != nil {
 		return errors.Join(fmt.Errorf("use %s: %w", v.use, err), v.cleanUp())
 	}
 	return nil
 }
+
+// rely is the use. The line tells, in the call chain of a finding, that the
+// damage came with it.
+func (v *stage) rely() error { return v.call(v.second, v.use) }
+
+var useLine = sync.OnceValue(func() string {
+	file, line := runtime.FuncForPC(reflect.ValueOf((*stage).rely).Pointer()).FileLine(reflect.ValueOf((*stage).rely).Pointer())
+	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
+})
 
 // cleanUp removes what the check made.
 func (v *stage) cleanUp() error {
@@ -217,7 +232,7 @@ func (v *stage) normalUse(op string) error {
 	case "execve":
 		return v.execute(v.name)
 	case "mount":
-		return unix.Mount("none", v.name, "tmpfs", 0, "mode=0700,size=64k")
+		return unix.Mount("tmpfs", v.name, "tmpfs", 0, "mode=0700,size=64k")
 	case "chdir":
 		if err := unix.Chdir(v.name); err != nil {
 			return err
