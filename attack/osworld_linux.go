@@ -263,14 +263,11 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if ev.Kind == supervise.Process {
 		return nil
 	}
-	if ev.Name == "chroot" || ev.Name == "pivot_root" {
-		w.rooted = true
-	}
+	b.owner, b.covers = setsOwner(ev), ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
 	if w.rooted {
-		if wk.vroot = readlink("/proc/" + strconv.Itoa(ev.TID) + "/root"); wk.vroot == "/" {
-			wk.vroot = ""
-		}
+		wk.vroot = w.rootOf(ev.TID)
+		b.rooted = wk.vroot != ""
 	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
 		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
@@ -281,7 +278,10 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	}
 	look := func() bool {
 		b.lookups, b.object = nil, ""
-		for _, p := range ev.Paths {
+		for i, p := range ev.Paths {
+			if i == 0 && ev.Name == "mount" && ev.Args[3]&(unix.MS_BIND|unix.MS_MOVE) == 0 && !strings.Contains(p.Raw, "/") {
+				continue // "tmpfs", "none": no path
+			}
 			if p.Null {
 				if rel, ok := w.d.rel(wk.dirOf(p.Dir)); ok && p.Dir != unix.AT_FDCWD {
 					b.object = rel
@@ -293,6 +293,8 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 			}
 			if l := wk.lookup(p); len(l.steps) > 0 {
 				b.lookups = append(b.lookups, l)
+			} else if i == len(ev.Paths)-1 {
+				b.covers = false
 			}
 		}
 		return len(b.lookups) > 0 || b.object != ""
@@ -300,8 +302,47 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if !look() && ev.Opaque == "" {
 		return nil
 	}
+	if ev.Name == "chroot" || ev.Name == "pivot_root" {
+		w.rooted = true
+	}
 	b.refresh = func() { look() }
 	return b
+}
+
+const propagation = unix.MS_SHARED | unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_UNBINDABLE
+
+// setsOwner is true for the chown family, unless it leaves both ids as they
+// are.
+func setsOwner(ev *supervise.Event) bool {
+	ids := ev.Args[1:3]
+	switch ev.Name {
+	case "chown", "lchown", "fchown":
+	case "fchownat":
+		ids = ev.Args[2:4]
+	default:
+		return false
+	}
+	return int32(ids[0]) != -1 || int32(ids[1]) != -1
+}
+
+// rootOf is the path of a thread's root directory, "" for the system's own.
+// After pivot_root the kernel calls the root "/", since it is one in the
+// thread's mount namespace: it is told by what it is.
+func (w *osWorld) rootOf(tid int) string {
+	link := "/proc/" + strconv.Itoa(tid) + "/root"
+	if at := readlink(link); at != "/" {
+		return at
+	}
+	root := statAt(unix.AT_FDCWD, link, 0)
+	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
+		return ""
+	}
+	for _, part := range []string{dirShared, dirHome, dirAttic} {
+		if name := w.d.whereIs(root.id, part, 0); name != "" {
+			return w.d.abs(name)
+		}
+	}
+	return link // not in the scene
 }
 
 // lineInfo is what a stack says to a reader.
