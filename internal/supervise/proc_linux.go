@@ -102,7 +102,11 @@ func (p *procs) started(pr *process, st *Stack) {
 // runs: its parent's. The parent may have ended already; then that of the
 // processes that forked and have ended, if there is only one.
 func (p *procs) inherited(pid int) *Stack {
-	if parent := p.others[Parent(pid)]; parent != nil {
+	ppid := Parent(pid)
+	if ppid == p.main && p.child.start != nil { // it runs another program itself
+		return p.child.start
+	}
+	if parent := p.others[ppid]; parent != nil {
 		return parent.start
 	}
 	for _, pr := range p.others {
