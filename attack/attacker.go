@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 )
 
 // attacker is another local user without privilege. Its powers follow from
@@ -18,7 +19,11 @@ type attacker struct {
 	away      map[id]string   // what it renamed away, by the former name
 	seen      map[string]bool // names that existed where it can list them
 	made      int
+	powers    map[string]powers // by directory, at the boundary at hand
 }
+
+// powers are what the attacker may do in a directory.
+type powers struct{ list, search, create, removeOthers bool }
 
 // plant is an entry that the attacker made.
 type plant struct {
@@ -30,6 +35,7 @@ type plant struct {
 
 func (a *attacker) reset() {
 	a.own, a.tampered, a.away, a.seen, a.made = map[id]*plant{}, map[id]string{}, map[id]string{}, map[string]bool{}, 0
+	a.powers = map[string]powers{}
 }
 
 // owns says that the attacker is the object's owner.
@@ -47,9 +53,21 @@ func (a *attacker) bits(n node) uint32 {
 	return b
 }
 
+// look forgets what was known of the directories: the victim has acted.
+func (a *attacker) look() { clear(a.powers) }
+
 // inDir says what the attacker may do in a directory: list it, look names up,
 // create names, and remove those of others.
 func (a *attacker) inDir(dir string) (list, search, create, removeOthers bool) {
+	p, ok := a.powers[dir]
+	if !ok {
+		p.list, p.search, p.create, p.removeOthers = a.lookIn(dir)
+		a.powers[dir] = p
+	}
+	return p.list, p.search, p.create, p.removeOthers
+}
+
+func (a *attacker) lookIn(dir string) (list, search, create, removeOthers bool) {
 	switch {
 	case under(dir, dirAttic):
 		return true, true, true, true
@@ -73,17 +91,26 @@ func (a *attacker) inDir(dir string) (list, search, create, removeOthers bool) {
 	}
 }
 
+// see notes a name that exists where the attacker can list it.
+func (a *attacker) see(acc access) {
+	if !acc.node.exists() || acc.dir != dirShared && !under(acc.dir, dirShared) {
+		return
+	}
+	if acc.dir != dirShared { // which is open to all
+		if list, search, _, _ := a.inDir(acc.dir); !list || !search {
+			return
+		}
+	}
+	a.seen[acc.path()] = true
+}
+
 // reach judges one entry.
 func (a *attacker) reach(acc access) reach {
-	list, search, create, removeOthers := a.inDir(acc.dir)
+	_, search, create, removeOthers := a.inDir(acc.dir)
 	if !search {
 		return reach{}
 	}
-	p := acc.path()
-	if acc.node.exists() && list {
-		a.seen[p] = true
-	}
-	r := reach{names: a.seen[p] || a.names.predictable(acc.name)}
+	r := reach{names: a.seen[acc.path()] || a.names.predictable(acc.name)}
 	if !r.names {
 		return r
 	}
@@ -99,6 +126,7 @@ func (a *attacker) reach(acc access) reach {
 // make carries a move out and says what it did.
 func (a *attacker) make(m move, b *boundary, acc access) (string, error) {
 	dest := acc.path()
+	defer a.look()
 	switch m.family {
 	case Remove:
 		a.away[acc.node.id] = dest
@@ -175,11 +203,11 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 		case "owndir":
 			target, what = atticDir, "the attacker's directory"
 		}
-		return "a symlink to " + pretty(target) + " (" + what + ")", a.put(src, "", a.disk.symlink(a.disk.abs(target), src))
+		return "a symlink to " + pretty(target) + " (" + what + ")", a.put(src, "", a.disk.symlink(a.linkTo(target, acc.dir, b), src))
 	case Hardlink:
 		return "a hard link to " + vaultFile + " (another user's file)", a.disk.link(vaultFile, src)
 	case File:
-		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, 0o666))
+		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, attackerPerm))
 	case FIFO:
 		return "a FIFO", a.put(src, "", a.disk.mkfifo(src))
 	case Socket:
@@ -193,18 +221,28 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 		switch m.variant {
 		case "link":
 			what += ", with a symlink to " + vaultFile + " at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, "", a.disk.symlink(a.disk.abs(vaultFile), src+"/"+next)); err != nil {
+			if err := a.put(src+"/"+next, "", a.disk.symlink(a.linkTo(vaultFile, acc.path(), b), src+"/"+next)); err != nil {
 				return "", err
 			}
 		case "file":
 			what += ", with a file at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, 0o666)); err != nil {
+			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, attackerPerm)); err != nil {
 				return "", err
 			}
 		}
 		return what, a.put(src, "", nil)
 	}
 	return "", fmt.Errorf("unknown move %s", m.family)
+}
+
+// linkTo is what a symlink in dir has to contain to lead to target. It is
+// absolute unless the victim has changed its root: then "/" is somewhere else,
+// while ".." still leads out where the working directory was left outside.
+func (a *attacker) linkTo(target, dir string, b *boundary) string {
+	if !b.rooted {
+		return a.disk.abs(target)
+	}
+	return strings.Repeat("../", strings.Count(dir, "/")+1) + target
 }
 
 // put makes a new thing old and notes it as the attacker's.

@@ -21,6 +21,7 @@ type explorer struct {
 	deadline time.Time
 	report   *Report
 	found    *findings
+	canaries *snapshot // of the live world, as long as nothing touches them
 	progress func(done, known int)
 }
 
@@ -42,8 +43,11 @@ func (e *explorer) explore() error {
 			queue = append(queue, job{schedule: append(slices.Clone(schedule), p)})
 		}
 	}
-	extend(base, nil)
 	e.report.Boundaries = countNames(base)
+	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
+		return nil // said already: what it does is no ground for schedules
+	}
+	extend(base, nil)
 	for done := 0; len(queue) > 0; done++ {
 		if e.opt.maxSchedules > 0 && done >= e.opt.maxSchedules {
 			e.problem("%d schedules were run, %d more are known and were not (Schedules)", done, len(queue))
@@ -69,6 +73,9 @@ func (e *explorer) explore() error {
 		}
 		if len(j.schedule) < e.opt.depth {
 			extend(r, j.schedule)
+		}
+		if r.last {
+			continue
 		}
 		for _, s := range r.steps {
 			if s.names() && !e.plan.known[s.key] {
@@ -116,13 +123,16 @@ func (e *explorer) baselines() (*run, error) {
 			return nil, err
 		}
 		runs = append(runs, r)
-		if !e.comesBack(r) {
+		if e.plan.hopeless = !e.comesBack(r); e.plan.hopeless {
 			break
 		}
 	}
-	for _, r := range runs[1:] {
-		e.plan.names.learn(runs[0].subjects(), r.subjects(), runs[0].outcome.Context, r.outcome.Context)
+	var paths [][]string
+	var contexts []context
+	for _, r := range runs {
+		paths, contexts = append(paths, r.subjects()), append(contexts, r.outcome.Context)
 	}
+	e.plan.names.learn(paths, contexts)
 	first := runs[0]
 	// Judged again with the names now known.
 	for _, r := range runs {
@@ -205,42 +215,28 @@ func (r *run) rekey() {
 		}
 	}
 	r.facts = kept
+	seen := map[string]bool{} // at an earlier boundary
+	r.attacker.seen = seen
 	for i, s := range r.steps {
-		if len(s.lookups) == 0 {
-			continue
+		if len(s.lookups) > 0 {
+			a, ok := s.lookups[0].final()
+			if ok && (s.kind == supervise.Open && s.create || s.kind == supervise.Mkdir || s.kind == supervise.Mknod) {
+				r.weakName(a, i)
+			}
 		}
-		a, ok := s.lookups[0].final()
-		if !ok {
-			continue
-		}
-		switch {
-		case s.kind == supervise.Open && s.create, s.kind == supervise.Mkdir, s.kind == supervise.Mknod:
-			r.attacker.seen = r.seenBefore(i)
-			r.weakName(a, i)
-		}
-	}
-	for _, s := range r.steps {
-		r.attacker.seen = r.seenBefore(slices.Index(r.steps, s))
-		for j, a := range s.accesses() {
-			s.reach[j].names = r.attacker.seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
+		all := s.accesses()
+		for j, a := range all {
+			s.reach[j].names = seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
 			if !s.reach[j].names {
 				s.reach[j] = reach{}
 			}
 		}
-	}
-}
-
-// seenBefore are the names that existed at a boundary before step i.
-func (r *run) seenBefore(i int) map[string]bool {
-	seen := map[string]bool{}
-	for _, s := range r.steps[:i] {
-		for _, a := range s.accesses() {
+		for _, a := range all {
 			if a.node.exists() {
 				seen[a.path()] = true
 			}
 		}
 	}
-	return seen
 }
 
 // subjects are the names that the run's boundaries are about, in order.
@@ -340,27 +336,38 @@ func (e *explorer) attempt(schedule []placed) (*run, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.next == len(schedule) {
+		if r.next < len(schedule) {
+			continue
+		}
+		if len(r.facts) == 0 {
 			return r, nil
 		}
+		// Again, with the line of every call and the canaries watched.
+		again, err := e.execute(schedule, true)
+		if err != nil {
+			return nil, err
+		}
+		if again.next == len(schedule) && len(again.facts) > 0 {
+			return again, nil
+		}
+		return r, nil
 	}
 	e.problem("the boundary of a schedule was not reached in %d runs (the victim takes another way each time): %s", tries, scheduleString(schedule))
 	return nil, nil
 }
 
 // execute is one run.
-func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
+func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 	w, err := e.world()
 	if err != nil {
 		return nil, err
 	}
 	d := w.disk()
-	r := &run{plan: e.plan, disk: d, watchful: watchful, schedule: schedule,
+	r := &run{plan: e.plan, disk: d, full: full, last: len(schedule) >= e.opt.depth, schedule: schedule,
 		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
-		guard:    &guard{disk: d}, scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
 	r.attacker.reset()
-	r.guard.reset()
 	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {
 		return nil, err
@@ -369,8 +376,15 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 	if len(e.opt.targets) > 0 && len(schedule) == 0 {
 		r.left = r.targets()
 	}
-	w.settled(r.guard.touched)
-	if e.plan.fresh || o.End != returned || o.Processes > 0 {
+	if w.settled(r.guard.touched); r.guard.touched {
+		e.canaries = nil
+	} else if e.canaries == nil {
+		e.canaries = r.guard.standing
+	}
+	if o.Refused != "" {
+		e.problem("the victim %s: that was refused, and what it did then is no ground for a verdict", o.Refused)
+	}
+	if e.plan.fresh || o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
 		if err := e.closeWorlds(); err != nil {
 			return nil, err
 		}
@@ -380,7 +394,10 @@ func (e *explorer) execute(schedule []placed, watchful bool) (*run, error) {
 
 // prepared takes stock of the scene before the victim runs.
 func (r *run) prepared() error {
-	r.guard.watch(".", dirVault, vaultFile)
+	if r.guard.standing == nil {
+		r.guard.watch(".", dirVault, vaultFile)
+		r.guard.standing = r.guard.snapshot()
+	}
 	for _, c := range r.plan.opt.canaries {
 		name := dirHome + "/" + c
 		if !r.disk.stat(name).exists() {
@@ -428,7 +445,7 @@ func (e *explorer) closeWorlds() error {
 	for _, w := range e.worlds {
 		errs = append(errs, w.close())
 	}
-	e.worlds = nil
+	e.worlds, e.canaries = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -21,7 +21,8 @@ type run struct {
 	attacker *attacker
 	guard    *guard
 	scene    *sceneState
-	watchful bool // look at the canaries at every boundary, move or not
+	full     bool // every boundary with its line, the canaries looked at before each
+	last     bool // no move can follow this schedule's
 	schedule []placed
 	next     int // first placement that has not been made
 	steps    []*step
@@ -29,10 +30,10 @@ type run struct {
 	outcome  *outcome
 	facts    []fact
 	exposed  map[id]*exposure
-	reads    []fact         // canaries read: damage if the victim reports success
+	reads    []fact         // canaries read or mounted over: damage if the victim reports success
 	absent   map[string]int // names found absent by a check, and where
-	settled  int
-	left     []target // what an undisturbed run left under the targets' names
+	open     []int          // steps whose call may not have run yet, or whose effect was not looked at
+	left     []target       // what an undisturbed run left under the targets' names
 }
 
 // sceneState is what Setup made of the scene.
@@ -57,7 +58,11 @@ func (r *run) at(b *boundary) error {
 	if b.repeat {
 		return nil
 	}
-	r.settle()
+	r.attacker.look()
+	r.settle(b)
+	if r.wantsLine(b) {
+		b.locate(b)
+	}
 	s := &step{boundary: *b}
 	s.key = r.keyOf(b)
 	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key {
@@ -71,15 +76,36 @@ func (r *run) at(b *boundary) error {
 		}
 		r.next++
 		if b.refresh != nil {
-			b.refresh(b)
+			b.refresh()
 		}
 		s.lookups = b.lookups
 	}
 	for _, a := range s.accesses() {
-		s.reach = append(s.reach, r.attacker.reach(a))
+		r.attacker.see(a)
+		if r.extends() {
+			s.reach = append(s.reach, r.attacker.reach(a))
+		}
 	}
+	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	return nil
+}
+
+// extends says that moves may be placed at the boundary at hand.
+func (r *run) extends() bool { return r.full || !r.last && r.next == len(r.schedule) }
+
+// wantsLine says that the boundary must be told from others: because a move
+// is to be placed at it, now or by a longer schedule.
+func (r *run) wantsLine(b *boundary) bool {
+	if r.full || !r.last {
+		return true
+	}
+	for _, p := range r.schedule[r.next:] {
+		if p.at.call == b.call && p.at.shape == r.plan.names.shape(b.subject()) {
+			return true
+		}
+	}
+	return false
 }
 
 // keyOf counts the boundary's occurrence.
@@ -109,6 +135,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		}
 		if m.variant == "mirror" {
 			r.guard.watch(dirVault, vaultMirror)
+			r.guard.touched = true // the vault has one entry too many for the next run
 		}
 		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), text: text})
 		return true, nil
@@ -118,17 +145,41 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 
 func (r *run) moved() bool { return r.next > 0 }
 
-// settle looks at what the calls since the last boundary did.
-func (r *run) settle() {
-	for ; r.settled < len(r.steps); r.settled++ {
-		r.inspect(r.settled)
+// settle looks at what the calls before this boundary did; nil is the end of
+// the run. A call that was let go has not necessarily run when another thread
+// comes to its next one: it is looked at when it surely has.
+func (r *run) settle(b *boundary) {
+	still := r.open[:0]
+	for _, i := range r.open {
+		if b == nil || r.over(i, b) {
+			r.inspect(i)
+		} else {
+			still = append(still, i)
+		}
 	}
+	r.open = still
 	for _, e := range r.exposed {
 		r.checkExposed(e)
 	}
-	if r.moved() || r.watchful {
+	if r.full || r.outcome != nil {
 		r.checkCanaries()
 	}
+}
+
+// over says that the call of step i has run when the victim stands at b.
+func (r *run) over(i int, b *boundary) bool {
+	s := r.steps[i]
+	if s.thread == b.thread || b.busy == nil || !b.busy(s.thread) {
+		return true
+	}
+	for _, l := range s.lookups { // who uses what it made comes after it
+		for _, m := range b.lookups {
+			if l.given == m.given {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (r *run) checkCanaries() {
@@ -187,10 +238,16 @@ func (r *run) inspect(i int) {
 			}
 		case supervise.Attr:
 			r.inspectMode(p, i, false)
+			r.inspectOwner(a.node, s)
+		case supervise.Mount:
+			if j == len(s.lookups)-1 {
+				r.inspectMount(a.node, i)
+			}
 		}
 	}
 	if s.kind == supervise.Attr && s.object != "" {
 		r.inspectMode(s.object, i, false)
+		r.inspectOwner(r.disk.stat(s.object), s)
 	}
 }
 
@@ -225,10 +282,8 @@ func (r *run) inspectMode(p string, i int, made bool) {
 	if _, ok := r.guard.want[p]; ok {
 		return
 	}
-	for _, c := range r.guard.want {
-		if c.id == n.id {
-			return // a hard link to a canary: not the victim's object
-		}
+	if r.isCanary(n) {
+		return // a hard link to a canary: not the victim's object
 	}
 	if _, search, _, _ := r.attacker.inDir(path.Dir(p)); !search {
 		return
@@ -242,6 +297,24 @@ func (r *run) inspectMode(p string, i int, made bool) {
 		if e := r.exposed[n.id]; e != nil {
 			e.path, e.perm = p, e.perm|n.perm
 		}
+	}
+}
+
+// inspectOwner notes a chown of a canary. Where both sides and the canary have
+// one uid its effect does not show; with the powers that the victim is taken
+// to have it would have one.
+func (r *run) inspectOwner(n node, s *step) {
+	if name := r.guard.canary(n); name != "" && s.owner {
+		r.guard.chowned[name] = true
+	}
+}
+
+// inspectMount notes a mount over a canary: in a mount namespace of the
+// victim's own it does not show here.
+func (r *run) inspectMount(n node, i int) {
+	if name := r.guard.canary(n); name != "" && r.steps[i].covers {
+		r.reads = append(r.reads, fact{rule: tmptest.X01, exploit: true, path: name, name: r.victimName(), step: i,
+			text: pretty(name) + ": a file system was mounted over it, and the code reported success"})
 	}
 }
 

@@ -82,6 +82,12 @@ func (w *walker) walk(dir, rest string, follow, last bool) string {
 		if strings.HasPrefix(rest, w.disk.root+"/") && w.vroot == "" {
 			dir, rest = w.disk.root, rest[len(w.disk.root)+1:]
 		}
+		// What is handed to the victim is trusted: the walk begins below it.
+		for _, d := range []string{dirShared, dirHome} {
+			if dir == w.disk.root && strings.HasPrefix(rest, d+"/") && strings.Trim(rest[len(d):], "/") != "" {
+				dir, rest = w.disk.root+"/"+d, rest[len(d)+1:]
+			}
+		}
 	}
 	for rest != "" {
 		var name string
@@ -161,4 +167,25 @@ func (w *walker) process(at string) string {
 		return "/proc/" + strconv.Itoa(w.pid) + "/task/" + strconv.Itoa(w.tid)
 	}
 	return at
+}
+
+// whereIs looks for a directory below another.
+func (d *osDisk) whereIs(dir id, below string, depth int) string {
+	n := d.stat(below)
+	if n.id == dir {
+		return below
+	}
+	if !n.isDir() || depth > 16 {
+		return ""
+	}
+	list, err := d.list(below)
+	if err != nil {
+		return ""
+	}
+	for _, e := range list {
+		if at := d.whereIs(dir, path.Join(below, e), depth+1); at != "" {
+			return at
+		}
+	}
+	return ""
 }

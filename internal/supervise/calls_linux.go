@@ -157,6 +157,10 @@ var commonCalls = []syscallSpec{
 	names(unix.SYS_FSYNC, "fsync", Write).withFD(0), // also the child's way to speak to the parent: see Child
 	creates(unix.SYS_CLONE, "clone", Process).withFlags(0),
 	creates(unix.SYS_CLONE3, "clone3", Process),
+	names(unix.SYS_KILL, "kill", Signal),
+	names(unix.SYS_TKILL, "tkill", Signal),
+	names(unix.SYS_TGKILL, "tgkill", Signal), // to the supervisor only: see chosen
+	names(unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", Signal),
 	creates(unix.SYS_SETSID, "setsid", Process),
 	creates(unix.SYS_SETPGID, "setpgid", Process),
 

@@ -1,6 +1,10 @@
 package supervise
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // test is a condition of the filter on one argument of one call.
 type test struct {
@@ -25,6 +29,10 @@ func chosen(set Set) (whole []uint32, tests []test) {
 		switch {
 		case c.nr == unix.SYS_CLONE: // a thread is none of the tree's business
 			tests = append(tests, test{c.nr, 0, unix.BPF_JSET, unix.CLONE_THREAD, retAllow, retNotify})
+		case c.nr == unix.SYS_TGKILL: // by which Go preempts itself all the time
+			if c.set&set != 0 {
+				tests = append(tests, test{c.nr, 0, unix.BPF_JEQ, uint32(os.Getppid()), retNotify, retAllow})
+			}
 		case c.set&set == Creates && c.createBits != 0:
 			tests = append(tests, test{c.nr, c.flags, unix.BPF_JSET, c.createBits, retNotify, retAllow})
 		case c.set&set != 0:

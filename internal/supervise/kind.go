@@ -46,6 +46,7 @@ const (
 	Mount        // changes the mount table
 	Close        // closes descriptors
 	Process      // fork, setsid: no path
+	Signal       // sends a signal: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
 )
 

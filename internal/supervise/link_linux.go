@@ -3,8 +3,10 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -63,27 +65,35 @@ func Attach() (*Child, error) {
 	return c, c.selfTest()
 }
 
-// install does nothing between the filter and the hand-over that the filter
-// stops: sendmsg is not in it, and the parent serves before close is answered.
+// install installs the filter and hands the listener over. Between the two
+// nobody answers: a thread that the Go runtime starts then (clone3, with cgo)
+// stands still with the processor it holds, and the garbage collector cannot
+// stop the world. So there is no collection meanwhile, and no call that gives
+// this thread's own processor away. Nothing that happens there is filtered
+// itself, and the parent serves before close is answered.
 func install(ctl int, set Set) error {
+	runtime.GC() // one that goes on would come to its end
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	p := program(set)
 	nnp := false
 	flags := uint(filterFlags | waitKillable)
+	killable, interruptible := newHandover("killable"), newHandover("interruptible")
 	for {
+		h := killable
+		if flags&waitKillable == 0 {
+			h = interruptible
+		}
 		fd, errno := seccompFilter(p, flags)
 		switch {
 		case errno == 0:
-			mode := "killable"
-			if flags&waitKillable == 0 {
-				mode = "interruptible"
-			}
-			err := unix.Sendmsg(ctl, []byte(handover+mode), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
+			errno = h.send(ctl, fd)
 			// A copy of the listener in the child would keep a dead
 			// supervisor's callers waiting for ever.
 			_ = unix.Close(fd)
 			_ = unix.Close(ctl)
-			if err != nil {
-				return fmt.Errorf("handing the listener over: %w", err)
+			if errno != 0 {
+				return fmt.Errorf("handing the listener over: %w", errno)
 			}
 			return nil
 		case errno == unix.EACCES && !nnp:

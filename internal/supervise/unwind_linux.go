@@ -243,3 +243,16 @@ func (m *memory) word(addr uint64) (uint64, error) {
 	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56, nil
 }
+
+// Busy says that a thread may still be in a call that Continue let go: it
+// runs, or sleeps in a call of the chosen set. A thread that sleeps elsewhere,
+// as one does whose goroutine has moved on, has finished it.
+func (t *Tree) Busy(tid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/syscall")
+	if err != nil {
+		return false // it has ended
+	}
+	nr, _, _ := strings.Cut(string(b), " ")
+	n, err := strconv.ParseUint(nr, 10, 32)
+	return err != nil || specTable()[uint32(n)] != nil
+}
