@@ -88,9 +88,12 @@ const (
 	atticDir    = dirAttic + "/dir"
 )
 
+// The attacker's files are programs too, and may be run: code that executes
+// what it finds at a name must meet one that works.
 const (
 	canaryData   = "the canary's content\n"
-	attackerData = "the attacker's content\n"
+	attackerData = "#!/bin/sh\n# the attacker's content\n"
+	attackerPerm = 0o777
 )
 
 // oldTime is what the attacker's entries and the canaries bear, in ns: long

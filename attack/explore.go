@@ -127,9 +127,12 @@ func (e *explorer) baselines() (*run, error) {
 			break
 		}
 	}
-	for _, r := range runs[1:] {
-		e.plan.names.learn(runs[0].subjects(), r.subjects(), runs[0].outcome.Context, r.outcome.Context)
+	var paths [][]string
+	var contexts []context
+	for _, r := range runs {
+		paths, contexts = append(paths, r.subjects()), append(contexts, r.outcome.Context)
 	}
+	e.plan.names.learn(paths, contexts)
 	first := runs[0]
 	// Judged again with the names now known.
 	for _, r := range runs {

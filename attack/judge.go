@@ -212,14 +212,7 @@ func describe(e targetEntry) string {
 	return fmt.Sprintf("%d bytes, %q", len(e.data), e.data)
 }
 
-func (r *run) isCanary(n node) bool {
-	for _, c := range r.guard.want {
-		if c.id == n.id {
-			return true
-		}
-	}
-	return false
-}
+func (r *run) isCanary(n node) bool { return r.guard.canary(n) != "" }
 
 // tree lists all names below a directory, sorted, links not followed.
 func (r *run) tree(dir string, depth int) []string {

@@ -293,7 +293,7 @@ func (d *osDisk) build(opt *options) error {
 }
 
 func (d *osDisk) buildAttic() error {
-	return errors.Join(d.mkdir(dirAttic, 0o755), d.write(atticFile, attackerData, 0o666), d.mkdir(atticDir, 0o777),
+	return errors.Join(d.mkdir(dirAttic, 0o755), d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
 		d.age(atticFile), d.age(atticDir))
 }
 
@@ -371,7 +371,7 @@ func (d *osDisk) clearAttic() error {
 		}
 	}
 	if !d.stat(atticFile).exists() {
-		if err := errors.Join(d.write(atticFile, attackerData, 0o666), d.age(atticFile)); err != nil {
+		if err := errors.Join(d.write(atticFile, attackerData, attackerPerm), d.age(atticFile)); err != nil {
 			return err
 		}
 	}

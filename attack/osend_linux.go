@@ -19,11 +19,11 @@ import (
 // bounds that make sure that it does end.
 
 const (
-	runWait  = 10 * time.Second       // for the victim's next call or its return, where the budget has room for it
-	glance   = 100 * time.Millisecond // between two looks at a child that is silent
-	lateWait = glance                 // for a call of a goroutine that the victim has left running
-	exitWait = 3 * time.Second        // for the exit status of a child that has ended
-	maxCalls = 60_000                 // of one run; more than the 10,000 tries of a bounded retry
+	runWait  = 10 * time.Second      // for the victim's next call or its return, where the budget has room for it
+	glance   = 50 * time.Millisecond // between two looks at a child that is silent; one that sleeps longer than two, then opens the other end of a FIFO, is taken for hung
+	lateWait = glance                // for a call of a goroutine that the victim has left running
+	exitWait = 3 * time.Second       // for the exit status of a child that has ended
+	maxCalls = 60_000                // of one run; more than the 10,000 tries of a bounded retry
 )
 
 // The phases of a run.
@@ -65,6 +65,12 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 	for {
 		ev, err := w.tree.Next(time.Now().Add(glance))
 		now := time.Now()
+		if err == nil {
+			delete(w.waiting, ev.TID)
+			w.still = 0
+		} else if at := w.stuck(); at != "" {
+			return nil, w.lost(hung, atFIFO(at)), nil
+		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:
 			return nil, w.exit(), nil

@@ -49,7 +49,9 @@ type osWorld struct {
 	phase   string
 	refused string // a signal that was not sent
 	calls   int
-	blocked string // the FIFO at which the victim would wait for ever
+	blocked string         // the FIFO at which the victim would wait for ever
+	waiting map[int]string // threads that were let go to open a FIFO, and which
+	still   int            // glances during which nothing moved
 	opaque  string
 }
 
@@ -116,6 +118,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
+	w.waiting, w.still = map[int]string{}, 0
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -190,7 +193,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		o.Late = w.late()
 	}
 	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, "it waits at the attacker's FIFO "+w.blocked+", which nobody else opens"
+		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
 		o.Removed, o.Spent = true, true
@@ -225,9 +228,15 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 		w.tree.Continue(ev)
 		return err
 	}
+	if fifo, ok := w.waitsAt(b); ok {
+		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
+			w.blocked = fifo
+			w.tree.Fail(ev, unix.ENXIO)
+			return nil
+		}
+		w.waiting[ev.TID] = fifo
+	}
 	switch {
-	case w.wouldBlock(b):
-		w.tree.Fail(ev, unix.ENXIO)
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
 		w.tree.Continue(ev)
@@ -254,14 +263,11 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if ev.Kind == supervise.Process {
 		return nil
 	}
-	if ev.Name == "chroot" || ev.Name == "pivot_root" {
-		w.rooted = true
-	}
+	b.owner, b.covers = setsOwner(ev), ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
 	if w.rooted {
-		if wk.vroot = readlink("/proc/" + strconv.Itoa(ev.TID) + "/root"); wk.vroot == "/" {
-			wk.vroot = ""
-		}
+		wk.vroot = w.rootOf(ev.TID)
+		b.rooted = wk.vroot != ""
 	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
 		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
@@ -272,7 +278,10 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	}
 	look := func() bool {
 		b.lookups, b.object = nil, ""
-		for _, p := range ev.Paths {
+		for i, p := range ev.Paths {
+			if i == 0 && ev.Name == "mount" && ev.Args[3]&(unix.MS_BIND|unix.MS_MOVE) == 0 && !strings.Contains(p.Raw, "/") {
+				continue // "tmpfs", "none": no path
+			}
 			if p.Null {
 				if rel, ok := w.d.rel(wk.dirOf(p.Dir)); ok && p.Dir != unix.AT_FDCWD {
 					b.object = rel
@@ -284,6 +293,8 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 			}
 			if l := wk.lookup(p); len(l.steps) > 0 {
 				b.lookups = append(b.lookups, l)
+			} else if i == len(ev.Paths)-1 {
+				b.covers = false
 			}
 		}
 		return len(b.lookups) > 0 || b.object != ""
@@ -291,8 +302,47 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if !look() && ev.Opaque == "" {
 		return nil
 	}
+	if ev.Name == "chroot" || ev.Name == "pivot_root" {
+		w.rooted = true
+	}
 	b.refresh = func() { look() }
 	return b
+}
+
+const propagation = unix.MS_SHARED | unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_UNBINDABLE
+
+// setsOwner is true for the chown family, unless it leaves both ids as they
+// are.
+func setsOwner(ev *supervise.Event) bool {
+	ids := ev.Args[1:3]
+	switch ev.Name {
+	case "chown", "lchown", "fchown":
+	case "fchownat":
+		ids = ev.Args[2:4]
+	default:
+		return false
+	}
+	return int32(ids[0]) != -1 || int32(ids[1]) != -1
+}
+
+// rootOf is the path of a thread's root directory, "" for the system's own.
+// After pivot_root the kernel calls the root "/", since it is one in the
+// thread's mount namespace: it is told by what it is.
+func (w *osWorld) rootOf(tid int) string {
+	link := "/proc/" + strconv.Itoa(tid) + "/root"
+	if at := readlink(link); at != "/" {
+		return at
+	}
+	root := statAt(unix.AT_FDCWD, link, 0)
+	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
+		return ""
+	}
+	for _, part := range []string{dirShared, dirHome, dirAttic} {
+		if name := w.d.whereIs(root.id, part, 0); name != "" {
+			return w.d.abs(name)
+		}
+	}
+	return link // not in the scene
 }
 
 // lineInfo is what a stack says to a reader.
@@ -356,26 +406,6 @@ func standard(pkg string) bool {
 		return false
 	}
 	return !ownModule(pkg)
-}
-
-// wouldBlock says that an open waits for ever at a FIFO that the attacker
-// planted: nobody else has it open, and the goroutine that waits is the
-// victim's own.
-func (w *osWorld) wouldBlock(b *boundary) bool {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
-		return false
-	}
-	for _, l := range b.lookups {
-		a, ok := l.final()
-		if !ok || a.node.kindName() != "FIFO" || !w.attacker.owns(a.node) {
-			continue
-		}
-		if b.locate(b); b.main {
-			w.blocked = pretty(a.path())
-		}
-		return b.main
-	}
-	return false
 }
 
 // answerStat tells the victim the truth about the owner of what the attacker

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,44 @@ const (
 // offArg is where the low half of an argument is; both architectures are
 // little-endian.
 func offArg(i int8) uint32 { return 16 + 8*uint32(i) }
+
+// seccompFilter installs the program on every thread and returns the
+// listener. Like handOver it does not tell the scheduler: see install.
+func seccompFilter(p []unix.SockFilter, flags uint) (int, unix.Errno) {
+	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
+	runtime.KeepAlive(p)
+	return int(fd), errno
+}
+
+// handover is a message with room for one descriptor, made beforehand.
+type handover struct {
+	text []byte
+	oob  []byte
+	iov  unix.Iovec
+	msg  unix.Msghdr
+}
+
+func newHandover(mode string) *handover {
+	h := &handover{text: []byte(handoverPrefix + mode), oob: unix.UnixRights(-1)}
+	h.iov.Base = &h.text[0]
+	h.iov.SetLen(len(h.text))
+	h.msg.Iov, h.msg.Control = &h.iov, &h.oob[0]
+	h.msg.SetIovlen(1)
+	h.msg.SetControllen(len(h.oob))
+	return h
+}
+
+// send sends a descriptor to the other side of ctl.
+func (h *handover) send(ctl, fd int) unix.Errno {
+	*(*int32)(unsafe.Pointer(&h.oob[unix.CmsgLen(0)])) = int32(fd)
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&h.msg)), unix.MSG_NOSIGNAL)
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
 
 func ioctl(fd int, req uint, arg unsafe.Pointer) unix.Errno {
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(arg))

@@ -3,8 +3,10 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -63,25 +65,35 @@ func Attach() (*Child, error) {
 	return c, c.selfTest()
 }
 
-// install installs the filter and hands the listener over.
+// install installs the filter and hands the listener over. Between the two
+// nobody answers: a thread that the Go runtime starts then (clone3, with cgo)
+// stands still with the processor it holds, and the garbage collector cannot
+// stop the world. So there is no collection meanwhile, and no call that gives
+// this thread's own processor away. Nothing that happens there is filtered
+// itself, and the parent serves before close is answered.
 func install(ctl int, set Set) error {
+	runtime.GC() // one that goes on would come to its end
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	p := program(set)
 	nnp := false
 	flags := uint(filterFlags | waitKillable)
+	killable, interruptible := newHandover("killable"), newHandover("interruptible")
 	for {
-		mode := "killable"
+		h := killable
 		if flags&waitKillable == 0 {
-			mode = "interruptible"
+			h = interruptible
 		}
-		fd, errno, err := handOver(ctl, p, flags, handover+mode)
+		fd, errno := seccompFilter(p, flags)
 		switch {
 		case errno == 0:
+			errno = h.send(ctl, fd)
 			// A copy of the listener in the child would keep a dead
 			// supervisor's callers waiting for ever.
 			_ = unix.Close(fd)
 			_ = unix.Close(ctl)
-			if err != 0 {
-				return fmt.Errorf("handing the listener over: %w", err)
+			if errno != 0 {
+				return fmt.Errorf("handing the listener over: %w", errno)
 			}
 			return nil
 		case errno == unix.EACCES && !nnp:
@@ -96,42 +108,6 @@ func install(ctl int, set Set) error {
 			return fmt.Errorf("seccomp(SECCOMP_SET_MODE_FILTER, NEW_LISTENER|TSYNC): %w%s", errno, because(errno))
 		}
 	}
-}
-
-// handOver installs the program and sends its listener. Between the two nobody
-// answers, and a thread of this process that makes a call stands still.
-func handOver(ctl int, p []unix.SockFilter, flags uint, text string) (fd int, filter, send unix.Errno) {
-	prog := &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	b := []byte(text)
-	iov := &unix.Iovec{Base: &b[0]}
-	iov.SetLen(len(b))
-	oob := unix.UnixRights(-1)
-	msg := &unix.Msghdr{Iov: iov, Control: &oob[0]}
-	msg.SetIovlen(1)
-	msg.SetControllen(len(oob))
-	sent := (*int32)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
-	filter, send = filterAndSend(prog, uintptr(flags), uintptr(ctl), msg, sent)
-	fd = int(*sent)
-	runtime.KeepAlive(p)
-	return fd, filter, send
-}
-
-// filterAndSend must not let go of its processor between the two calls: where
-// cgo is in use the runtime starts threads by clone3, which nobody answers
-// yet, and it could run out of processors while one goroutine holds the
-// listener that has to be sent. A nosplit function is not preempted, and a raw
-// system call keeps its processor.
-//
-//go:nosplit
-//go:norace
-func filterAndSend(prog *unix.SockFprog, flags, ctl uintptr, msg *unix.Msghdr, fd *int32) (filter, send unix.Errno) {
-	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
-	if errno != 0 {
-		return errno, 0
-	}
-	*fd = int32(r)
-	_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, ctl, uintptr(unsafe.Pointer(msg)), unix.MSG_NOSIGNAL)
-	return 0, errno
 }
 
 // because says what an errno of seccomp(2) means here.

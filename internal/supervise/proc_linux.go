@@ -2,10 +2,12 @@ package supervise
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,8 +19,10 @@ import (
 // thread of its stood at a boundary has a pidfd, which names it for good.
 type procs struct {
 	main int
+	most int // how many there may be at once, besides the child
 
 	mu      sync.Mutex
+	killed  bool // the group has got SIGKILL
 	reaped  bool // the child has ended, and its number is free
 	child   process
 	threads map[int]*process // of processes other than the child
@@ -102,7 +106,11 @@ func (p *procs) started(pr *process, st *Stack) {
 // runs: its parent's. The parent may have ended already; then that of the
 // processes that forked and have ended, if there is only one.
 func (p *procs) inherited(pid int) *Stack {
-	if parent := p.others[Parent(pid)]; parent != nil {
+	ppid := Parent(pid)
+	if ppid == p.main && p.child.start != nil { // it runs another program itself
+		return p.child.start
+	}
+	if parent := p.others[ppid]; parent != nil {
 		return parent.start
 	}
 	for _, pr := range p.others {
@@ -224,7 +232,7 @@ func (p *procs) inGroup(pid int) bool {
 func (p *procs) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.forks > 0 {
+	if !p.killed {
 		p.collect()
 	}
 	p.reaped = true
@@ -257,6 +265,7 @@ func (p *procs) kill() {
 	defer p.mu.Unlock()
 	if !p.reaped {
 		_ = unix.Kill(-p.main, unix.SIGKILL)
+		p.killed = true
 	} else {
 		// One that was started since is met too, and cannot start another:
 		// who is stopped does not fork.
@@ -265,6 +274,18 @@ func (p *procs) kill() {
 		}
 	}
 	p.signal(unix.SIGKILL)
+}
+
+// await waits until those that have got SIGKILL have ended.
+func (p *procs) await(deadline time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for pid, pr := range p.others {
+		if _, err := poll(pr.pidfd, deadline); err != nil {
+			return fmt.Errorf("process %d of the tree was still alive %v after SIGKILL", pid, killWait)
+		}
+	}
+	return nil
 }
 
 func (p *procs) signal(sig unix.Signal) {

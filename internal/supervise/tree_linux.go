@@ -37,7 +37,7 @@ type Tree struct {
 }
 
 const (
-	handover = "tmpproof-listener:"
+	handoverPrefix = "tmpproof-listener:"
 	// OpUser is the first message number that is not the package's own.
 	OpUser = 16
 )
@@ -77,7 +77,7 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		return nil, err
 	}
 	t := &Tree{cmd: cmd, listener: -1, pid: cmd.Process.Pid, waited: make(chan struct{}), cancelled: map[int]seccompData{}}
-	t.procs.main, t.procs.child = t.pid, process{pid: t.pid, pidfd: -1}
+	t.procs.main, t.procs.most, t.procs.child = t.pid, maxProcesses, process{pid: t.pid, pidfd: -1}
 	go t.reap()
 	if err := t.receive(ours, deadline); err != nil {
 		return nil, errors.Join(err, t.Kill())
@@ -141,9 +141,12 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 		return fmt.Errorf("the child's listener: %w", err)
 	}
 	if n == 0 {
+		if _, err := t.Wait(earlier(deadline, killWait)); err != nil {
+			return errors.New("the child has closed the descriptor that leads to its supervisor, and goes on")
+		}
 		return ErrEarlyExit
 	}
-	mode, ok := strings.CutPrefix(string(msg[:n]), handover)
+	mode, ok := strings.CutPrefix(string(msg[:n]), handoverPrefix)
 	if !ok {
 		return &UnsupportedError{string(msg[:n])}
 	}
@@ -309,7 +312,7 @@ func (t *Tree) killAll(deadline time.Time) error {
 	if _, err := t.Wait(deadline); err != nil {
 		return fmt.Errorf("the child could not be reaped within %v of SIGKILL", killWait)
 	}
-	return nil
+	return t.procs.await(deadline)
 }
 
 // Wait gives the child's end when it has come, at the deadline
