@@ -145,8 +145,8 @@ func rootOfUploads(dir, home string) error {
 		return err
 	}
 	defer f.Close()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return errors.Join(err, errors.New("not a regular file"))
+	if err := onlyName(f); err != nil {
+		return err
 	}
 	data := make([]byte, 16)
 	n, err := f.Read(data)
@@ -154,6 +154,19 @@ func rootOfUploads(dir, home string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(home, "photo"), data[:n], 0o600)
+}
+
+// onlyName refuses what a stranger could have linked to: somebody else's file
+// that the code, but not the stranger, may read.
+func onlyName(f *os.File) error {
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() || fi.Sys().(*syscall.Stat_t).Nlink != 1 {
+		return errors.New("not a regular file with one name")
+	}
+	return nil
 }
 
 // checkedDir makes a directory of a fixed name, or takes its own of an

@@ -120,8 +120,8 @@ func pathrsUploads(dir, home string) error {
 		return err
 	}
 	defer h.Close()
-	if fi, err := h.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return errors.Join(err, errors.New("not a regular file"))
+	if err := onlyName(h); err != nil {
+		return err
 	}
 	f, err := pathrs.Reopen(h, os.O_RDONLY)
 	if err != nil {
