@@ -2,7 +2,6 @@ package attack
 
 import (
 	"io/fs"
-	"path"
 	"strings"
 )
 
@@ -107,9 +106,4 @@ func under(name, dir string) bool {
 }
 
 // pretty is a scene name as reports show it.
-func pretty(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return path.Clean(quoteControl(name))
-	}
-	return name
-}
+func pretty(name string) string { return printable(name) }

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -13,6 +14,7 @@ import (
 // which of those an attacker can foretell.
 type names struct {
 	patterns []pattern
+	fixed    map[string]bool // names that every undisturbed run used
 	test     string
 }
 
@@ -20,10 +22,35 @@ type names struct {
 type pattern struct {
 	prefix, suffix string
 	why            string // what the differing part is made of; empty for chance
+	min, max       int    // length of the differing part where it was seen
+	numbers        bool   // it was always a number
 }
 
+// star is the differing part of a name.
+func (p pattern) star(s string) string { return s[len(p.prefix) : len(s)-len(p.suffix)] }
+
 func (p pattern) match(s string) bool {
-	return len(s) > len(p.prefix)+len(p.suffix) && strings.HasPrefix(s, p.prefix) && strings.HasSuffix(s, p.suffix)
+	if len(s) <= len(p.prefix)+len(p.suffix) || !strings.HasPrefix(s, p.prefix) || !strings.HasSuffix(s, p.suffix) {
+		return false
+	}
+	// Random numbers have fewer digits now and then; random text has a length.
+	return p.numbers || p.min != p.max || len(p.star(s)) == p.min
+}
+
+// saw widens the pattern by what was seen.
+func (p *pattern) saw(names ...string) {
+	for _, s := range names {
+		part := p.star(s)
+		if p.max == 0 {
+			p.min, p.numbers = len(part), true
+		}
+		p.min, p.max = min(p.min, len(part)), max(p.max, len(part))
+		p.numbers = p.numbers && isNumber(part)
+	}
+}
+
+func isNumber(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
 func (p pattern) String() string { return p.prefix + "*" + p.suffix }
@@ -55,9 +82,13 @@ func (n *names) shape(p string) string {
 
 func (n *names) pattern(part string) (pattern, bool) {
 	for _, p := range n.patterns {
-		if p.match(part) {
-			return p, true
+		if !p.match(part) {
+			continue
 		}
+		if n.fixed[part] && !(p.why != "" && isNumber(p.star(part))) {
+			continue // looks like the others by chance; a counter's first value is no such case
+		}
+		return p, true
 	}
 	return pattern{}, false
 }
@@ -83,33 +114,92 @@ func (n *names) why(name string) string {
 	return "it is made of " + p.why
 }
 
-// learn compares the paths that two runs used at the same boundaries.
-func (n *names) learn(a, b []string, ca, cb context) {
-	for i := range min(len(a), len(b)) {
-		pa, pb := strings.Split(a[i], "/"), strings.Split(b[i], "/")
-		for j := range min(len(pa), len(pb)) {
-			if pa[j] != pb[j] && j > 0 {
-				n.add(pa[j], pb[j], ca, cb)
+// learn compares the names that the undisturbed runs used: paths gives those
+// of each run, in the order of its calls.
+func (n *names) learn(paths [][]string, contexts []context) {
+	used := make([][]string, len(paths))
+	n.fixed = map[string]bool{}
+	for i, list := range paths {
+		used[i] = elements(list)
+		for _, name := range used[i] {
+			n.fixed[name] = i == 0 || n.fixed[name]
+		}
+	}
+	for name := range n.fixed {
+		for _, list := range used {
+			if !slices.Contains(list, name) {
+				delete(n.fixed, name)
 			}
 		}
 	}
-	// the longest literal part first: the most telling pattern wins
-	slices.SortStableFunc(n.patterns, func(p, q pattern) int {
-		return len(q.prefix) + len(q.suffix) - len(p.prefix) - len(p.suffix)
+	for i := 1; i < len(used); i++ {
+		for _, p := range pairs(without(used[0], used[i]), without(used[i], used[0])) {
+			n.add(p[0], p[1], contexts[0], contexts[i])
+		}
+	}
+	// The longest literal part first: the most telling pattern wins.
+	slices.SortFunc(n.patterns, func(p, q pattern) int {
+		return cmp.Or(len(q.prefix)+len(q.suffix)-len(p.prefix)-len(p.suffix), cmp.Compare(p.String(), q.String()))
 	})
 }
 
-func (n *names) add(a, b string, ca, cb context) {
-	for i, p := range n.patterns {
-		if p.match(a) && p.match(b) {
-			if p.why != "" && derived(a, b, ca, cb) == "" {
-				n.patterns[i].why = ""
+// elements are the names in paths, each once; the first of a path names a
+// part of the scene.
+func elements(paths []string) []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, p := range paths {
+		for _, name := range strings.Split(p, "/")[1:] {
+			if !seen[name] {
+				seen[name] = true
+				all = append(all, name)
 			}
+		}
+	}
+	return all
+}
+
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// pairs finds for each name of a run the one that stands for it in another:
+// the one most like it, and among equals the one at the same place.
+// Goroutines reorder, so the place alone does not tell.
+func pairs(a, b []string) [][2]string {
+	var list [][2]string
+	taken := make([]bool, len(b))
+	for _, x := range a {
+		best, most := -1, -1
+		for j, y := range b {
+			prefix, suffix := literal(x, y)
+			if l := len(prefix) + len(suffix); !taken[j] && l > most {
+				best, most = j, l
+			}
+		}
+		if best >= 0 {
+			taken[best] = true
+			list = append(list, [2]string{x, b[best]})
+		}
+	}
+	return list
+}
+
+func (n *names) add(a, b string, ca, cb context) {
+	prefix, suffix := literal(a, b)
+	why := derived(a, b, ca, cb)
+	for i := range n.patterns {
+		if p := &n.patterns[i]; p.prefix == prefix && p.suffix == suffix {
+			if why == "" {
+				p.why = ""
+			}
+			p.saw(a, b)
 			return
 		}
 	}
-	prefix, suffix := literal(a, b)
-	n.patterns = append(n.patterns, pattern{prefix: prefix, suffix: suffix, why: derived(a, b, ca, cb)})
+	p := pattern{prefix: prefix, suffix: suffix, why: why}
+	p.saw(a, b)
+	n.patterns = append(n.patterns, p)
 }
 
 // literal is what two names share at both ends, less digits or letters that
@@ -271,12 +361,6 @@ func number(s string) (int64, string) {
 		return -1, s
 	}
 	return n, s[j:]
-}
-
-// quoteControl makes control characters visible.
-func quoteControl(s string) string {
-	q := strconv.Quote(s)
-	return q[1 : len(q)-1]
 }
 
 // targetMatch says whether a scene name is one of the patterns below Dir, or

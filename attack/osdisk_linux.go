@@ -391,8 +391,12 @@ func (d *osDisk) destroy() error {
 	} else {
 		err = lerr
 	}
+	root := d.root
+	if at := readlink(fmt.Sprintf("/proc/self/fd/%d", d.fd)); strings.HasPrefix(at, "/") && !strings.HasSuffix(at, " (deleted)") {
+		root = at // where the victim has moved it
+	}
 	_ = unix.Close(d.fd)
-	if rerr := unix.Rmdir(d.root); rerr != nil && rerr != unix.ENOENT {
+	if rerr := unix.Rmdir(root); rerr != nil && rerr != unix.ENOENT {
 		err = errors.Join(err, pathError("rmdir", d.root, rerr))
 	}
 	if err != nil && strings.Contains(err.Error(), "no such file") {

@@ -26,39 +26,41 @@ const (
 
 const (
 	startWait = 20 * time.Second // for a child to come to the call
-	runWait   = 10 * time.Second // for the victim to come back
-	fifoWait  = time.Second      // for a program to come back from a FIFO
-	maxCalls  = 60_000           // of one run; more than the 10,000 tries of a bounded retry
 )
 
 const envScene = "TMPPROOF_SCENE"
 
 // osWorld runs the victim in a child process under the supervisor.
 type osWorld struct {
-	call     *rerun.Call
-	opt      *options
-	d        *osDisk
-	tree     *supervise.Tree
-	out      *rerun.Output
-	pending  *supervise.Event // the child's opDone that has not been answered
-	deadline time.Time
-	lines    map[uint64]lineInfo
-	rooted   bool // the thread's root was changed by some process
-	attacker *attacker
-	touched  bool
+	call      *rerun.Call
+	opt       *options
+	d         *osDisk
+	tree      *supervise.Tree
+	out       *rerun.Output
+	straggler *supervise.Event // a call after the victim's return that has not been answered
+	pending   *supervise.Event // the child's opDone that has not been answered
+	lines     map[uint64]lineInfo
+	rooted    bool // the thread's root was changed by some process
+	attacker  *attacker
+	touched   bool
 
 	// of the present run
+	clock   clock
+	phase   string
+	refused string // a signal that was not sent
 	calls   int
-	blocked string // the FIFO at which the victim would wait for ever
+	blocked string         // the FIFO at which the victim would wait for ever
+	waiting map[int]string // threads that were let go to open a FIFO, and which
+	still   int            // glances during which nothing moved
 	opaque  string
 }
 
-func openOS(_ *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
+func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
 	d, err := newScene(opt)
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, deadline: deadline, lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(budget(t, opt), deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -116,6 +118,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
+	w.waiting, w.still = map[int]string{}, 0
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -123,57 +126,57 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	}
 	w.tree.Answer(w.pending, 1)
 	w.pending = nil
-	attacked := w.opt.setup == nil
-	limit := time.Now().Add(runWait)
+	w.phase, w.refused = inVictim, ""
+	if w.opt.setup != nil {
+		w.phase = inSetup
+	}
+	w.clock.start()
 	for {
-		ev, err := w.tree.Next(limit)
-		if err != nil {
-			return w.lost(hung, fmt.Sprintf("no call and no return within %v", runWait)), nil
+		ev, o, err := w.next()
+		if err == nil && o == nil {
+			o, err = w.event(ev, h)
 		}
-		switch ev.Type {
-		case supervise.Gone:
-			state, _ := w.tree.Wait(time.Now().Add(time.Second))
-			exit := "end unknown"
-			if state != nil {
-				exit = rerun.ExitOf(state).String()
-			}
-			return w.lost(exited, exit+"\n"+w.out.String()), nil
-		case supervise.Message:
-			o, err := w.message(ev, h, &attacked)
-			if o != nil || err != nil {
-				return o, err
-			}
-			limit = time.Now().Add(runWait)
-			continue
-		}
-		if !attacked {
-			w.tree.Continue(ev)
-			continue
-		}
-		if w.calls++; w.calls > maxCalls {
-			return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
-		}
-		if err := w.stopped(ev, h.at); err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
+			return nil, fmt.Errorf("%s %s", w.phase, o)
+		case o != nil:
+			o.Refused, o.Spent = w.refused, o.Spent || w.rooted
+			return o, nil
 		}
-		limit = time.Now().Add(runWait)
+		w.clock.progress()
 	}
 }
 
-// lost is the outcome of a run whose process cannot be used any more.
-func (w *osWorld) lost(how ending, text string) *outcome { return &outcome{End: how, Text: text} }
+// event handles what the child does. An outcome ends the run.
+func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
+	if ev.Type == supervise.Message {
+		return w.message(ev, h)
+	}
+	if w.calls++; w.calls > maxCalls {
+		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
+	}
+	if w.phase != inVictim {
+		w.tree.Continue(ev)
+		return nil, nil
+	}
+	return nil, w.stopped(ev, h.at)
+}
 
-func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcome, error) {
+func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	switch ev.Op {
 	case opPrepared:
-		*attacked = true
+		w.phase = inVictim
+		w.clock.start()
 		if err := h.prepared(); err != nil {
 			return nil, err
 		}
 		w.tree.Answer(ev, 1)
 		return nil, nil
 	case opReturned:
-		*attacked = false
+		w.phase = inEnsure
+		w.clock.start()
 		h.returned()
 		w.tree.Answer(ev, 1)
 		return nil, nil
@@ -186,17 +189,28 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
-	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, "it waits at the attacker's FIFO "+w.blocked+", which nobody else opens"
+	if o.Goroutines > 0 {
+		o.Late = w.late()
 	}
-	if n := w.d.stat(dirShared); !n.isDir() || !w.d.stat(dirHome).isDir() {
-		o.Removed = true
+	if w.blocked != "" {
+		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
+	}
+	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
+		o.Removed, o.Spent = true, true
 	}
 	return o, nil
 }
 
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+	if ev.Kind == supervise.Signal {
+		if w.refuses(ev) {
+			w.tree.Fail(ev, unix.EPERM)
+		} else {
+			w.tree.Continue(ev)
+		}
+		return nil
+	}
 	b := w.boundary(ev)
 	if b == nil {
 		if ev.Kind == supervise.Exec {
@@ -214,9 +228,15 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 		w.tree.Continue(ev)
 		return err
 	}
+	if fifo, ok := w.waitsAt(b); ok {
+		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
+			w.blocked = fifo
+			w.tree.Fail(ev, unix.ENXIO)
+			return nil
+		}
+		w.waiting[ev.TID] = fifo
+	}
 	switch {
-	case w.wouldBlock(b):
-		w.tree.Fail(ev, unix.ENXIO)
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
 		w.tree.Continue(ev)
@@ -386,26 +406,6 @@ func standard(pkg string) bool {
 	return !ownModule(pkg)
 }
 
-// wouldBlock says that an open waits for ever at a FIFO that the attacker
-// planted: nobody else has it open, and the goroutine that waits is the
-// victim's own.
-func (w *osWorld) wouldBlock(b *boundary) bool {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
-		return false
-	}
-	for _, l := range b.lookups {
-		a, ok := l.final()
-		if !ok || a.node.kindName() != "FIFO" || !w.attacker.owns(a.node) {
-			continue
-		}
-		if b.locate(b); b.main {
-			w.blocked = pretty(a.path())
-		}
-		return b.main
-	}
-	return false
-}
-
 // answerStat tells the victim the truth about the owner of what the attacker
 // made: both run under one uid here, and code that checks the owner must be
 // believed.
@@ -451,18 +451,18 @@ func (w *osWorld) stop() error {
 	if w.pending == nil {
 		return w.tree.Kill()
 	}
+	if w.straggler != nil {
+		w.tree.Continue(w.straggler)
+		w.straggler = nil
+	}
 	w.tree.Answer(w.pending, 0)
 	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
-		ev, err := w.tree.Next(time.Now().Add(50 * time.Millisecond))
-		switch {
-		case err == nil && ev.Type == supervise.Gone:
-			return w.tree.Kill()
-		case err == nil:
-			w.tree.Continue(ev)
-			continue
+		ev, err := w.tree.Next(time.Now().Add(glance / 2))
+		if err == nil && ev.Type == supervise.Gone || ended(processState(w.tree.PID())) {
+			break // what it has left running does not end by itself
 		}
-		if _, err := w.tree.Wait(time.Now()); err == nil {
-			break // the child has ended; what it left running does not
+		if err == nil {
+			w.tree.Continue(ev)
 		}
 	}
 	return w.tree.Kill()

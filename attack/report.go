@@ -222,7 +222,7 @@ func (r *run) mask(text string) string {
 	seen := map[string]bool{}
 	for _, s := range r.steps {
 		for _, a := range s.accesses() {
-			if p, ok := r.plan.names.pattern(a.name); ok && !seen[a.name] {
+			if p, ok := r.plan.names.pattern(a.name); ok && !seen[a.name] && a.dir != "." {
 				seen[a.name] = true
 				text = strings.ReplaceAll(text, a.name, p.String())
 			}

@@ -46,76 +46,48 @@ const (
 const (
 	offNr   = 0
 	offArch = 4
-	offArg0 = 16
 )
 
-// program is the filter. It reads the number and the architecture only, so
-// that the kernel caches the calls it always allows in a bitmap (5.11), but
-// for clone, whose flags tell a thread from a process.
-func program(set Set) []unix.SockFilter {
-	ret := func(v uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: v} }
-	load := func(off uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: off}
-	}
-	jump := func(op uint16, k uint32, t, f int) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | op | unix.BPF_K, K: k, Jt: uint8(t), Jf: uint8(f)}
-	}
-	var nrs []uint32
-	for _, c := range calls() {
-		if c.set&set != 0 && c.nr != unix.SYS_CLONE {
-			nrs = append(nrs, c.nr)
-		}
-	}
-	const (
-		allow  = unix.SECCOMP_RET_ALLOW
-		notify = unix.SECCOMP_RET_USER_NOTIF
-		enosys = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-	)
-	p := []unix.SockFilter{
-		load(offArch),
-		jump(unix.BPF_JEQ, auditArch, 1, 0),
-		ret(notify), // a program of another architecture: the parent names it opaque
-		load(offNr),
-		jump(unix.BPF_JEQ, unix.SYS_IO_URING_SETUP, 0, 1), // its opens would pass the filter by
-		ret(enosys),
-	}
-	if x32Bit != 0 {
-		p = append(p, jump(unix.BPF_JSET, x32Bit, 0, 1), ret(enosys))
-	}
-	p = append(p, jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
-		load(offArg0),
-		jump(unix.BPF_JSET, unix.CLONE_THREAD, 0, 1),
-		ret(allow),
-		ret(notify))
-	for i, nr := range nrs {
-		p = append(p, jump(unix.BPF_JEQ, nr, len(nrs)-i, 0))
-	}
-	return append(p, ret(allow), ret(notify))
+// offArg is where the low half of an argument is; both architectures are
+// little-endian.
+func offArg(i int8) uint32 { return 16 + 8*uint32(i) }
+
+// seccompFilter installs the program on every thread and returns the
+// listener. Like handOver it does not tell the scheduler: see install.
+func seccompFilter(p []unix.SockFilter, flags uint) (int, unix.Errno) {
+	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
+	runtime.KeepAlive(p)
+	return int(fd), errno
 }
 
-// seccompFilter installs the program on every thread and sends the listener
-// over the socket, with a message. Both are raw calls, so that the goroutine
-// keeps its processor: with the filter in place another thread may stand in a
-// stopped call (cgo's clone3) and hold one, and until the parent has the
-// listener nobody answers it. A goroutine that came back from an ordinary call
-// would wait for a processor that never comes free.
-func seccompFilter(p []unix.SockFilter, flags uint, ctl int, message string) (fd int, installed, sent unix.Errno) {
-	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	text, rights := []byte(message), unix.UnixRights(0)
-	iov := unix.Iovec{Base: &text[0]}
-	iov.SetLen(len(text))
-	msg := unix.Msghdr{Iov: &iov, Control: &rights[0]}
-	msg.SetIovlen(1)
-	msg.SetControllen(len(rights))
-	slot := (*int32)(unsafe.Pointer(&rights[unix.CmsgLen(0)]))
-	r, _, installed := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
-	if installed == 0 {
-		*slot = int32(r)
-		_, _, sent = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
+// handover is a message with room for one descriptor, made beforehand.
+type handover struct {
+	text []byte
+	oob  []byte
+	iov  unix.Iovec
+	msg  unix.Msghdr
+}
+
+func newHandover(mode string) *handover {
+	h := &handover{text: []byte(handoverPrefix + mode), oob: unix.UnixRights(-1)}
+	h.iov.Base = &h.text[0]
+	h.iov.SetLen(len(h.text))
+	h.msg.Iov, h.msg.Control = &h.iov, &h.oob[0]
+	h.msg.SetIovlen(1)
+	h.msg.SetControllen(len(h.oob))
+	return h
+}
+
+// send sends a descriptor to the other side of ctl.
+func (h *handover) send(ctl, fd int) unix.Errno {
+	*(*int32)(unsafe.Pointer(&h.oob[unix.CmsgLen(0)])) = int32(fd)
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&h.msg)), unix.MSG_NOSIGNAL)
+		if errno != unix.EINTR {
+			return errno
+		}
 	}
-	runtime.KeepAlive(p)
-	runtime.KeepAlive(&msg)
-	return int(r), installed, sent
 }
 
 func ioctl(fd int, req uint, arg unsafe.Pointer) unix.Errno {

@@ -1,0 +1,75 @@
+package attack
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+)
+
+// A FIFO that the attacker planted, and that nobody else opens, holds whoever
+// opens it for ever. For the victim's own goroutine that is known at the
+// boundary: its call is not let go. Another goroutine, or a program that the
+// victim started, might be set free by the rest of the victim, so that it is
+// let go, and hangs when nothing else moves either.
+
+// atFIFO is the outcome of such a wait, the same either way.
+func atFIFO(name string) string {
+	return "it waits at the attacker's FIFO " + name + ", which nobody else opens"
+}
+
+// waitsAt gives the attacker's FIFO at which an open would wait.
+func (w *osWorld) waitsAt(b *boundary) (string, bool) {
+	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
+		return "", false
+	}
+	for _, l := range b.lookups {
+		if a, ok := l.final(); ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
+			return pretty(a.path()), true
+		}
+	}
+	return "", false
+}
+
+// stuck is asked when nothing has moved for a glance. It gives the FIFO at
+// which the victim waits, when nothing else goes on either.
+func (w *osWorld) stuck() string {
+	if len(w.waiting) == 0 {
+		return ""
+	}
+	if w.still++; !w.allAsleep() {
+		w.still = 0
+	}
+	at := ""
+	for tid, name := range w.waiting {
+		if !w.tree.Busy(tid) {
+			delete(w.waiting, tid)
+		} else if at == "" || name < at {
+			at = name
+		}
+	}
+	if w.still < 2 {
+		return ""
+	}
+	return at
+}
+
+// allAsleep says that no thread of the tree runs or could run.
+func (w *osWorld) allAsleep() bool {
+	for _, pid := range append(w.tree.Living(), w.tree.PID()) {
+		dir := "/proc/" + strconv.Itoa(pid) + "/task"
+		tasks, err := os.ReadDir(dir)
+		if err != nil {
+			continue // it has ended
+		}
+		for _, task := range tasks {
+			b, err := os.ReadFile(dir + "/" + task.Name() + "/stat")
+			i := bytes.LastIndexByte(b, ')')
+			if err == nil && i >= 0 && i+2 < len(b) && (b[i+2] == 'R' || b[i+2] == 'D') {
+				return false
+			}
+		}
+	}
+	return true
+}
