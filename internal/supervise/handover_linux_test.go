@@ -27,7 +27,7 @@ func init() {
 }
 
 func TestHandoverWhileThreadsStart(t *testing.T) {
-	for range 20 {
+	for range 4 {
 		tree := supervise(t, victim(t, "starts threads", t.TempDir()), Names)
 		watch(t, tree, func(*Event) bool { return false })
 	}
