@@ -337,10 +337,8 @@ func (w *osWorld) rootOf(tid int) string {
 	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
 		return ""
 	}
-	for _, part := range []string{dirShared, dirHome, dirAttic} {
-		if name := w.d.whereIs(root.id, part, 0); name != "" {
-			return w.d.abs(name)
-		}
+	if name := w.d.whereIs(root.id); name != "" {
+		return w.d.abs(name)
 	}
 	return link // not in the scene
 }
