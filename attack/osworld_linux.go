@@ -253,6 +253,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		b.create = ev.Flags&unix.O_CREAT != 0 && !b.tmpfile
 		b.excl = b.create && ev.Flags&unix.O_EXCL != 0
 		b.write = ev.Flags&unix.O_ACCMODE != unix.O_RDONLY
+		b.read = ev.Flags&unix.O_ACCMODE != unix.O_WRONLY && ev.Flags&unix.O_PATH == 0
 		b.trunc = ev.Flags&unix.O_TRUNC != 0
 		b.onlyDir = ev.Flags&unix.O_DIRECTORY != 0
 		b.nowait = ev.Flags&unix.O_NONBLOCK != 0 || ev.Flags&unix.O_ACCMODE == unix.O_RDWR || ev.Flags&unix.O_PATH != 0
