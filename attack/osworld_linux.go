@@ -76,7 +76,11 @@ func (w *osWorld) start() error {
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
 	w.out = out
-	tree, err := supervise.Start(cmd, supervise.Names, time.Now().Add(startWait))
+	set := supervise.Names
+	if !w.d.atimes {
+		set |= supervise.Data // getdents shows who lists a directory
+	}
+	tree, err := supervise.Start(cmd, set, time.Now().Add(startWait))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return &unsupportedError{un.Reason}
 	}

@@ -223,6 +223,9 @@ func (r *run) victimName() string {
 // inspect looks at the names that a step may have made.
 func (r *run) inspect(i int) {
 	s := r.steps[i]
+	if s.kind == supervise.Read && s.object != "" { // getdents
+		r.noteUse(s.object, r.disk.stat(s.object))
+	}
 	for j, l := range s.lookups {
 		a, ok := l.final()
 		if !ok {
@@ -263,10 +266,16 @@ func (r *run) inspect(i int) {
 }
 
 // noteRead stands in for access times where the scene's file system has none:
-// what was opened for reading counts as read.
+// a file that was opened for reading counts as read.
 func (r *run) noteRead(a access, s *step) {
-	if s.read && !r.disk.readsShow() && (r.attacker.owns(a.node) || r.isCanary(a.node)) {
-		_ = r.disk.used(a.path())
+	if s.read && a.node.regular() {
+		r.noteUse(a.path(), a.node)
+	}
+}
+
+func (r *run) noteUse(name string, n node) {
+	if !r.disk.readsShow() && (r.attacker.owns(n) || r.isCanary(n)) {
+		_ = r.disk.used(name)
 	}
 }
 
