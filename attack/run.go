@@ -60,6 +60,7 @@ func (r *run) at(b *boundary) error {
 	}
 	r.attacker.look()
 	r.settle(b)
+	r.lookElsewhere(b)
 	if r.wantsLine(b) {
 		b.locate(b)
 	}
@@ -77,8 +78,9 @@ func (r *run) at(b *boundary) error {
 		r.next++
 		if b.refresh != nil {
 			b.refresh()
+			r.lookElsewhere(b)
 		}
-		s.lookups = b.lookups
+		s.lookups, s.elsewhere = b.lookups, b.elsewhere
 	}
 	for _, a := range s.accesses() {
 		r.attacker.see(a)
@@ -89,6 +91,14 @@ func (r *run) at(b *boundary) error {
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	return nil
+}
+
+// lookElsewhere is for the full search.
+func (r *run) lookElsewhere(b *boundary) {
+	b.elsewhere = nil
+	for _, p := range r.plan.everywhere {
+		b.elsewhere = append(b.elsewhere, access{dir: path.Dir(p), name: path.Base(p), node: r.disk.stat(p), last: true})
+	}
 }
 
 // extends says that moves may be placed at the boundary at hand.
@@ -213,6 +223,9 @@ func (r *run) victimName() string {
 // inspect looks at the names that a step may have made.
 func (r *run) inspect(i int) {
 	s := r.steps[i]
+	if s.kind == supervise.Read && s.object != "" { // getdents
+		r.noteUse(s.object, r.disk.stat(s.object))
+	}
 	for j, l := range s.lookups {
 		a, ok := l.final()
 		if !ok {
@@ -223,6 +236,7 @@ func (r *run) inspect(i int) {
 		case supervise.Check, supervise.Read, supervise.Special:
 			r.noteAbsent(a, i)
 		case supervise.Open:
+			r.noteRead(a, s)
 			if !s.create {
 				r.noteAbsent(a, i)
 				continue
@@ -248,6 +262,20 @@ func (r *run) inspect(i int) {
 	if s.kind == supervise.Attr && s.object != "" {
 		r.inspectMode(s.object, i, false)
 		r.inspectOwner(r.disk.stat(s.object), s)
+	}
+}
+
+// noteRead stands in for access times where the scene's file system has none:
+// a file that was opened for reading counts as read.
+func (r *run) noteRead(a access, s *step) {
+	if s.read && a.node.regular() {
+		r.noteUse(a.path(), a.node)
+	}
+}
+
+func (r *run) noteUse(name string, n node) {
+	if !r.disk.readsShow() && (r.attacker.owns(n) || r.isCanary(n)) {
+		_ = r.disk.used(name)
 	}
 }
 

@@ -224,7 +224,8 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
 		case revents&unix.POLLIN == 0:
-			t.gone = true // POLLHUP: no task uses the filter any more
+			t.gone = true // POLLHUP: no task uses the filter any more, or will in a moment
+			_ = t.procs.await(earlier(deadline, glance))
 			continue
 		}
 		t.queue = notif{}
