@@ -33,7 +33,7 @@ func renameioV1Symlink(_, home string) error {
 }
 
 func renameioV2(dir, _ string) error {
-	return renameio.WriteFile(filepath.Join(dir, "out"), content, 0o600)
+	return renameio.WriteFile(filepath.Join(dir, "out"), content, 0o600, renameio.WithStaticPermissions(0o600))
 }
 
 func renameioV2Pending(dir, home string) error {
@@ -137,7 +137,7 @@ func pathrsUploads(dir, home string) error {
 }
 
 func pathrsMkdirAll(dir, _ string) error {
-	return inside(dir, func(p string) error { return pathrs.MkdirAll(p, "a/b/../c", 0o700) })
+	return inside(dir, func(p string) error { return pathrs.MkdirAll(p, "a/b/c", 0o700) })
 }
 
 func flockInside(dir, _ string) error {

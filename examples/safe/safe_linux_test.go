@@ -27,8 +27,9 @@ type row struct {
 }
 
 const (
-	byName = "the file is closed, then renamed or linked by its name: the attacker's can stand there by then"
-	byDir  = "its directory is used by name: the attacker's can stand there by then"
+	byName  = "the file is closed, then renamed or linked by its name: the attacker's can stand there by then"
+	refuses = "it refuses such a directory"
+	byDir   = "its directory is used by name: the attacker's can stand there by then"
 )
 
 func target(names ...string) []attack.Option { return []attack.Option{attack.Target(names...)} }
@@ -82,7 +83,7 @@ var safeRows = []row{
 	{"os.Root at home", rootAtHome, nil, ""},
 	{"at home", atHome, nil, ""},
 	{"os.Root of uploads", rootOfUploads, uploads(), ""},
-	{"secure_dir with st_uid", checkedDir, target("app"), byDir},
+	{"secure_dir with st_uid", checkedDir, target("app"), refuses},
 	{"pinned directory with st_uid", pinnedDir, target("app"), ""},
 	{"sh: mktemp -d", shell, few, byDir},
 	{"sh: mktemp", shellFile, few, byName},
@@ -116,7 +117,13 @@ func TestSafe(t *testing.T) {
 			attack.Prove(t, r.code.victim, r.opts...)
 		})
 		t.Run(r.name+", not sticky", func(t *testing.T) {
-			if r.sticky == "" {
+			switch r.sticky {
+			case refuses:
+				dir := t.TempDir()
+				assert.NoError(t, os.Chmod(dir, 0o777))
+				assert.Error(t, r.code(dir, t.TempDir()))
+				return
+			case "":
 				attack.Prove(t, r.code.victim, append(r.opts, attack.Unsticky())...)
 				return
 			}
@@ -153,7 +160,8 @@ func TestUnsafe(t *testing.T) {
 		{"securejoin", secureJoined, uploads(), []string{"X02"}},
 		{"otiai10/copy", copyShared, target("out"), []string{"X01"}},
 		{"containerd continuity CopyFile", copyFileShared, target("out"), []string{"X01"}},
-		{"chmod later", chmodLater, target("out"), []string{"C03"}},
+		{"chmod later", chmodLater, target("out"), []string{"X04"}},
+		{"renameio v2, existing mode", renameioMode, target("out"), []string{"X04"}},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			opts := append(r.opts, attack.ReportOnly())
