@@ -193,6 +193,11 @@ func (r *run) judgePlants() {
 // hostileName says that a name is the attacker's own to begin with: reading
 // there is what the code is for.
 func (r *run) hostileName(name string) bool {
+	for dir := path.Dir(name); dir != "." && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
+		if r.scene.hostile[r.disk.stat(dir).id] {
+			return true // wherever it was moved
+		}
+	}
 	return slices.ContainsFunc(r.plan.opt.hostile, func(h string) bool { return under(name, dirShared+"/"+h) })
 }
 
