@@ -2,6 +2,7 @@ package attack
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
@@ -419,8 +420,15 @@ func (r *run) lastUse(name string) int {
 
 // listed says that the victim opened a directory of that name.
 func (r *run) listed(name string) bool {
-	i := r.lastUse(name)
-	return i >= 0 && (r.steps[i].kind == supervise.Open || r.steps[i].kind == supervise.Read)
+	for _, s := range r.steps {
+		if s.kind != supervise.Open && s.kind != supervise.Read {
+			continue
+		}
+		if s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // find looks for an object: where it was last, or anywhere in the scene.
