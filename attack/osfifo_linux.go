@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"strconv"
@@ -28,7 +27,7 @@ func atFIFO(name string) string {
 
 // waitsAt gives the attacker's FIFO at which an open would wait.
 func (w *osWorld) waitsAt(b *boundary) (string, bool) {
-	if b.kind != supervise.Open || b.nowait {
+	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
 		return "", false
 	}
 	for _, l := range b.lookups {
@@ -80,9 +79,8 @@ func (w *osWorld) allAsleep() bool {
 			continue // it has ended
 		}
 		for _, task := range tasks {
-			b, err := os.ReadFile(dir + "/" + task.Name() + "/stat")
-			i := bytes.LastIndexByte(b, ')')
-			if err == nil && i >= 0 && i+2 < len(b) && (b[i+2] == 'R' || b[i+2] == 'D') {
+			tid, _ := strconv.Atoi(task.Name())
+			if state := taskState(tid); state == 'R' || state == 'D' {
 				return false
 			}
 		}

@@ -49,6 +49,7 @@ type osWorld struct {
 	// of the present run
 	calls   int
 	blocked string         // the FIFO at which the victim would wait for ever
+	inCall  map[int]bool   // threads that were let go into a call
 	waiting map[int]string // threads that were let go to open a FIFO, and which
 	opaque  string
 }
@@ -116,7 +117,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting = map[int]string{}
+	w.waiting, w.inCall = map[int]string{}, map[int]bool{}
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -190,6 +191,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
+	w.oneAtATime(ev.TID)
 	if w.blocked != "" {
 		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
 	}
@@ -201,6 +203,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+	w.oneAtATime(ev.TID)
 	b := w.boundary(ev)
 	if b == nil {
 		if ev.Kind == supervise.Exec {
@@ -229,6 +232,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	switch {
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
+		if w.waiting[ev.TID] == "" {
+			w.inCall[ev.TID] = true
+		}
 		w.tree.Continue(ev)
 	}
 	return nil

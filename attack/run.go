@@ -2,6 +2,7 @@ package attack
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
@@ -128,6 +129,15 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 	for _, a := range b.accesses() {
 		if r.plan.names.shape(a.path()) != m.target {
 			continue
+		}
+		// A victim that takes another way may have changed what the attacker
+		// may do here.
+		r.attacker.see(a)
+		able := slices.ContainsFunc(moves(a, r.attacker.reach(a), r.plan.opt.allows), func(c move) bool {
+			return c.family == m.family && c.variant == m.variant
+		})
+		if !able {
+			return false, nil
 		}
 		text, err := r.attacker.make(m, b, a)
 		if err != nil {
