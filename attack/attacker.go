@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 )
 
 // attacker is another local user without privilege. Its powers follow from
@@ -202,11 +203,11 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 		case "owndir":
 			target, what = atticDir, "the attacker's directory"
 		}
-		return "a symlink to " + pretty(target) + " (" + what + ")", a.put(src, "", a.disk.symlink(a.disk.abs(target), src))
+		return "a symlink to " + pretty(target) + " (" + what + ")", a.put(src, "", a.disk.symlink(a.linkTo(target, acc.dir, b), src))
 	case Hardlink:
 		return "a hard link to " + vaultFile + " (another user's file)", a.disk.link(vaultFile, src)
 	case File:
-		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, 0o666))
+		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, attackerPerm))
 	case FIFO:
 		return "a FIFO", a.put(src, "", a.disk.mkfifo(src))
 	case Socket:
@@ -220,18 +221,28 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 		switch m.variant {
 		case "link":
 			what += ", with a symlink to " + vaultFile + " at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, "", a.disk.symlink(a.disk.abs(vaultFile), src+"/"+next)); err != nil {
+			if err := a.put(src+"/"+next, "", a.disk.symlink(a.linkTo(vaultFile, acc.path(), b), src+"/"+next)); err != nil {
 				return "", err
 			}
 		case "file":
 			what += ", with a file at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, 0o666)); err != nil {
+			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, attackerPerm)); err != nil {
 				return "", err
 			}
 		}
 		return what, a.put(src, "", nil)
 	}
 	return "", fmt.Errorf("unknown move %s", m.family)
+}
+
+// linkTo is what a symlink in dir has to contain to lead to target. It is
+// absolute unless the victim has changed its root: then "/" is somewhere else,
+// while ".." still leads out where the working directory was left outside.
+func (a *attacker) linkTo(target, dir string, b *boundary) string {
+	if !b.rooted {
+		return a.disk.abs(target)
+	}
+	return strings.Repeat("../", strings.Count(dir, "/")+1) + target
 }
 
 // put makes a new thing old and notes it as the attacker's.

@@ -21,6 +21,8 @@ type boundary struct {
 	trunc   bool
 	tmpfile bool // O_TMPFILE: creates without a name
 	onlyDir bool // O_DIRECTORY
+	owner   bool // sets an owner or a group
+	covers  bool // puts a file system over its last path
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""
@@ -30,6 +32,7 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
+	rooted  bool                  // the thread's root is not the system's
 	main    bool                  // made by the victim's own goroutine, not by one that it started
 	refresh func()                // looks the paths up again, after a move
 	busy    func(thread int) bool // that thread may still be in the call it was let into

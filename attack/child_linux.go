@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +56,7 @@ type child struct {
 	scene   *Scene
 	link    *supervise.Child
 	wd      string
+	env     []string
 	host    string
 	user    string
 	parents bool // the process had children before the first run
@@ -66,6 +69,7 @@ func (c *child) settle() error {
 	for _, v := range []string{"TMPDIR", "TMP", "TEMP", "GOTMPDIR"} {
 		err = errors.Join(err, os.Setenv(v, c.scene.Dir))
 	}
+	c.env = os.Environ()
 	wd, werr := os.Getwd()
 	c.wd = wd
 	c.host, _ = os.Hostname()
@@ -77,17 +81,33 @@ func (c *child) settle() error {
 	return errors.Join(err, werr, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
-// once is one run: Setup, the victim, Ensure.
-func (c *child) once() *outcome {
+// restore takes back what a run may have changed of the process: a victim is
+// not judged by what it did to the next one.
+func (c *child) restore() {
 	unix.Umask(0o022)
 	if wd, err := os.Getwd(); err != nil || wd != c.wd {
 		_ = os.Chdir(c.wd)
 	}
+	if slices.Equal(os.Environ(), c.env) {
+		return
+	}
+	os.Clearenv()
+	for _, v := range c.env {
+		if i := strings.IndexByte(v[1:], '=') + 1; i > 0 {
+			_ = os.Setenv(v[:i], v[i+1:])
+		}
+	}
+	c.env = os.Environ()
+}
+
+// once is one run: Setup, the victim, Ensure.
+func (c *child) once() *outcome {
+	c.restore()
 	o := &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
 		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
 	if c.opt.setup != nil {
 		if err := c.guarded("Setup", c.opt.setup); err != nil {
-			o.Setup = err.Error()
+			o.Setup = brief(err.Error())
 			return o
 		}
 		if _, err := c.link.Call(opPrepared, nil); err != nil {
@@ -104,14 +124,16 @@ func (c *child) once() *outcome {
 	case end == nil:
 		o.End, o.Nil = returned, err == nil
 		if err != nil {
-			o.Err = err.Error()
+			o.Err = brief(err.Error())
 		}
 	case end.Kind == rerun.Panicked:
-		o.End, o.Text = panicked, end.Detail+"\n"+end.Stack
+		o.End, o.Text = panicked, brief(strings.TrimPrefix(end.Detail, "the function under test panicked: "))
 	case end.Kind == rerun.Goexited:
 		o.End, o.Text = goexit, end.Detail
+	case end.Kind == rerun.Nested:
+		o.End, o.Text = failed, "called attack.Prove or the like itself: "+brief(end.Detail)
 	default:
-		o.End, o.Text = failed, end.Detail
+		o.End, o.Text = failed, strings.TrimPrefix(end.Detail, "the function under test ")
 	}
 	o.Goroutines = lingering(before)
 	o.Processes = c.children()
@@ -121,11 +143,14 @@ func (c *child) once() *outcome {
 			return o
 		}
 		if err := c.guarded("Ensure", c.opt.ensure); err != nil {
-			o.Ensure = err.Error()
+			o.Ensure = brief(err.Error())
 		}
 	}
 	return o
 }
+
+// brief keeps a text that the victim chose within what a message can carry.
+func brief(s string) string { return s[:min(len(s), 1<<14)] }
 
 // callVictim is the frame at which a victim's own stack begins.
 //

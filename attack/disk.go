@@ -2,7 +2,6 @@ package attack
 
 import (
 	"io/fs"
-	"path"
 	"strings"
 )
 
@@ -89,9 +88,12 @@ const (
 	atticDir    = dirAttic + "/dir"
 )
 
+// The attacker's files are programs too, and may be run: code that executes
+// what it finds at a name must meet one that works.
 const (
 	canaryData   = "the canary's content\n"
-	attackerData = "the attacker's content\n"
+	attackerData = "#!/bin/sh\n# the attacker's content\n"
+	attackerPerm = 0o777
 )
 
 // oldTime is what the attacker's entries and the canaries bear, in ns: long
@@ -104,9 +106,4 @@ func under(name, dir string) bool {
 }
 
 // pretty is a scene name as reports show it.
-func pretty(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return path.Clean(quoteControl(name))
-	}
-	return name
-}
+func pretty(name string) string { return printable(name) }

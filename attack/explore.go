@@ -43,8 +43,11 @@ func (e *explorer) explore() error {
 			queue = append(queue, job{schedule: append(slices.Clone(schedule), p)})
 		}
 	}
-	extend(base, nil)
 	e.report.Boundaries = countNames(base)
+	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
+		return nil // said already: what it does is no ground for schedules
+	}
+	extend(base, nil)
 	for done := 0; len(queue) > 0; done++ {
 		if e.opt.maxSchedules > 0 && done >= e.opt.maxSchedules {
 			e.problem("%d schedules were run, %d more are known and were not (Schedules)", done, len(queue))
@@ -120,7 +123,7 @@ func (e *explorer) baselines() (*run, error) {
 			return nil, err
 		}
 		runs = append(runs, r)
-		if !e.comesBack(r) {
+		if e.plan.hopeless = !e.comesBack(r); e.plan.hopeless {
 			break
 		}
 	}
@@ -212,42 +215,28 @@ func (r *run) rekey() {
 		}
 	}
 	r.facts = kept
+	seen := map[string]bool{} // at an earlier boundary
+	r.attacker.seen = seen
 	for i, s := range r.steps {
-		if len(s.lookups) == 0 {
-			continue
+		if len(s.lookups) > 0 {
+			a, ok := s.lookups[0].final()
+			if ok && (s.kind == supervise.Open && s.create || s.kind == supervise.Mkdir || s.kind == supervise.Mknod) {
+				r.weakName(a, i)
+			}
 		}
-		a, ok := s.lookups[0].final()
-		if !ok {
-			continue
-		}
-		switch {
-		case s.kind == supervise.Open && s.create, s.kind == supervise.Mkdir, s.kind == supervise.Mknod:
-			r.attacker.seen = r.seenBefore(i)
-			r.weakName(a, i)
-		}
-	}
-	for _, s := range r.steps {
-		r.attacker.seen = r.seenBefore(slices.Index(r.steps, s))
-		for j, a := range s.accesses() {
-			s.reach[j].names = r.attacker.seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
+		all := s.accesses()
+		for j, a := range all {
+			s.reach[j].names = seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
 			if !s.reach[j].names {
 				s.reach[j] = reach{}
 			}
 		}
-	}
-}
-
-// seenBefore are the names that existed at a boundary before step i.
-func (r *run) seenBefore(i int) map[string]bool {
-	seen := map[string]bool{}
-	for _, s := range r.steps[:i] {
-		for _, a := range s.accesses() {
+		for _, a := range all {
 			if a.node.exists() {
 				seen[a.path()] = true
 			}
 		}
 	}
-	return seen
 }
 
 // subjects are the names that the run's boundaries are about, in order.
@@ -392,7 +381,10 @@ func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 	} else if e.canaries == nil {
 		e.canaries = r.guard.standing
 	}
-	if e.plan.fresh || o.End != returned || o.Processes > 0 {
+	if o.Refused != "" {
+		e.problem("the victim %s: that was refused, and what it did then is no ground for a verdict", o.Refused)
+	}
+	if e.plan.fresh || o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
 		if err := e.closeWorlds(); err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -15,7 +14,7 @@ type ending uint8
 
 const (
 	returned ending = iota // with or without an error
-	failed                 // t.FailNow, t.Fatal
+	failed                 // t.Error, t.Fatal, t.Skip, or a verb was called in it
 	goexit                 // runtime.Goexit
 	panicked               //
 	exited                 // os.Exit, or the process crashed
@@ -32,9 +31,12 @@ type outcome struct {
 	Ensure     string  `json:"ensure,omitempty"` // what Ensure said
 	Setup      string  `json:"setup,omitempty"`  // what Setup said
 	Goroutines int     `json:"goroutines,omitempty"`
+	Late       string  `json:"-"` // a call that one of them then made
 	Processes  int     `json:"processes,omitempty"`
 	Context    context `json:"context"`
 	Removed    bool    `json:"-"` // the victim removed a part of the scene itself
+	Refused    string  `json:"-"` // what the victim tried to do to the process of the test
+	Spent      bool    `json:"-"` // the process must not be used for another run
 }
 
 func (o *outcome) success() bool { return o.End == returned && o.Nil }
@@ -48,7 +50,7 @@ func (o *outcome) String() string {
 		}
 		return "returned an error: " + firstLine(o.Err)
 	case failed:
-		return "ended the test (t.FailNow)"
+		return firstLine(o.Text)
 	case goexit:
 		return "ended its goroutine (runtime.Goexit)"
 	case panicked:
@@ -63,11 +65,6 @@ func (o *outcome) String() string {
 	return "?"
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return line
-}
-
 // finish judges the state that the run left behind.
 func (r *run) finish(o *outcome) {
 	if r.outcome == nil {
@@ -77,6 +74,10 @@ func (r *run) finish(o *outcome) {
 	if o.Ensure != "" && o.success() {
 		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
 			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
+	}
+	if o.Late != "" {
+		r.fact(fact{rule: tmptest.R14, path: dirShared, name: dirShared, step: last,
+			text: "a goroutine that the code started went on after it returned: " + o.Late})
 	}
 	if o.Processes > 0 {
 		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last,
@@ -211,14 +212,7 @@ func describe(e targetEntry) string {
 	return fmt.Sprintf("%d bytes, %q", len(e.data), e.data)
 }
 
-func (r *run) isCanary(n node) bool {
-	for _, c := range r.guard.want {
-		if c.id == n.id {
-			return true
-		}
-	}
-	return false
-}
+func (r *run) isCanary(n node) bool { return r.guard.canary(n) != "" }
 
 // tree lists all names below a directory, sorted, links not followed.
 func (r *run) tree(dir string, depth int) []string {

@@ -80,7 +80,7 @@ var misbehaviours = []misbehaviour{
 	{name: "runtime.Goexit", victim: after(func(*attack.Scene) { runtime.Goexit() }), says: []string{"without any attack, the victim ended its goroutine (runtime.Goexit)"}},
 	{name: "t.Fatal", victim: func(t *testing.T) attack.Victim {
 		return func(s *attack.Scene) error { _ = save(s); t.Fatal("no cheese"); return nil }
-	}, says: []string{"without any attack, the victim ended the test (t.FailNow)"}},
+	}, says: []string{"without any attack, the victim failed the test (t.Fatal)"}},
 	{name: "t.Error", victim: func(t *testing.T) attack.Victim {
 		return func(s *attack.Scene) error { t.Error("no cheese"); return save(s) }
 	}, says: []string{"without any attack, the victim failed the test (t.Error)"}},
@@ -88,8 +88,8 @@ var misbehaviours = []misbehaviour{
 		return func(s *attack.Scene) error { _ = save(s); t.Skip("no cheese"); return nil }
 	}, says: []string{"without any attack, the victim skipped the test (t.Skip)"}},
 	{name: "nested", victim: func(t *testing.T) attack.Victim {
-		return func(s *attack.Scene) error { attack.Prove(t, nil); return save(s) }
-	}, says: []string{"nested use"}},
+		return func(s *attack.Scene) error { attack.Prove(t, save); return save(s) }
+	}, says: []string{"without any attack, the victim called attack.Prove", "nested use"}},
 
 	// No end.
 	{name: "deadlock", victim: after(func(*attack.Scene) { select {} }), opts: []attack.Option{attack.Budget(short)},
@@ -145,7 +145,7 @@ var misbehaviours = []misbehaviour{
 		}
 	}), clean: true, unsaid: []string{"flood"}},
 	{name: "fork bomb", victim: after(func(*attack.Scene) {
-		run("sh", "-c", "bomb() { [ $1 = 0 ] || { bomb $(($1 - 1)) & bomb $(($1 - 1)) & }; sleep 1000; }; bomb 5 >/dev/null 2>&1 & exit 0")
+		run("sh", "-c", "bomb() { [ $1 = 0 ] || { bomb $(($1 - 1)) & bomb $(($1 - 1)) & }; sleep 1000; }; (exec >/dev/null 2>&1; bomb 5) & exit 0")
 	}), says: []string{"R13", "were alive when it returned"}},
 
 	// Children.
@@ -167,7 +167,7 @@ var misbehaviours = []misbehaviour{
 			}
 		}()
 		return save(s)
-	}), says: []string{"goroutine"}},
+	}), says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat shared/no"}},
 
 	// The process's own state.
 	{name: "closes all descriptors", victim: after(func(*attack.Scene) { _ = unix.CloseRange(0, 1<<20, 0) }), clean: true},

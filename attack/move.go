@@ -15,7 +15,7 @@ type Move string
 const (
 	Symlink  Move = "symlink"  // a symbolic link: to a canary, to a protected name that does not exist, to the attacker's own file or directory
 	Hardlink Move = "hardlink" // a hard link to a canary
-	File     Move = "file"     // a file of the attacker's, readable and writable by all
+	File     Move = "file"     // a file of the attacker's, a program, that all may read, write and run
 	Dir      Move = "dir"      // a directory of the attacker's, open to all
 	FIFO     Move = "fifo"     // a named pipe that nobody else opens
 	Socket   Move = "socket"   // a unix socket that nobody listens at

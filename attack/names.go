@@ -363,12 +363,6 @@ func number(s string) (int64, string) {
 	return n, s[j:]
 }
 
-// quoteControl makes control characters visible.
-func quoteControl(s string) string {
-	q := strconv.Quote(s)
-	return q[1 : len(q)-1]
-}
-
 // targetMatch says whether a scene name is one of the patterns below Dir, or
 // lies in a directory that is.
 func targetMatch(patterns []string, name string) bool {

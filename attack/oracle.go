@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -20,6 +21,7 @@ type guard struct {
 	lists   map[string][]string
 	touched bool // something differs: the scene must be built anew
 	told    map[string]bool
+	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
 	// standing is what every scene has, kept from run to run.
 	standing *snapshot
 }
@@ -31,7 +33,7 @@ type snapshot struct {
 }
 
 func newGuard(d disk, standing *snapshot) *guard {
-	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, standing: standing}
+	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
 	if standing != nil {
 		g.want, g.lists = maps.Clone(standing.want), maps.Clone(standing.lists)
 	}
@@ -64,7 +66,7 @@ func (g *guard) watch(names ...string) {
 func (g *guard) check() (changed, read []damage) {
 	for name, want := range g.want {
 		got := g.disk.stat(name)
-		if got == want {
+		if got == want && !g.chowned[name] {
 			continue
 		}
 		g.touched = true
@@ -90,6 +92,16 @@ func (g *guard) check() (changed, read []damage) {
 	return changed, read
 }
 
+// canary is the name of a canary that a node is; empty for none.
+func (g *guard) canary(n node) string {
+	for name, c := range g.want {
+		if n.exists() && c.id == n.id {
+			return name
+		}
+	}
+	return ""
+}
+
 // difference describes what happened to a canary, empty for a mere read.
 func (g *guard) difference(name string, want, got node) string {
 	var d []string
@@ -106,7 +118,7 @@ func (g *guard) difference(name string, want, got node) string {
 	if got.perm != want.perm {
 		say("its mode went from %s to %s", octal(want.perm), octal(got.perm))
 	}
-	if got.uid != want.uid || got.gid != want.gid {
+	if got.uid != want.uid || got.gid != want.gid || g.chowned[name] {
 		say("its owner changed")
 	}
 	if got.mtime != want.mtime {
@@ -194,8 +206,11 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
 			}
 		} else if n.atime != p.node.atime && r.outcome.success() {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
-				text: "the attacker's content was read, and the code reported success"})
+			step, what := r.lastUse(victimName), "content was read"
+			if step >= 0 && r.steps[step].kind == supervise.Exec {
+				what = "program was run"
+			}
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: step, text: "the attacker's " + what + ", and the code reported success"})
 		}
 	}
 }

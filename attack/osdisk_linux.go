@@ -293,7 +293,7 @@ func (d *osDisk) build(opt *options) error {
 }
 
 func (d *osDisk) buildAttic() error {
-	return errors.Join(d.mkdir(dirAttic, 0o755), d.write(atticFile, attackerData, 0o666), d.mkdir(atticDir, 0o777),
+	return errors.Join(d.mkdir(dirAttic, 0o755), d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
 		d.age(atticFile), d.age(atticDir))
 }
 
@@ -371,7 +371,7 @@ func (d *osDisk) clearAttic() error {
 		}
 	}
 	if !d.stat(atticFile).exists() {
-		if err := errors.Join(d.write(atticFile, attackerData, 0o666), d.age(atticFile)); err != nil {
+		if err := errors.Join(d.write(atticFile, attackerData, attackerPerm), d.age(atticFile)); err != nil {
 			return err
 		}
 	}
@@ -391,8 +391,12 @@ func (d *osDisk) destroy() error {
 	} else {
 		err = lerr
 	}
+	root := d.root
+	if at := readlink(fmt.Sprintf("/proc/self/fd/%d", d.fd)); strings.HasPrefix(at, "/") && !strings.HasSuffix(at, " (deleted)") {
+		root = at // where the victim has moved it
+	}
 	_ = unix.Close(d.fd)
-	if rerr := unix.Rmdir(d.root); rerr != nil && rerr != unix.ENOENT {
+	if rerr := unix.Rmdir(root); rerr != nil && rerr != unix.ENOENT {
 		err = errors.Join(err, pathError("rmdir", d.root, rerr))
 	}
 	if err != nil && strings.Contains(err.Error(), "no such file") {

@@ -1,10 +1,8 @@
 package attack
 
 import (
-	"errors"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 )
@@ -14,11 +12,6 @@ import (
 // boundary: its call is not let go. Another goroutine, or a program that the
 // victim started, might be set free by the rest of the victim, so that it is
 // let go, and hangs when nothing else moves either.
-
-// glance is the time between two looks at processes that seem to wait; a
-// program that sleeps longer than two of them, and would then open the other
-// end, is taken for hung.
-const glance = 50 * time.Millisecond
 
 // atFIFO is the outcome of such a wait, the same either way.
 func atFIFO(name string) string {
@@ -38,36 +31,27 @@ func (w *osWorld) waitsAt(b *boundary) (string, bool) {
 	return "", false
 }
 
-// event is the next event of the tree. With a call at a FIFO it watches
-// whether anything else goes on, and gives the FIFO's name if not.
-func (w *osWorld) event(limit time.Time) (ev *supervise.Event, stuckAt string, err error) {
-	for seen := 0; len(w.waiting) > 0; {
-		soon := time.Now().Add(glance)
-		ev, err := w.tree.Next(soon)
-		switch {
-		case err == nil:
-			delete(w.waiting, ev.TID)
-			return ev, "", nil
-		case !errors.Is(err, os.ErrDeadlineExceeded) || soon.After(limit):
-			return nil, "", err
-		}
-		if seen++; !w.allAsleep() {
-			seen = 0
-		}
-		at := ""
-		for tid, name := range w.waiting {
-			if !w.tree.Busy(tid) {
-				delete(w.waiting, tid)
-			} else if at == "" || name < at {
-				at = name
-			}
-		}
-		if at != "" && seen >= 2 {
-			return nil, at, nil
+// stuck is asked when nothing has moved for a glance. It gives the FIFO at
+// which the victim waits, when nothing else goes on either.
+func (w *osWorld) stuck() string {
+	if len(w.waiting) == 0 {
+		return ""
+	}
+	if w.still++; !w.allAsleep() {
+		w.still = 0
+	}
+	at := ""
+	for tid, name := range w.waiting {
+		if !w.tree.Busy(tid) {
+			delete(w.waiting, tid)
+		} else if at == "" || name < at {
+			at = name
 		}
 	}
-	ev, err = w.tree.Next(limit)
-	return ev, "", err
+	if w.still < 2 {
+		return ""
+	}
+	return at
 }
 
 // allAsleep says that no thread of the tree runs or could run.
@@ -80,7 +64,7 @@ func (w *osWorld) allAsleep() bool {
 		}
 		for _, task := range tasks {
 			tid, _ := strconv.Atoi(task.Name())
-			if state := taskState(tid); state == 'R' || state == 'D' {
+			if state := processState(tid); state == 'R' || state == 'D' {
 				return false
 			}
 		}

@@ -40,7 +40,7 @@ func (w *osWorld) awaitCall(tid int) {
 
 // callWait is longer for a thread that wants to run and does not get to it.
 func (w *osWorld) callWait(tid int) time.Duration {
-	if state := taskState(tid); state == 'R' || state == 'D' {
+	if state := processState(tid); state == 'R' || state == 'D' {
 		return runWait / 2
 	}
 	return callWait
@@ -55,14 +55,4 @@ func cpuTime(tid int) time.Duration {
 	used, _, _ := bytes.Cut(b, []byte(" "))
 	ns, _ := strconv.ParseInt(string(used), 10, 64)
 	return time.Duration(ns)
-}
-
-// taskState is the state letter of a thread, 0 when it is no longer there.
-func taskState(tid int) byte {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/stat")
-	i := bytes.LastIndexByte(b, ')')
-	if err != nil || i < 0 || i+2 >= len(b) {
-		return 0
-	}
-	return b[i+2]
 }

@@ -26,40 +26,42 @@ const (
 
 const (
 	startWait = 20 * time.Second // for a child to come to the call
-	runWait   = 10 * time.Second // for the victim to come back
-	maxCalls  = 60_000           // of one run; more than the 10,000 tries of a bounded retry
 )
 
 const envScene = "TMPPROOF_SCENE"
 
 // osWorld runs the victim in a child process under the supervisor.
 type osWorld struct {
-	call     *rerun.Call
-	opt      *options
-	d        *osDisk
-	tree     *supervise.Tree
-	out      *rerun.Output
-	pending  *supervise.Event // the child's opDone that has not been answered
-	deadline time.Time
-	lines    map[uint64]lineInfo
-	rooted   bool // the thread's root was changed by some process
-	attacker *attacker
-	touched  bool
+	call      *rerun.Call
+	opt       *options
+	d         *osDisk
+	tree      *supervise.Tree
+	out       *rerun.Output
+	straggler *supervise.Event // a call after the victim's return that has not been answered
+	pending   *supervise.Event // the child's opDone that has not been answered
+	lines     map[uint64]lineInfo
+	rooted    bool // the thread's root was changed by some process
+	attacker  *attacker
+	touched   bool
 
 	// of the present run
+	clock   clock
+	phase   string
+	refused string // a signal that was not sent
 	calls   int
 	blocked string         // the FIFO at which the victim would wait for ever
 	inCall  map[int]bool   // threads that were let go into a call
 	waiting map[int]string // threads that were let go to open a FIFO, and which
+	still   int            // glances during which nothing moved
 	opaque  string
 }
 
-func openOS(_ *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
+func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
 	d, err := newScene(opt)
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, deadline: deadline, lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(budget(t, opt), deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -117,7 +119,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.inCall = map[int]string{}, map[int]bool{}
+	w.waiting, w.inCall, w.still = map[int]string{}, map[int]bool{}, 0
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -125,60 +127,57 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	}
 	w.tree.Answer(w.pending, 1)
 	w.pending = nil
-	attacked := w.opt.setup == nil
-	limit := time.Now().Add(runWait)
+	w.phase, w.refused = inVictim, ""
+	if w.opt.setup != nil {
+		w.phase = inSetup
+	}
+	w.clock.start()
 	for {
-		ev, fifo, err := w.event(limit)
-		if fifo != "" {
-			return w.lost(hung, atFIFO(fifo)), nil
+		ev, o, err := w.next()
+		if err == nil && o == nil {
+			o, err = w.event(ev, h)
 		}
-		if err != nil {
-			return w.lost(hung, fmt.Sprintf("no call and no return within %v", runWait)), nil
-		}
-		switch ev.Type {
-		case supervise.Gone:
-			state, _ := w.tree.Wait(time.Now().Add(time.Second))
-			exit := "end unknown"
-			if state != nil {
-				exit = rerun.ExitOf(state).String()
-			}
-			return w.lost(exited, exit+"\n"+w.out.String()), nil
-		case supervise.Message:
-			o, err := w.message(ev, h, &attacked)
-			if o != nil || err != nil {
-				return o, err
-			}
-			limit = time.Now().Add(runWait)
-			continue
-		}
-		if !attacked {
-			w.tree.Continue(ev)
-			continue
-		}
-		if w.calls++; w.calls > maxCalls {
-			return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
-		}
-		if err := w.stopped(ev, h.at); err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
+			return nil, fmt.Errorf("%s %s", w.phase, o)
+		case o != nil:
+			o.Refused, o.Spent = w.refused, o.Spent || w.rooted
+			return o, nil
 		}
-		limit = time.Now().Add(runWait)
+		w.clock.progress()
 	}
 }
 
-// lost is the outcome of a run whose process cannot be used any more.
-func (w *osWorld) lost(how ending, text string) *outcome { return &outcome{End: how, Text: text} }
+// event handles what the child does. An outcome ends the run.
+func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
+	if ev.Type == supervise.Message {
+		return w.message(ev, h)
+	}
+	if w.calls++; w.calls > maxCalls {
+		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
+	}
+	if w.phase != inVictim {
+		w.tree.Continue(ev)
+		return nil, nil
+	}
+	return nil, w.stopped(ev, h.at)
+}
 
-func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcome, error) {
+func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	switch ev.Op {
 	case opPrepared:
-		*attacked = true
+		w.phase = inVictim
+		w.clock.start()
 		if err := h.prepared(); err != nil {
 			return nil, err
 		}
 		w.tree.Answer(ev, 1)
 		return nil, nil
 	case opReturned:
-		*attacked = false
+		w.phase = inEnsure
+		w.clock.start()
 		h.returned()
 		w.tree.Answer(ev, 1)
 		return nil, nil
@@ -192,11 +191,14 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 	}
 	w.pending = ev
 	w.oneAtATime(ev.TID)
+	if o.Goroutines > 0 {
+		o.Late = w.late()
+	}
 	if w.blocked != "" {
 		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
 	}
-	if n := w.d.stat(dirShared); !n.isDir() || !w.d.stat(dirHome).isDir() {
-		o.Removed = true
+	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
+		o.Removed, o.Spent = true, true
 	}
 	return o, nil
 }
@@ -204,6 +206,14 @@ func (w *osWorld) message(ev *supervise.Event, h hooks, attacked *bool) (*outcom
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	w.oneAtATime(ev.TID)
+	if ev.Kind == supervise.Signal {
+		if w.refuses(ev) {
+			w.tree.Fail(ev, unix.EPERM)
+		} else {
+			w.tree.Continue(ev)
+		}
+		return nil
+	}
 	b := w.boundary(ev)
 	if b == nil {
 		if ev.Kind == supervise.Exec {
@@ -259,14 +269,11 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if ev.Kind == supervise.Process {
 		return nil
 	}
-	if ev.Name == "chroot" || ev.Name == "pivot_root" {
-		w.rooted = true
-	}
+	b.owner, b.covers = setsOwner(ev), ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
 	if w.rooted {
-		if wk.vroot = readlink("/proc/" + strconv.Itoa(ev.TID) + "/root"); wk.vroot == "/" {
-			wk.vroot = ""
-		}
+		wk.vroot = w.rootOf(ev.TID)
+		b.rooted = wk.vroot != ""
 	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
 		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
@@ -277,7 +284,10 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	}
 	look := func() bool {
 		b.lookups, b.object = nil, ""
-		for _, p := range ev.Paths {
+		for i, p := range ev.Paths {
+			if i == 0 && ev.Name == "mount" && ev.Args[3]&(unix.MS_BIND|unix.MS_MOVE) == 0 && !strings.Contains(p.Raw, "/") {
+				continue // "tmpfs", "none": no path
+			}
 			if p.Null {
 				if rel, ok := w.d.rel(wk.dirOf(p.Dir)); ok && p.Dir != unix.AT_FDCWD {
 					b.object = rel
@@ -289,6 +299,8 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 			}
 			if l := wk.lookup(p); len(l.steps) > 0 {
 				b.lookups = append(b.lookups, l)
+			} else if i == len(ev.Paths)-1 {
+				b.covers = false
 			}
 		}
 		return len(b.lookups) > 0 || b.object != ""
@@ -296,8 +308,47 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if !look() && ev.Opaque == "" {
 		return nil
 	}
+	if ev.Name == "chroot" || ev.Name == "pivot_root" {
+		w.rooted = true
+	}
 	b.refresh = func() { look() }
 	return b
+}
+
+const propagation = unix.MS_SHARED | unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_UNBINDABLE
+
+// setsOwner is true for the chown family, unless it leaves both ids as they
+// are.
+func setsOwner(ev *supervise.Event) bool {
+	ids := ev.Args[1:3]
+	switch ev.Name {
+	case "chown", "lchown", "fchown":
+	case "fchownat":
+		ids = ev.Args[2:4]
+	default:
+		return false
+	}
+	return int32(ids[0]) != -1 || int32(ids[1]) != -1
+}
+
+// rootOf is the path of a thread's root directory, "" for the system's own.
+// After pivot_root the kernel calls the root "/", since it is one in the
+// thread's mount namespace: it is told by what it is.
+func (w *osWorld) rootOf(tid int) string {
+	link := "/proc/" + strconv.Itoa(tid) + "/root"
+	if at := readlink(link); at != "/" {
+		return at
+	}
+	root := statAt(unix.AT_FDCWD, link, 0)
+	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
+		return ""
+	}
+	for _, part := range []string{dirShared, dirHome, dirAttic} {
+		if name := w.d.whereIs(root.id, part, 0); name != "" {
+			return w.d.abs(name)
+		}
+	}
+	return link // not in the scene
 }
 
 // lineInfo is what a stack says to a reader.
@@ -408,18 +459,18 @@ func (w *osWorld) stop() error {
 	if w.pending == nil {
 		return w.tree.Kill()
 	}
+	if w.straggler != nil {
+		w.tree.Continue(w.straggler)
+		w.straggler = nil
+	}
 	w.tree.Answer(w.pending, 0)
 	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
-		ev, err := w.tree.Next(time.Now().Add(50 * time.Millisecond))
-		switch {
-		case err == nil && ev.Type == supervise.Gone:
-			return w.tree.Kill()
-		case err == nil:
-			w.tree.Continue(ev)
-			continue
+		ev, err := w.tree.Next(time.Now().Add(glance / 2))
+		if err == nil && ev.Type == supervise.Gone || ended(processState(w.tree.PID())) {
+			break // what it has left running does not end by itself
 		}
-		if _, err := w.tree.Wait(time.Now()); err == nil {
-			break // the child has ended; what it left running does not
+		if err == nil {
+			w.tree.Continue(ev)
 		}
 	}
 	return w.tree.Kill()

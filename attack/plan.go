@@ -15,6 +15,7 @@ type plan struct {
 	targets       []target
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
+	hopeless      bool // it does not come back by itself
 	fresh         bool // it keeps state: each run in a process of its own
 }
 

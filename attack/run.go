@@ -31,7 +31,7 @@ type run struct {
 	outcome  *outcome
 	facts    []fact
 	exposed  map[id]*exposure
-	reads    []fact         // canaries read: damage if the victim reports success
+	reads    []fact         // canaries read or mounted over: damage if the victim reports success
 	absent   map[string]int // names found absent by a check, and where
 	open     []int          // steps whose call may not have run yet, or whose effect was not looked at
 	left     []target       // what an undisturbed run left under the targets' names
@@ -248,10 +248,16 @@ func (r *run) inspect(i int) {
 			}
 		case supervise.Attr:
 			r.inspectMode(p, i, false)
+			r.inspectOwner(a.node, s)
+		case supervise.Mount:
+			if j == len(s.lookups)-1 {
+				r.inspectMount(a.node, i)
+			}
 		}
 	}
 	if s.kind == supervise.Attr && s.object != "" {
 		r.inspectMode(s.object, i, false)
+		r.inspectOwner(r.disk.stat(s.object), s)
 	}
 }
 
@@ -286,10 +292,8 @@ func (r *run) inspectMode(p string, i int, made bool) {
 	if _, ok := r.guard.want[p]; ok {
 		return
 	}
-	for _, c := range r.guard.want {
-		if c.id == n.id {
-			return // a hard link to a canary: not the victim's object
-		}
+	if r.isCanary(n) {
+		return // a hard link to a canary: not the victim's object
 	}
 	if _, search, _, _ := r.attacker.inDir(path.Dir(p)); !search {
 		return
@@ -303,6 +307,24 @@ func (r *run) inspectMode(p string, i int, made bool) {
 		if e := r.exposed[n.id]; e != nil {
 			e.path, e.perm = p, e.perm|n.perm
 		}
+	}
+}
+
+// inspectOwner notes a chown of a canary. Where both sides and the canary have
+// one uid its effect does not show; with the powers that the victim is taken
+// to have it would have one.
+func (r *run) inspectOwner(n node, s *step) {
+	if name := r.guard.canary(n); name != "" && s.owner {
+		r.guard.chowned[name] = true
+	}
+}
+
+// inspectMount notes a mount over a canary: in a mount namespace of the
+// victim's own it does not show here.
+func (r *run) inspectMount(n node, i int) {
+	if name := r.guard.canary(n); name != "" && r.steps[i].covers {
+		r.reads = append(r.reads, fact{rule: tmptest.X01, exploit: true, path: name, name: r.victimName(), step: i,
+			text: pretty(name) + ": a file system was mounted over it, and the code reported success"})
 	}
 }
 

@@ -168,3 +168,24 @@ func (w *walker) process(at string) string {
 	}
 	return at
 }
+
+// whereIs looks for a directory below another.
+func (d *osDisk) whereIs(dir id, below string, depth int) string {
+	n := d.stat(below)
+	if n.id == dir {
+		return below
+	}
+	if !n.isDir() || depth > 16 {
+		return ""
+	}
+	list, err := d.list(below)
+	if err != nil {
+		return ""
+	}
+	for _, e := range list {
+		if at := d.whereIs(dir, path.Join(below, e), depth+1); at != "" {
+			return at
+		}
+	}
+	return ""
+}

@@ -46,52 +46,11 @@ const (
 const (
 	offNr   = 0
 	offArch = 4
-	offArg0 = 16
 )
 
-// program is the filter. It reads the number and the architecture only, so
-// that the kernel caches the calls it always allows in a bitmap (5.11), but
-// for clone, whose flags tell a thread from a process.
-func program(set Set) []unix.SockFilter {
-	ret := func(v uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: v} }
-	load := func(off uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: off}
-	}
-	jump := func(op uint16, k uint32, t, f int) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | op | unix.BPF_K, K: k, Jt: uint8(t), Jf: uint8(f)}
-	}
-	var nrs []uint32
-	for _, c := range calls() {
-		if c.set&set != 0 && c.nr != unix.SYS_CLONE {
-			nrs = append(nrs, c.nr)
-		}
-	}
-	const (
-		allow  = unix.SECCOMP_RET_ALLOW
-		notify = unix.SECCOMP_RET_USER_NOTIF
-		enosys = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-	)
-	p := []unix.SockFilter{
-		load(offArch),
-		jump(unix.BPF_JEQ, auditArch, 1, 0),
-		ret(notify), // a program of another architecture: the parent names it opaque
-		load(offNr),
-		jump(unix.BPF_JEQ, unix.SYS_IO_URING_SETUP, 0, 1), // its opens would pass the filter by
-		ret(enosys),
-	}
-	if x32Bit != 0 {
-		p = append(p, jump(unix.BPF_JSET, x32Bit, 0, 1), ret(enosys))
-	}
-	p = append(p, jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
-		load(offArg0),
-		jump(unix.BPF_JSET, unix.CLONE_THREAD, 0, 1),
-		ret(allow),
-		ret(notify))
-	for i, nr := range nrs {
-		p = append(p, jump(unix.BPF_JEQ, nr, len(nrs)-i, 0))
-	}
-	return append(p, ret(allow), ret(notify))
-}
+// offArg is where the low half of an argument is; both architectures are
+// little-endian.
+func offArg(i int8) uint32 { return 16 + 8*uint32(i) }
 
 // seccompFilter installs the program on every thread and returns the
 // listener. Like handOver it does not tell the scheduler: see install.

@@ -8,6 +8,6 @@ const auditArch = unix.AUDIT_ARCH_AARCH64
 const x32Bit = 0
 
 var archCalls = []syscallSpec{
-	name(unix.SYS_NEWFSTATAT, "newfstatat", Check, paths(at(0, 1, unlessBit, atNofollow))).withFlags(3),
-	name(unix.SYS_RENAMEAT, "renameat", Rename, paths(at(0, 1, never, 0), at(2, 3, never, 0))),
+	names(unix.SYS_NEWFSTATAT, "newfstatat", Check, atFlags(0, 1).orNull()).withFlags(3),
+	creates(unix.SYS_RENAMEAT, "renameat", Rename, at(0, 1, name), at(2, 3, name)),
 }

@@ -1,16 +1,26 @@
 package supervise
 
 // Set chooses which system calls stop at their boundary. It is fixed when the
-// filter is installed: the kernel offers no way to change it later.
+// filter is installed: the kernel offers no way to change it later. Every set
+// has the calls that start a program or a process (execve, fork, clone without
+// CLONE_THREAD, setsid, setpgid), since a tree could not be followed without.
 type Set uint8
 
 const (
-	// Names: every call that takes a path, the stat family by descriptor,
-	// and what a process tree needs to be followed (fork, setsid).
+	// Names: every call that takes a path, and the stat family, fchmod,
+	// fchown, fchdir and fsync by descriptor.
 	Names Set = 1 << iota
 	// Data: calls that act on a descriptor: the write family, ftruncate,
-	// fchmod, fsync, close, getdents and the like.
+	// close, getdents and the like. It is chosen together with one of the
+	// others.
 	Data
+	// Creates: only what makes a name: open with O_CREAT or O_TMPFILE, creat,
+	// mkdir, mknod, link, symlink, rename, bind. The kernel looks at the flags
+	// of an open itself, so that plain opens, stats and removals run at full
+	// speed. Two exceptions have their flags in memory, which the kernel's
+	// filter cannot read: each openat2 stops, and each clone3, with which C
+	// libraries start threads too (see Event.Forks).
+	Creates
 )
 
 // Kind says what a call does to the names or the object it is given.
@@ -36,6 +46,7 @@ const (
 	Mount        // changes the mount table
 	Close        // closes descriptors
 	Process      // fork, setsid: no path
+	Signal       // sends a signal: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
 )
 

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,12 +26,20 @@ const hyperFD = 0x746d7070
 // Child is the child's end. After Attach there is no descriptor behind it, so
 // that a victim that closes everything cannot cut it: messages are system
 // calls that the parent answers.
-type Child struct{}
+type Child struct {
+	seq atomic.Uint64 // tells a message that a signal made come twice
+}
+
+// maxMessage is how much of a message the parent reads, in bytes.
+const maxMessage = 1 << 20
 
 // Attach installs the filter on all threads of this process and hands the
 // listener to the parent. From here on every call of the chosen set, in this
 // process and in what it starts, waits for the parent's answer. The filter
 // cannot be taken off again.
+//
+// Once in the life of a process, before it has started others that are to be
+// watched: what runs already is not.
 func Attach() (*Child, error) {
 	v := os.Getenv(envVar)
 	if err := os.Unsetenv(envVar); err != nil {
@@ -41,6 +50,9 @@ func Attach() (*Child, error) {
 	set, err2 := strconv.Atoi(sets)
 	if !ok || err != nil || err2 != nil {
 		return nil, fmt.Errorf("%s=%q: this process was not started by a supervisor", envVar, v)
+	}
+	if cred, err := unix.GetsockoptUcred(ctl, unix.SOL_SOCKET, unix.SO_PEERCRED); err != nil || int(cred.Pid) != os.Getppid() {
+		return nil, fmt.Errorf("descriptor %d, which led to the supervisor, was closed or reused before this call", ctl)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -122,14 +134,17 @@ var ErrEarlyExit = errors.New("the child ended before it was supervised")
 // errGone is what a child gets when its parent is no longer there.
 var errGone = errors.New("the supervisor is gone")
 
-// Call sends a message to the parent and waits for its answer. data is read
-// by the parent before it answers.
+// Call sends a message of at most 1 MiB to the parent and waits for its answer.
+// data is read by the parent before it answers. One message goes at a time.
 func (c *Child) Call(op uint32, data []byte) (int64, error) {
+	if len(data) > maxMessage {
+		return 0, fmt.Errorf("a message of %d bytes, more than %d", len(data), maxMessage)
+	}
 	var p unsafe.Pointer
 	if len(data) > 0 {
 		p = unsafe.Pointer(unsafe.SliceData(data))
 	}
-	r, _, errno := unix.Syscall6(unix.SYS_FSYNC, hyperFD, uintptr(op), uintptr(p), uintptr(len(data)), 0, 0)
+	r, _, errno := unix.Syscall6(unix.SYS_FSYNC, hyperFD, uintptr(op), uintptr(p), uintptr(len(data)), uintptr(c.seq.Add(1)), 0)
 	runtime.KeepAlive(data)
 	if errno != 0 {
 		return 0, errGone

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,12 @@ func readMem(tid int, addr uint64, b []byte) error {
 		return unix.EFAULT
 	}
 	return nil
+}
+
+// readWords fills w from a structure of size bytes, whose tail may be missing.
+func readWords(tid int, addr uint64, w []uint64, size uint64) error {
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&w[0])), 8*len(w))
+	return readMem(tid, addr, b[:min(uint64(len(b)), size)])
 }
 
 // writeMem writes b at addr of the thread's memory.

@@ -54,49 +54,54 @@ type rawFunc struct {
 	entryOff, nameOff, args, deferreturn, pcsp uint32
 }
 
+// notGo is the frame size where there is none to be had.
+const notGo = -1
+
 // frameSize is the number of bytes between SP and the return address at pc,
-// where pc is the address after a call. False when pc is not Go code.
+// where pc is the address after a call. It is -8 where the return address has
+// been popped, as syscall.rawVforkSyscall does: it is still there, just below
+// SP, since signals are handled on another stack. False when pc is not Go code.
 func (t *frames) frameSize(pc uintptr) (int32, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n, ok := t.bySize[pc]; ok {
-		return n, n >= 0
+		return n, n != notGo
 	}
 	n := t.lookup(pc)
 	t.bySize[pc] = n
-	return n, n >= 0
+	return n, n != notGo
 }
 
 func (t *frames) lookup(pc uintptr) int32 {
 	fn := runtime.FuncForPC(pc - 1)
 	if fn == nil {
-		return -1
+		return notGo
 	}
 	// An inlined function has a stand-in; its entry is the real one's.
 	entry := fn.Entry()
 	fn = runtime.FuncForPC(entry)
 	if fn == nil {
-		return -1
+		return notGo
 	}
 	raw := (*rawFunc)(unsafe.Pointer(fn))
 	if raw.entryOff == ^uint32(0) {
-		return -1
+		return notGo
 	}
 	switch fn.Name() {
 	case "runtime.goexit", "runtime.mstart", "runtime.systemstack", "runtime.asmcgocall":
-		return -1 // the bottom, or another stack
+		return notGo // the bottom, or another stack
 	}
 	// pairs of zigzag varint value delta and varint pc delta; value from -1
 	b, at, val := t.pctab[min(int(raw.pcsp), len(t.pctab)):], entry, int32(-1)
 	for len(b) > 0 {
 		uv, n := binary.Uvarint(b)
 		if n <= 0 || (uv == 0 && at != entry) {
-			return -1
+			return notGo
 		}
 		b = b[n:]
 		d, n := binary.Uvarint(b)
 		if n <= 0 {
-			return -1
+			return notGo
 		}
 		b = b[n:]
 		delta := int32(uv >> 1)
@@ -109,5 +114,5 @@ func (t *frames) lookup(pc uintptr) int32 {
 			return val
 		}
 	}
-	return -1
+	return notGo
 }

@@ -3,82 +3,287 @@ package supervise
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// procs knows the processes of the tree. Each is met while one of its threads
-// stands at a boundary, so that a pidfd taken then names it for good: nothing
-// is ever killed by a number that could have been used again.
+// procs knows the processes of the tree, so that none is ever killed by a
+// number that another may bear by then. A process is in the group of the
+// child, whose number is taken as long as the child has not been reaped, or it
+// has left the group by a call at which it was met; whoever was met while a
+// thread of its stood at a boundary has a pidfd, which names it for good.
 type procs struct {
-	main   int
-	byTID  map[int]int // thread to thread group, of processes other than main
-	pidfds map[int]int // thread group to pidfd
+	main int
+
+	mu      sync.Mutex
+	reaped  bool // the child has ended, and its number is free
+	child   process
+	threads map[int]*process // of processes other than the child
+	others  map[int]*process // by number
+	limit   int              // of others, at which those that have ended are forgotten
+	forks   int
+	lost    map[*Stack]bool // what had started forkers that have ended
 }
 
-// tgid is the process of a thread.
-func (p *procs) tgid(tid int) int {
-	if tid == p.main || tid == 0 || unix.Tgkill(p.main, tid, 0) == nil {
-		return p.main
+// process is one process of the tree.
+type process struct {
+	pid    int
+	pidfd  int // -1 for the child, which is not reaped before its time
+	forked bool
+
+	// of the unwinder
+	image *image // nil: not read
+	execs bool   // it is about to run a program, so that image may be stale
+	start *Stack // of the call that started the program
+}
+
+// of is the process of a thread that stands at a boundary.
+func (p *procs) of(tid int) *process {
+	if tid == p.main || isThread(p.main, tid) {
+		return &p.child
 	}
-	if pid, ok := p.byTID[tid]; ok && unix.Tgkill(pid, tid, 0) == nil {
-		return pid
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr, ok := p.threads[tid]; ok && isThread(pr.pid, tid) && !exited(pr.pidfd) {
+		return pr
 	}
 	pid := statusField(tid, "Tgid:")
-	if pid == 0 {
-		pid = tid
+	if pid == 0 { // killed meanwhile, or not of our pid namespace (thread 0)
+		return &process{pid: tid, pidfd: -1}
 	}
-	if p.byTID == nil {
-		p.byTID, p.pidfds = map[int]int{}, map[int]int{}
+	pr, ok := p.others[pid]
+	if ok && exited(pr.pidfd) { // an earlier process of that number
+		p.drop(pr)
+		ok = false
 	}
-	p.byTID[tid] = pid
-	if fd, ok := p.pidfds[pid]; ok && unix.PidfdSendSignal(fd, 0, nil, 0) != nil {
-		_ = unix.Close(fd) // an earlier process of that number has ended
-		delete(p.pidfds, pid)
-	}
-	if _, ok := p.pidfds[pid]; !ok {
-		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
-			p.pidfds[pid] = fd
+	if !ok {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			return &process{pid: pid, pidfd: -1}
 		}
+		pr = p.keep(pid, fd)
 	}
-	return pid
+	p.threads[tid] = pr
+	return pr
 }
 
-// others are the living processes besides the child itself.
-func (p *procs) others() []int {
-	var pids []int
-	for pid, fd := range p.pidfds {
-		if unix.PidfdSendSignal(fd, 0, nil, 0) == nil && !zombie(pid) {
-			pids = append(pids, pid)
-			continue
+// isThread says that tid is a living thread of process pid.
+func isThread(pid, tid int) bool {
+	err := unix.Tgkill(pid, tid, 0)
+	return err == nil || err == unix.EPERM
+}
+
+// keep adds a process, and now and then forgets those that have ended.
+func (p *procs) keep(pid, fd int) *process {
+	if p.others == nil {
+		p.threads, p.others, p.lost, p.limit = map[int]*process{}, map[int]*process{}, map[*Stack]bool{}, 64
+	}
+	if len(p.others) >= p.limit {
+		p.forget()
+		p.limit = max(64, 2*len(p.others))
+	}
+	pr := &process{pid: pid, pidfd: fd}
+	pr.start = p.inherited(pid)
+	p.others[pid] = pr
+	return pr
+}
+
+// started notes the stack that started the program of pr.
+func (p *procs) started(pr *process, st *Stack) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pr.start = st
+}
+
+// inherited is the stack that started the program which the new process pid
+// runs: its parent's. The parent may have ended already; then that of the
+// processes that forked and have ended, if there is only one.
+func (p *procs) inherited(pid int) *Stack {
+	ppid := Parent(pid)
+	if ppid == p.main && p.child.start != nil { // it runs another program itself
+		return p.child.start
+	}
+	if parent := p.others[ppid]; parent != nil {
+		return parent.start
+	}
+	for _, pr := range p.others {
+		if pr.forked && exited(pr.pidfd) {
+			p.lost[pr.start] = true
 		}
 	}
+	if len(p.lost) == 1 {
+		for st := range p.lost {
+			return st
+		}
+	}
+	return nil
+}
+
+// forget drops the processes that have ended.
+func (p *procs) forget() {
+	for _, pr := range p.others {
+		if exited(pr.pidfd) {
+			p.drop(pr)
+		}
+	}
+	for tid, pr := range p.threads {
+		if p.others[pr.pid] != pr || !isThread(pr.pid, tid) {
+			delete(p.threads, tid)
+		}
+	}
+}
+
+func (p *procs) drop(pr *process) {
+	if pr.forked {
+		p.lost[pr.start] = true
+	}
+	_ = unix.Close(pr.pidfd)
+	delete(p.others, pr.pid)
+}
+
+// exited says that the process behind a pidfd has ended, reaped or not.
+func exited(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
+}
+
+// fork counts a new process of pr's, and returns how many there are besides
+// the child. One that has made no call yet is met in the group.
+func (p *procs) fork(pr *process) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const look = maxProcesses / 4
+	pr.forked = true
+	if p.forks++; p.forks%look == 0 || len(p.others) >= maxProcesses-look {
+		p.forget()
+		p.collect()
+	}
+	return len(p.others)
+}
+
+// leaves takes note of a process that another one moves out of the group.
+func (p *procs) leaves(pid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.add([]int{pid})
+}
+
+// collect meets the processes of the group that have not made a call. It
+// returns how many those were.
+func (p *procs) collect() int {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return 0
+	}
+	defer d.Close()
+	entries, _ := d.Readdirnames(-1)
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return p.add(pids)
+}
+
+// add keeps those of pids that are in the group. Once the child has been
+// reaped the group's number says something only if one of the processes known
+// before is still in it afterwards: then it was the same group all the time.
+func (p *procs) add(pids []int) int {
+	met := map[int]int{}
+	for _, pid := range pids {
+		if _, known := p.others[pid]; known || pid == p.main || !p.inGroup(pid) {
+			continue
+		}
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+			met[pid] = fd
+		}
+	}
+	same := !p.reaped
+	for pid, pr := range p.others {
+		same = same || p.inGroup(pid) && !exited(pr.pidfd)
+	}
+	for pid, fd := range met {
+		if !same || !p.inGroup(pid) {
+			_ = unix.Close(fd)
+			delete(met, pid)
+			continue
+		}
+		p.keep(pid, fd)
+	}
+	return len(met)
+}
+
+func (p *procs) inGroup(pid int) bool {
+	pgid, err := unix.Getpgid(pid)
+	return err == nil && pgid == p.main
+}
+
+// release is called when the child has ended and is about to be reaped: from
+// then on its group has no safe number, so that all others are met before.
+func (p *procs) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.forks > 0 {
+		p.collect()
+	}
+	p.reaped = true
+}
+
+// living are the processes besides the child that have not ended.
+func (p *procs) living() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget()
+	pids := make([]int, 0, len(p.others))
+	for pid := range p.others {
+		pids = append(pids, pid)
+	}
+	slices.Sort(pids)
 	return pids
 }
 
+// over says that the child has been reaped and nobody else is left.
+func (p *procs) over() bool {
+	p.mu.Lock()
+	reaped := p.reaped
+	p.mu.Unlock()
+	return reaped && len(p.living()) == 0
+}
+
+// kill ends all processes.
 func (p *procs) kill() {
-	for pid, fd := range p.pidfds {
-		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-		_ = unix.Close(fd)
-		delete(p.pidfds, pid)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		_ = unix.Kill(-p.main, unix.SIGKILL)
+	} else {
+		// One that was started since is met too, and cannot start another:
+		// who is stopped does not fork.
+		for more := 1; more > 0; more = p.collect() {
+			p.signal(unix.SIGSTOP)
+		}
+	}
+	p.signal(unix.SIGKILL)
+}
+
+func (p *procs) signal(sig unix.Signal) {
+	for _, pr := range p.others {
+		_ = unix.PidfdSendSignal(pr.pidfd, sig, nil, 0)
 	}
 }
 
 func (p *procs) close() {
-	for _, fd := range p.pidfds {
-		_ = unix.Close(fd)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pr := range p.others {
+		_ = unix.Close(pr.pidfd)
 	}
-	p.pidfds, p.byTID = nil, nil
-}
-
-func zombie(pid int) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return true
-	}
-	i := bytes.LastIndexByte(b, ')')
-	return i < 0 || i+2 >= len(b) || b[i+2] == 'Z' || b[i+2] == 'X'
+	p.others, p.threads, p.lost = nil, nil, nil
 }
 
 // statusField is a number of /proc/PID/status, 0 when it cannot be read.
@@ -92,13 +297,14 @@ func statusField(pid int, field string) int {
 		return 0
 	}
 	line, _, _ := bytes.Cut(b[i+1+len(field):], []byte("\n"))
-	n, _ := strconv.Atoi(string(bytes.Fields(line)[0]))
+	n, _ := strconv.Atoi(string(bytes.TrimSpace(line)))
 	return n
 }
 
-// Parent is the parent process of pid.
+// Parent is the parent process of pid, 0 when it has ended.
 func Parent(pid int) int { return statusField(pid, "PPid:") }
 
 // Living are the processes of the tree besides the child itself that are
-// known and have not ended.
-func (t *Tree) Living() []int { return t.procs.others() }
+// known and have not ended, sorted. One that has not made a call of the set
+// since it was started may be missing.
+func (t *Tree) Living() []int { return t.procs.living() }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -22,33 +23,43 @@ type Tree struct {
 	pid      int
 	killable bool // signals cannot cancel a notification
 	gone     bool
-	waited   chan error // the end of cmd.Wait, once
-	waitErr  error
+	killed   bool
+	waited   chan struct{} // closed when the child has been reaped
 	procs    procs
 	un       unwinder
 	queue    notif // reused by RECV
 	// cancelled remembers, by thread, a call whose notification a signal
 	// took back: it comes again and is not a new boundary.
 	cancelled map[int]seccompData
-	last      map[int]seccompData // interruptible mode: the last answered call by thread
+	// said is the answer to the child's latest message, by its number.
+	saidSeq uint64
+	said    notifResp
 }
 
 const (
 	handoverPrefix = "tmpproof-listener:"
-	opSelfTest     = 1
 	// OpUser is the first message number that is not the package's own.
 	OpUser = 16
 )
 
-// Start starts cmd as a supervised child; the program must call Attach. It
-// returns when the child's self-test has passed, or with the reason why the
-// mechanism does not work here, as an *UnsupportedError. The calling
-// goroutine should be locked to its thread: the child dies with the thread
-// that started it where cmd asks for Pdeathsig.
+// Start starts cmd as a supervised child; the program must call Attach before
+// the deadline. It returns when the child's self-test has passed. Where the
+// mechanism does not work the error is an *UnsupportedError with the reason;
+// ErrEarlyExit when the child ended without calling Attach, and cmd then has
+// its ProcessState.
+//
+// The child leads a process group of its own, or a session if cmd asks for
+// one. It is killed when the thread that started it ends, so that the calling
+// goroutine must be locked to a thread that lives as long as the child.
+// What cmd runs is left alone otherwise, but for one more of its ExtraFiles and
+// a variable of its environment.
 func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
+	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data) != 0 {
+		return nil, fmt.Errorf("set %#x of system calls: it must have Names or Creates", set)
+	}
 	sp, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("socketpair: %w", err)
+		return nil, os.NewSyscallError("socketpair", err)
 	}
 	ours, theirs := sp[0], os.NewFile(uintptr(sp[1]), "supervise")
 	defer unix.Close(ours)
@@ -57,15 +68,17 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		cmd.Env = os.Environ()
 	}
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d:%d", envVar, 2+len(cmd.ExtraFiles), set))
+	if err := contain(cmd); err != nil {
+		return nil, errors.Join(err, theirs.Close())
+	}
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{cmd: cmd, listener: -1, pid: cmd.Process.Pid, waited: make(chan error, 1),
-		cancelled: map[int]seccompData{}, last: map[int]seccompData{}}
-	t.procs.main = t.pid
-	go func() { t.waited <- cmd.Wait() }()
+	t := &Tree{cmd: cmd, listener: -1, pid: cmd.Process.Pid, waited: make(chan struct{}), cancelled: map[int]seccompData{}}
+	t.procs.main, t.procs.child = t.pid, process{pid: t.pid, pidfd: -1}
+	go t.reap()
 	if err := t.receive(ours, deadline); err != nil {
 		return nil, errors.Join(err, t.Kill())
 	}
@@ -75,10 +88,52 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 	return t, nil
 }
 
+// contain makes the child one that can be ended with all that it starts.
+func contain(cmd *exec.Cmd) error {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	attr := cmd.SysProcAttr
+	switch {
+	case attr.Setpgid && attr.Pgid != 0 || attr.Foreground:
+		return errors.New("a supervised child leads its own process group")
+	case !attr.Setsid:
+		attr.Setpgid = true
+	}
+	if attr.Pdeathsig == 0 {
+		attr.Pdeathsig = syscall.SIGKILL
+	}
+	if cmd.WaitDelay == 0 {
+		cmd.WaitDelay = killWait
+	}
+	return nil
+}
+
+// reap waits for the child's end. Before the child's number becomes free, the
+// rest of its group is met.
+func (t *Tree) reap() {
+	defer close(t.waited)
+	for unix.Waitid(unix.P_PID, t.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	t.procs.release()
+	_ = t.cmd.Wait() // what it says is in ProcessState
+}
+
 // receive waits for the listener.
 func (t *Tree) receive(sock int, deadline time.Time) error {
-	if err := pollIn(sock, deadline); err != nil {
-		return fmt.Errorf("waiting for the child to install its filter: %w", err)
+	for {
+		revents, err := poll(sock, earlier(deadline, glance))
+		if err == nil && revents != 0 {
+			break
+		}
+		if err != nil && (err != os.ErrDeadlineExceeded || !time.Now().Before(deadline)) {
+			return fmt.Errorf("waiting for the child to install its filter: %w", err)
+		}
+		select {
+		case <-t.waited: // and something that it had started holds the socket
+			return ErrEarlyExit
+		default:
+		}
 	}
 	msg, oob := make([]byte, 1024), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := unix.Recvmsg(sock, msg, oob, unix.MSG_CMSG_CLOEXEC)
@@ -93,12 +148,12 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 		return &UnsupportedError{string(msg[:n])}
 	}
 	scms, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || len(scms) != 1 {
-		return fmt.Errorf("the child's listener did not arrive: %w", err)
+	var fds []int
+	if err == nil && len(scms) == 1 {
+		fds, err = unix.ParseUnixRights(&scms[0])
 	}
-	fds, err := unix.ParseUnixRights(&scms[0])
 	if err != nil || len(fds) != 1 {
-		return fmt.Errorf("the child's listener did not arrive: %w", err)
+		return errors.Join(errors.New("the child's listener did not arrive (no free descriptor?)"), err)
 	}
 	t.listener, t.killable = fds[0], mode == "killable"
 	// Wakes the other side on this CPU; 6.6 and later, a mere speed-up.
@@ -115,12 +170,10 @@ func (t *Tree) PID() int { return t.pid }
 // boundaries differ from the expected ones.
 func (t *Tree) Exact() bool { return t.killable }
 
-// pollIn waits until fd can be read or its other side is gone.
-func pollIn(fd int, deadline time.Time) error {
-	_, err := poll(fd, deadline)
-	return err
-}
+// glance is how long to sleep before looking at what wakes nobody.
+const glance = 200 * time.Millisecond
 
+// poll waits until fd can be read or its other side is gone.
 func poll(fd int, deadline time.Time) (int16, error) {
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	// The next call is mostly a moment away: a short wait that does not
@@ -151,43 +204,61 @@ func poll(fd int, deadline time.Time) (int16, error) {
 // returns os.ErrDeadlineExceeded, and the tree goes on waiting.
 func (t *Tree) Next(deadline time.Time) (*Event, error) {
 	for {
-		if t.gone {
-			return &Event{Type: Gone}, nil
+		if t.gone || t.listener < 0 {
+			return &Event{Type: Gone, FD: -1}, nil
 		}
-		revents, err := poll(t.listener, deadline)
-		if err != nil {
-			return nil, err
-		}
-		if revents&unix.POLLIN == 0 {
+		revents, err := poll(t.listener, earlier(deadline, glance))
+		switch {
+		case err == os.ErrDeadlineExceeded:
+			// Before Linux 6.11 a zombie that nobody reaps (its parent has
+			// died, and process 1 does not care) keeps the listener open.
+			if t.procs.over() {
+				t.gone = true
+			} else if !time.Now().Before(deadline) {
+				return nil, os.ErrDeadlineExceeded
+			}
+			continue
+		case err != nil:
+			return nil, os.NewSyscallError("ppoll", err)
+		case revents&unix.POLLIN == 0:
 			t.gone = true // POLLHUP: no task uses the filter any more
 			continue
 		}
 		t.queue = notif{}
 		switch errno := ioctl(t.listener, ioctlRecv, unsafe.Pointer(&t.queue)); errno {
 		case 0:
-			return t.decode(&t.queue), nil
 		case unix.ENOENT, unix.EINTR: // withdrawn before it was read
+			continue
 		default:
 			return nil, fmt.Errorf("receiving a notification: %w", errno)
 		}
+		ev := t.decode(&t.queue)
+		if ev.Type == Message && ev.Args[4] == t.saidSeq {
+			t.send(ev, t.said) // a signal had taken it back
+			continue
+		}
+		return ev, nil
 	}
 }
 
 // send answers a notification. A call that is no longer there (its process
 // was killed, or a signal took it back) is no error.
 func (t *Tree) send(ev *Event, r notifResp) {
+	if ev.done || t.listener < 0 {
+		return
+	}
+	ev.done = true
+	if ev.Type == Message {
+		t.saidSeq, t.said = ev.Args[4], r
+	}
 	r.id = ev.id
-	switch errno := ioctl(t.listener, ioctlSend, unsafe.Pointer(&r)); {
-	case errno == 0:
-		if !t.killable {
-			t.last[ev.TID] = ev.data
-		}
-	case errno == unix.ENOENT:
+	if ioctl(t.listener, ioctlSend, unsafe.Pointer(&r)) == unix.ENOENT && !t.killable {
 		t.cancelled[ev.TID] = ev.data
 	}
 }
 
-// Continue lets the call go on in the kernel.
+// Continue lets the call go on in the kernel. Of several answers to one event
+// the first counts.
 func (t *Tree) Continue(ev *Event) {
 	t.send(ev, notifResp{flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
@@ -195,18 +266,23 @@ func (t *Tree) Continue(ev *Event) {
 // Fail makes the call return errno without having run.
 func (t *Tree) Fail(ev *Event, errno unix.Errno) { t.send(ev, notifResp{error: -int32(errno)}) }
 
-// Answer makes the call return val without having run.
+// Answer makes the call return val without having run. A value from -4095 to
+// -1 is an errno, as for every system call.
 func (t *Tree) Answer(ev *Event, val int64) { t.send(ev, notifResp{val: val}) }
 
 // killWait bounds how long Kill waits for the tree's last process.
 const killWait = 5 * time.Second
 
 // Kill ends every process of the tree, at a boundary if it stands at one: a
-// stopped call does not run. It returns when all are gone. Next, Continue and
-// the like must not be used afterwards.
+// stopped call does not run. It returns when all are gone and the child has
+// been reaped, with an error if that took more than 5 s. It can be called
+// again; of the other methods only PID and Wait can be used afterwards.
 func (t *Tree) Kill() error {
-	deadline := time.Now().Add(killWait)
-	err := t.killAll(deadline)
+	if t.killed {
+		return nil
+	}
+	t.killed = true
+	err := t.killAll(time.Now().Add(killWait))
 	if t.listener >= 0 {
 		_ = unix.Close(t.listener)
 		t.listener = -1
@@ -217,49 +293,42 @@ func (t *Tree) Kill() error {
 }
 
 func (t *Tree) killAll(deadline time.Time) error {
-	for {
-		_ = unix.Kill(-t.pid, unix.SIGKILL) // the group: it is the child's own
-		_ = t.cmd.Process.Kill()
-		t.procs.kill()
-		if t.listener < 0 || t.gone {
+	t.procs.kill()
+	for t.listener >= 0 && !t.gone {
+		// Whoever is not known makes itself known by its next call. It stays
+		// unanswered: it dies where it stands.
+		ev, err := t.Next(earlier(deadline, glance))
+		if err == nil && ev.Type == Gone {
 			break
 		}
-		// Whoever is not yet known makes itself known by its next call.
-		ev, err := t.Next(minTime(deadline, time.Now().Add(20*time.Millisecond)))
-		if err == nil {
-			if ev.Type == Gone {
-				break
-			}
-			continue // stays unanswered: it dies where it stands
+		if !time.Now().Before(deadline) {
+			return fmt.Errorf("processes of the child were still alive %v after SIGKILL: %v", killWait, t.procs.living())
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("processes of the child were still alive %v after SIGKILL", killWait)
-		}
+		t.procs.kill()
 	}
-	select {
-	case t.waitErr = <-t.waited:
-		t.waited <- t.waitErr
-		return nil
-	case <-time.After(time.Until(deadline)):
+	if _, err := t.Wait(deadline); err != nil {
 		return fmt.Errorf("the child could not be reaped within %v of SIGKILL", killWait)
 	}
+	return nil
 }
 
 // Wait gives the child's end when it has come, at the deadline
-// os.ErrDeadlineExceeded.
+// os.ErrDeadlineExceeded. What the child had started may still run.
 func (t *Tree) Wait(deadline time.Time) (*os.ProcessState, error) {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
 	select {
-	case t.waitErr = <-t.waited:
-		t.waited <- t.waitErr
+	case <-t.waited:
 		return t.cmd.ProcessState, nil
-	case <-time.After(time.Until(deadline)):
+	case <-timer.C:
 		return nil, os.ErrDeadlineExceeded
 	}
 }
 
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+// earlier is the deadline, or a moment after now.
+func earlier(deadline time.Time, d time.Duration) time.Time {
+	if at := time.Now().Add(d); at.Before(deadline) {
+		return at
 	}
-	return b
+	return deadline
 }

@@ -2,11 +2,13 @@ package supervise
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,12 +31,12 @@ const maxFrames = 64
 
 // unwinder keeps what stays the same between two calls of one thread.
 type unwinder struct {
-	regs   map[int]*os.File // /proc/TID/syscall
-	maps   map[int]image    // by process: what it runs
-	starts map[int]*Stack   // by process: the stack that started its program
-	seen   map[uint64]*Stack
-	buf    []byte
+	regs map[int]int // descriptors of /proc/TID/syscall
+	seen map[uint64]*Stack
+	buf  []byte
 }
+
+const maxRegs = 256 // threads whose file is kept open
 
 // image says what program a process runs.
 type image struct {
@@ -44,8 +46,8 @@ type image struct {
 }
 
 func (u *unwinder) close() {
-	for _, f := range u.regs {
-		f.Close()
+	for _, fd := range u.regs {
+		_ = unix.Close(fd)
 	}
 	*u = unwinder{}
 }
@@ -53,70 +55,50 @@ func (u *unwinder) close() {
 // Stack finds the Go frames behind a stopped call. For a call by another
 // program it is the stack of the call that started the program.
 func (t *Tree) Stack(ev *Event) (*Stack, error) {
-	u := &t.un
-	if u.regs == nil {
-		u.regs, u.maps, u.starts, u.seen = map[int]*os.File{}, map[int]image{}, map[int]*Stack{}, map[uint64]*Stack{}
-	}
-	img := t.image(ev)
+	img := ev.proc.program()
 	if !img.same {
-		if st, ok := t.startOf(ev.PID); ok {
+		if st := ev.proc.start; st != nil {
 			return &Stack{Frames: st.Frames, Via: img.exe, Key: st.Key}, nil
 		}
 		return nil, fmt.Errorf("the call was made by %s, and what started it was not seen", img.exe)
 	}
-	sp, err := u.stackPointer(ev.TID)
+	sp, err := t.un.stackPointer(ev.TID)
 	if err != nil {
 		return nil, err
 	}
-	pcs, err := walk(&memory{tid: ev.TID, buf: &u.buf}, ev.ip, sp, img.bias)
+	pcs, err := walk(&memory{tid: ev.TID, buf: &t.un.buf}, ev.ip, sp, img.bias)
 	if err != nil {
 		return nil, err
 	}
-	st := u.resolve(pcs)
-	if len(st.Frames) == 0 {
-		if start, ok := t.startOf(ev.PID); ok && ev.PID != t.pid {
-			return start, nil
-		}
-		return nil, fmt.Errorf("no Go frame on the stack of thread %d", ev.TID)
+	if st := t.un.resolve(pcs); len(st.Frames) > 0 {
+		return st, nil
 	}
-	if ev.Kind == Exec {
-		// The program that replaces this one inherits the line.
-		u.starts[ev.PID] = st
-		delete(u.maps, ev.PID)
+	if ev.proc.start != nil {
+		return ev.proc.start, nil
 	}
-	return st, nil
+	return nil, fmt.Errorf("no Go frame on the stack of thread %d", ev.TID)
 }
 
-// startOf looks for the stack that started pid's program, at itself and at
-// its ancestors.
-func (t *Tree) startOf(pid int) (*Stack, bool) {
-	for range 64 {
-		if st, ok := t.un.starts[pid]; ok {
-			return st, true
-		}
-		if pid == t.pid || pid <= 1 {
-			return nil, false
-		}
-		parent := Parent(pid)
-		if st, ok := t.un.starts[parent]; ok {
-			t.un.starts[pid] = st // still known when the parent has gone
-			return st, true
-		}
-		pid = parent
+// starts remembers, at the boundary of an execve, where it came from: the
+// program that replaces this one inherits the line.
+func (t *Tree) starts(ev *Event) {
+	if st, err := t.Stack(ev); err == nil && st.Via == "" {
+		t.procs.started(ev.proc, st)
 	}
-	return nil, false
+	ev.proc.execs = true
 }
 
-// image tells which program the process runs. It is read again after each
-// execve: a process keeps its number.
-func (t *Tree) image(ev *Event) image {
-	u := &t.un
-	if img, ok := u.maps[ev.PID]; ok && (ev.PID == t.pid || img.same == false) {
-		return img
+// program tells which program the process runs. After each call that may
+// replace it, it is read anew until it is another one.
+func (pr *process) program() *image {
+	if pr.image == nil || pr.execs {
+		img := readImage(pr.pid)
+		if pr.image != nil && *pr.image != img {
+			pr.execs = false
+		}
+		pr.image = &img
 	}
-	img := readImage(ev.PID)
-	u.maps[ev.PID] = img
-	return img
+	return pr.image
 }
 
 func readImage(pid int) image {
@@ -125,35 +107,32 @@ func readImage(pid int) image {
 	if err != nil {
 		return image{exe: "process " + strconv.Itoa(pid)}
 	}
+	img := image{exe: strings.TrimSuffix(exe, " (deleted)")}
 	var a, b unix.Stat_t
-	if unix.Stat(dir+"/exe", &a) != nil || unix.Stat("/proc/self/exe", &b) != nil || a.Dev != b.Dev || a.Ino != b.Ino {
-		return image{exe: strings.TrimSuffix(exe, " (deleted)")}
+	if unix.Stat(dir+"/exe", &a) == nil && unix.Stat("/proc/self/exe", &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino {
+		img.bias = headerAddress(strconv.Itoa(pid)) - ownHeader()
+		img.same = true
 	}
-	return image{same: true, exe: exe, bias: loadAddress(pid, exe) - ownLoadAddress()}
+	return img
 }
 
-// loadAddress is where the first page of the executable is mapped.
-func loadAddress(pid int, exe string) uint64 {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/maps")
+var ownHeader = sync.OnceValue(func() uint64 { return headerAddress("self") })
+
+// headerAddress is where the kernel has loaded a program's headers: AT_PHDR
+// of the auxiliary vector. Two processes of one program differ in it by what
+// their position-independent code differs.
+func headerAddress(pid string) uint64 {
+	b, err := os.ReadFile("/proc/" + pid + "/auxv")
 	if err != nil {
 		return 0
 	}
-	for line := range bytes.Lines(b) {
-		if f := bytes.Fields(line); len(f) >= 6 && strings.HasPrefix(exe, string(f[5])) {
-			from, _, _ := strings.Cut(string(f[0]), "-")
-			n, _ := strconv.ParseUint(from, 16, 64)
-			return n
+	const atPHDR = 3
+	for ; len(b) >= 16; b = b[16:] {
+		if binary.LittleEndian.Uint64(b) == atPHDR {
+			return binary.LittleEndian.Uint64(b[8:])
 		}
 	}
 	return 0
-}
-
-func ownLoadAddress() uint64 {
-	exe, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return 0
-	}
-	return loadAddress(os.Getpid(), exe)
 }
 
 // stackPointer reads the registers of a thread that sleeps in a call. The
@@ -161,31 +140,48 @@ func ownLoadAddress() uint64 {
 // kernel says "running", and it is asked again.
 func (u *unwinder) stackPointer(tid int) (uint64, error) {
 	var b [256]byte
-	for try := 0; try < 10000; try++ {
-		f := u.regs[tid]
-		if f == nil {
+	for range 10000 {
+		fd, kept := u.regs[tid]
+		if !kept {
 			var err error
-			if f, err = os.Open("/proc/" + strconv.Itoa(tid) + "/syscall"); err != nil {
-				return 0, err
+			fd, err = unix.Open("/proc/"+strconv.Itoa(tid)+"/syscall", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return 0, os.NewSyscallError("opening /proc/TID/syscall", err)
 			}
-			u.regs[tid] = f
+			u.keep(tid, fd)
 		}
-		n, err := unix.Pread(int(f.Fd()), b[:], 0)
-		if err != nil { // another thread of that number: the file is bound to the old one
-			f.Close()
+		n, err := unix.Pread(fd, b[:], 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			_ = unix.Close(fd)
 			delete(u.regs, tid)
-			if try == 0 {
+			if kept { // by a thread of that number that has ended
 				continue
 			}
 			return 0, os.NewSyscallError("reading /proc/TID/syscall", err)
 		}
-		fields := strings.Fields(string(b[:n]))
-		if len(fields) == 9 {
-			return strconv.ParseUint(fields[7], 0, 64)
+		// The number, six arguments, SP, PC: "0 0x3 ... 0x7ffc 0x7f10".
+		if fields := bytes.Fields(b[:n]); len(fields) == 9 {
+			return strconv.ParseUint(string(fields[7]), 0, 64)
 		}
 		runtime.Gosched()
 	}
 	return 0, fmt.Errorf("thread %d never slept in its call", tid)
+}
+
+func (u *unwinder) keep(tid, fd int) {
+	if len(u.regs) >= maxRegs {
+		for tid, fd := range u.regs {
+			_ = unix.Close(fd)
+			delete(u.regs, tid)
+		}
+	}
+	if u.regs == nil {
+		u.regs = map[int]int{}
+	}
+	u.regs[tid] = fd
 }
 
 // resolve turns return addresses into frames, once per chain.
@@ -210,6 +206,9 @@ func (u *unwinder) resolve(pcs []uintptr) *Stack {
 		if !more {
 			break
 		}
+	}
+	if u.seen == nil {
+		u.seen = map[uint64]*Stack{}
 	}
 	u.seen[key] = st
 	return st

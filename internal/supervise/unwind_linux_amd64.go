@@ -17,11 +17,11 @@ func walk(m *memory, ip, sp, bias uint64) ([]uintptr, error) {
 			break // C code, or the bottom of the stack
 		}
 		pcs = append(pcs, pc)
-		ret, err := m.word(sp + uint64(size))
+		ret, err := m.word(sp + uint64(int64(size)))
 		if err != nil || ret == 0 {
 			break
 		}
-		sp += uint64(size) + 8
+		sp += uint64(int64(size) + 8)
 		pc = uintptr(ret - bias)
 	}
 	return pcs, nil

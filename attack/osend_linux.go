@@ -1,0 +1,196 @@
+package attack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"golang.org/x/sys/unix"
+)
+
+// The ways in which a run can end other than by the victim's return, and the
+// bounds that make sure that it does end.
+
+const (
+	runWait  = 10 * time.Second      // for the victim's next call or its return, where the budget has room for it
+	glance   = 50 * time.Millisecond // between two looks at a child that is silent; one that sleeps longer than two, then opens the other end of a FIFO, is taken for hung
+	lateWait = glance                // for a call of a goroutine that the victim has left running
+	exitWait = 3 * time.Second       // for the exit status of a child that has ended
+	maxCalls = 60_000                // of one run; more than the 10,000 tries of a bounded retry
+)
+
+// The phases of a run.
+const (
+	inSetup  = "Setup"
+	inVictim = "the victim"
+	inEnsure = "Ensure"
+)
+
+// clock bounds one run.
+type clock struct {
+	patience time.Duration // for the next call
+	next     time.Time     // the next call must have come
+	last     time.Time     // the run must be over
+	budget   time.Time     // the whole exploration must be over
+}
+
+// newClock leaves room for several runs that do not come back.
+func newClock(budget time.Duration, deadline time.Time) clock {
+	p := min(runWait, budget/4)
+	if p > time.Second {
+		p = p.Truncate(time.Second)
+	}
+	return clock{patience: p, budget: deadline}
+}
+
+// start begins a run.
+func (c *clock) start() {
+	c.progress()
+	c.last = c.next.Add(2 * c.patience)
+}
+
+// progress notes that the victim did something.
+func (c *clock) progress() { c.next = time.Now().Add(c.patience) }
+
+// next waits for what the victim does next. The outcome says why nothing more
+// can come.
+func (w *osWorld) next() (*supervise.Event, *outcome, error) {
+	for {
+		ev, err := w.tree.Next(time.Now().Add(glance))
+		now := time.Now()
+		if err == nil {
+			delete(w.waiting, ev.TID)
+			w.still = 0
+		} else if at := w.stuck(); at != "" {
+			return nil, w.lost(hung, atFIFO(at)), nil
+		}
+		switch {
+		case err == nil && ev.Type == supervise.Gone:
+			return nil, w.exit(), nil
+		case err == nil && (ev.PID == w.tree.PID() || now.Before(w.clock.last)):
+			return ev, nil, nil
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, nil, err
+		}
+		state := processState(w.tree.PID())
+		switch {
+		case ended(state): // what it has started goes on
+			return nil, w.exit(), nil
+		case state == 'T':
+			return nil, w.lost(hung, "its process was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"), nil
+		case now.After(w.clock.budget):
+			return nil, nil, fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)
+		case now.After(w.clock.next):
+			return nil, w.lost(hung, fmt.Sprintf("no call and no return within %v", w.clock.patience)), nil
+		case now.After(w.clock.last):
+			return nil, w.lost(hung, fmt.Sprintf("still running after %v", 3*w.clock.patience)), nil
+		}
+		if err == nil {
+			return ev, nil, nil
+		}
+	}
+}
+
+// lost is the outcome of a run whose process cannot be used any more.
+func (w *osWorld) lost(how ending, text string) *outcome {
+	return &outcome{End: how, Text: text, Spent: true}
+}
+
+// exit is the outcome of a run whose process has ended.
+func (w *osWorld) exit() *outcome {
+	state, err := w.tree.Wait(time.Now().Add(exitWait))
+	if err != nil {
+		return w.lost(exited, "its exit status did not come within "+exitWait.String())
+	}
+	exit, out := rerun.ExitOf(state), w.out.String()
+	e := w.call.Explain(true, exit, out)
+	switch e.Kind {
+	case rerun.Exited:
+		return w.lost(exited, fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code))
+	case rerun.Panicked:
+		return w.lost(exited, "a goroutine that it started crashed: "+strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: "))
+	}
+	return w.lost(exited, exit.String())
+}
+
+// processState is the state letter of /proc/PID/stat, 0 when the process (or thread) is
+// no longer there.
+func processState(pid int) byte {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	i := bytes.LastIndexByte(b, ')')
+	if err != nil || i < 0 || i+2 >= len(b) {
+		return 0
+	}
+	return b[i+2]
+}
+
+func ended(state byte) bool { return state == 0 || state == 'Z' || state == 'X' }
+
+// late looks for a call of a goroutine that the victim has left running, and
+// describes the first that concerns the scene.
+func (w *osWorld) late() string {
+	for limit := time.Now().Add(lateWait); time.Now().Before(limit); {
+		ev, err := w.tree.Next(limit)
+		if err != nil || ev.Type != supervise.Call {
+			return ""
+		}
+		if b := w.boundary(ev); b != nil && ev.PID == w.tree.PID() {
+			w.straggler = ev
+			return fmt.Sprintf("%s %s", b.call, pretty(b.subject()))
+		}
+		w.tree.Continue(ev)
+	}
+	return ""
+}
+
+// refuses sees a signal that would end or stop the process of the test, and
+// with it the proof. It is not sent.
+func (w *osWorld) refuses(ev *supervise.Event) bool {
+	sig := syscall.Signal(ev.Args[1])
+	pid := int(int32(ev.Args[0]))
+	switch ev.Name {
+	case "pidfd_send_signal":
+		pid = pidOf(ev.TID, pid)
+	case "tgkill":
+		sig = syscall.Signal(ev.Args[2])
+	}
+	self, parent := os.Getpid(), os.Getppid()
+	whom := ""
+	switch {
+	case sig == 0:
+	case pid == self:
+		whom = "the process of the test"
+	case pid == parent && parent != 1:
+		whom = "the parent of the test's process"
+	case pid == -1:
+		whom = "all processes"
+	case pid == -unix.Getpgrp():
+		whom = "the process group of the test"
+	}
+	if whom == "" {
+		return false
+	}
+	if w.refused == "" {
+		w.refused = fmt.Sprintf("sent the signal %d (%v) to %s", int(sig), sig, whom)
+	}
+	return true
+}
+
+// pidOf is the process that a pidfd of a stopped thread refers to.
+func pidOf(tid, fd int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", tid, fd))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), "\nPid:\t")
+	line, _, _ := strings.Cut(rest, "\n")
+	pid, _ := strconv.Atoi(line)
+	return pid
+}

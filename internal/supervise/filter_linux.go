@@ -1,0 +1,78 @@
+package supervise
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// test is a condition of the filter on one argument of one call.
+type test struct {
+	nr   uint32
+	arg  int8
+	op   uint16 // BPF_JSET or BPF_JEQ
+	k    uint32
+	hit  uint32 // what to return if it holds
+	miss uint32
+}
+
+const (
+	retAllow  = unix.SECCOMP_RET_ALLOW
+	retNotify = unix.SECCOMP_RET_USER_NOTIF
+	retENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
+)
+
+// chosen are the calls of the set: those that always stop, and those that
+// stop by an argument.
+func chosen(set Set) (whole []uint32, tests []test) {
+	for _, c := range calls() {
+		switch {
+		case c.nr == unix.SYS_CLONE: // a thread is none of the tree's business
+			tests = append(tests, test{c.nr, 0, unix.BPF_JSET, unix.CLONE_THREAD, retAllow, retNotify})
+		case c.nr == unix.SYS_TGKILL: // by which Go preempts itself all the time
+			if c.set&set != 0 {
+				tests = append(tests, test{c.nr, 0, unix.BPF_JEQ, uint32(os.Getppid()), retNotify, retAllow})
+			}
+		case c.set&set == Creates && c.createBits != 0:
+			tests = append(tests, test{c.nr, c.flags, unix.BPF_JSET, c.createBits, retNotify, retAllow})
+		case c.set&set != 0:
+			whole = append(whole, c.nr)
+		case c.nr == unix.SYS_FSYNC: // a message of the child's
+			tests = append(tests, test{c.nr, 0, unix.BPF_JEQ, hyperFD, retNotify, retAllow})
+		}
+	}
+	return whole, tests
+}
+
+// program is the filter. For most calls it reads the number and the
+// architecture only: those that it always allows the kernel then keeps in a
+// bitmap (5.11) and does not run it at all.
+func program(set Set) []unix.SockFilter {
+	ret := func(v uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: v} }
+	load := func(off uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: off}
+	}
+	jump := func(op uint16, k uint32, t, f int) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | op | unix.BPF_K, K: k, Jt: uint8(t), Jf: uint8(f)}
+	}
+	p := []unix.SockFilter{
+		load(offArch),
+		jump(unix.BPF_JEQ, auditArch, 1, 0),
+		ret(retNotify), // a program of another architecture: the parent names it opaque
+		load(offNr),
+		jump(unix.BPF_JEQ, unix.SYS_IO_URING_SETUP, 0, 1), // its opens would pass the filter by
+		ret(retENOSYS),
+	}
+	if x32Bit != 0 {
+		p = append(p, jump(unix.BPF_JSET, x32Bit, 0, 1), ret(retENOSYS))
+	}
+	whole, tests := chosen(set)
+	for _, t := range tests {
+		p = append(p, jump(unix.BPF_JEQ, t.nr, 0, 4),
+			load(offArg(t.arg)), jump(t.op, t.k, 0, 1), ret(t.hit), ret(t.miss))
+	}
+	for i, nr := range whole { // fewer than 255: a jump's length is one byte
+		p = append(p, jump(unix.BPF_JEQ, nr, len(whole)-i, 0))
+	}
+	return append(p, ret(retAllow), ret(retNotify))
+}
