@@ -29,13 +29,23 @@ func (w *osWorld) oneAtATime(tid int) {
 }
 
 func (w *osWorld) awaitCall(tid int) {
-	if !w.tree.Busy(tid) {
+	if !w.calling(tid) {
 		return
 	}
 	cpu, since := cpuTime(tid), time.Now()
-	for w.tree.Busy(tid) && cpuTime(tid)-cpu < callCPU && time.Since(since) < w.callWait(tid) {
+	for w.calling(tid) && cpuTime(tid)-cpu < callCPU && time.Since(since) < w.callWait(tid) {
 		time.Sleep(callPoll)
 	}
+}
+
+// calling says that a thread may still be in the call it was let into, and
+// does not yet stand at its next one.
+func (w *osWorld) calling(tid int) bool {
+	if !w.tree.Busy(tid) {
+		return false
+	}
+	at, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/wchan")
+	return !bytes.HasPrefix(at, []byte("seccomp_"))
 }
 
 // callWait is longer for a thread that wants to run and does not get to it.
