@@ -134,6 +134,9 @@ func (e *explorer) baselines() (*run, error) {
 	}
 	e.plan.names.learn(paths, contexts)
 	first := runs[0]
+	for _, r := range runs {
+		e.plan.concurrent = e.plan.concurrent || slices.ContainsFunc(r.steps, func(s *step) bool { return !s.main && s.program == "" })
+	}
 	// Judged again with the names now known.
 	for _, r := range runs {
 		r.rekey()
@@ -306,6 +309,9 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 				list = append(list, placed{s.key, m})
 			}
 		}
+	}
+	if e.plan.concurrent {
+		slices.SortStableFunc(list, func(a, b placed) int { return strings.Compare(a.at.String(), b.at.String()) })
 	}
 	return list
 }

@@ -69,7 +69,7 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			delete(w.waiting, ev.TID)
 			w.still = 0
 		} else if at := w.stuck(); at != "" {
-			return nil, w.lost(hung, atFIFO(at)), nil
+			return nil, w.atFIFO(at), nil
 		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:

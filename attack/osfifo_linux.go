@@ -15,7 +15,13 @@ import (
 
 // atFIFO is the outcome of such a wait, the same either way.
 func atFIFO(name string) string {
-	return "it waits at the attacker's FIFO " + name + ", which nobody else opens"
+	return "it waits at the attacker's FIFO " + pretty(name) + ", which nobody else opens"
+}
+
+func (w *osWorld) atFIFO(name string) *outcome {
+	o := w.lost(hung, atFIFO(name))
+	o.At = name
+	return o
 }
 
 // waitsAt gives the attacker's FIFO at which an open would wait.
@@ -25,7 +31,7 @@ func (w *osWorld) waitsAt(b *boundary) (string, bool) {
 	}
 	for _, l := range b.lookups {
 		if a, ok := l.final(); ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
-			return pretty(a.path()), true
+			return a.path(), true
 		}
 	}
 	return "", false

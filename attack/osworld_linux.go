@@ -195,7 +195,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		o.Late = w.late()
 	}
 	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
+		o.End, o.Nil, o.Text, o.At = hung, false, atFIFO(w.blocked), w.blocked
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
 		o.Removed, o.Spent = true, true

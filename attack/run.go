@@ -194,16 +194,29 @@ func (r *run) over(i int, b *boundary) bool {
 
 func (r *run) checkCanaries() {
 	changed, read := r.guard.check()
-	last := len(r.steps) - 1
 	for _, d := range changed {
-		if last >= 0 {
-			r.steps[last].damage = append(r.steps[last].damage, d)
+		at := r.culprit(d.path)
+		if at >= 0 {
+			r.steps[at].damage = append(r.steps[at].damage, d)
 		}
-		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + ": " + d.text})
+		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text})
 	}
 	for _, d := range read {
-		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + " " + d.text + ", and the code reported success"})
+		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: r.culprit(d.path), text: pretty(d.path) + " " + d.text + ", and the code reported success"})
 	}
+}
+
+// culprit is the last step that came to a canary, or into it; the last of all
+// if none did.
+func (r *run) culprit(canary string) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		for _, a := range r.steps[i].accesses() {
+			if a.last && (a.path() == canary || a.dir == canary || a.node.exists() && a.node.id == r.guard.want[canary].id) {
+				return i
+			}
+		}
+	}
+	return len(r.steps) - 1
 }
 
 // victimName is the name under which the victim met the attacker's work: the
