@@ -16,7 +16,7 @@ type plan struct {
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
 	hopeless      bool // it does not come back by itself
-	concurrent    bool // goroutines of its own make calls: their order is chance
+	concurrent    bool // other goroutines or programs make calls: their order is chance
 	fresh         bool // it keeps state: each run in a process of its own
 }
 
