@@ -134,6 +134,9 @@ func (e *explorer) baselines() (*run, error) {
 	}
 	e.plan.names.learn(paths, contexts)
 	first := runs[0]
+	for _, r := range runs {
+		e.plan.concurrent = e.plan.concurrent || slices.ContainsFunc(r.steps, func(s *step) bool { return !s.main })
+	}
 	// Judged again with the names now known.
 	for _, r := range runs {
 		r.rekey()
@@ -307,6 +310,9 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 			}
 		}
 	}
+	if e.plan.concurrent {
+		slices.SortStableFunc(list, func(a, b placed) int { return strings.Compare(a.at.String(), b.at.String()) })
+	}
 	return list
 }
 
@@ -367,6 +373,7 @@ func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
 		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
+	r.guard.coarse = e.plan.concurrent
 	r.attacker.reset()
 	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {

@@ -31,6 +31,7 @@ type outcome struct {
 	Ensure     string  `json:"ensure,omitempty"` // what Ensure said
 	Setup      string  `json:"setup,omitempty"`  // what Setup said
 	Goroutines int     `json:"goroutines,omitempty"`
+	At         string  `json:"-"` // the FIFO at which it waits
 	Late       string  `json:"-"` // a call that one of them then made
 	Processes  int     `json:"processes,omitempty"`
 	Context    context `json:"context"`
@@ -100,7 +101,7 @@ func (r *run) seal(o *outcome) {
 	switch o.End {
 	case panicked, hung, endless, exited:
 		if r.moved() {
-			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: len(r.steps) - 1, text: "the code " + o.String()})
+			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: r.standstill(), text: "the code " + o.String()})
 			return // what it left half done is the consequence
 		}
 	}
@@ -108,6 +109,15 @@ func (r *run) seal(o *outcome) {
 	r.judgeAdoption()
 	r.judgeTargets()
 	r.judgeLeftovers()
+}
+
+// standstill is the step at which a run that did not come back ended: the
+// FIFO at which it waits, since other goroutines may have gone on.
+func (r *run) standstill() int {
+	if r.outcome.At != "" {
+		return r.lastUse(r.outcome.At)
+	}
+	return len(r.steps) - 1
 }
 
 // judgeAdoption sees a directory of the attacker's that stands where the

@@ -20,6 +20,7 @@ type guard struct {
 	want    map[string]node
 	lists   map[string][]string
 	touched bool // something differs: the scene must be built anew
+	coarse  bool // how far a write of another goroutine or program has come is chance
 	told    map[string]bool
 	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
 	// standing is what every scene has, kept from run to run.
@@ -112,7 +113,10 @@ func (g *guard) difference(name string, want, got node) string {
 	case got.id != want.id:
 		return "was replaced by another " + got.kindName()
 	}
-	if got.size != want.size && want.regular() {
+	switch {
+	case g.coarse && want.regular() && (got.size != want.size || got.mtime != want.mtime):
+		say("its content was changed")
+	case got.size != want.size && want.regular():
 		say("its size went from %d to %d", want.size, got.size)
 	}
 	if got.perm != want.perm {
@@ -135,7 +139,7 @@ func (g *guard) difference(name string, want, got node) string {
 			if len(d) == 0 {
 				say("its entries or times were changed")
 			}
-		} else if got.size == want.size {
+		} else if got.size == want.size && !g.coarse {
 			say("its content or times were changed")
 		}
 	}

@@ -69,7 +69,7 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			delete(w.waiting, ev.TID)
 			w.still = 0
 		} else if at := w.stuck(); at != "" {
-			return nil, w.lost(hung, atFIFO(at)), nil
+			return nil, w.atFIFO(at), nil
 		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:
@@ -120,7 +120,7 @@ func (w *osWorld) exit() *outcome {
 	return w.lost(exited, exit.String())
 }
 
-// processState is the state letter of /proc/PID/stat, 0 when the process is
+// processState is the state letter of /proc/PID/stat, 0 when the process (or thread) is
 // no longer there.
 func processState(pid int) byte {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

@@ -50,6 +50,7 @@ type osWorld struct {
 	refused string // a signal that was not sent
 	calls   int
 	blocked string         // the FIFO at which the victim would wait for ever
+	inCall  map[int]bool   // threads that were let go into a call
 	waiting map[int]string // threads that were let go to open a FIFO, and which
 	still   int            // glances during which nothing moved
 	opaque  string
@@ -122,7 +123,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.still = map[int]string{}, 0
+	w.waiting, w.inCall, w.still = map[int]string{}, map[int]bool{}, 0
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -193,11 +194,12 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
+	w.oneAtATime(ev.TID)
 	if o.Goroutines > 0 {
 		o.Late = w.late()
 	}
 	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
+		o.End, o.Nil, o.Text, o.At = hung, false, atFIFO(w.blocked), w.blocked
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
 		o.Removed, o.Spent = true, true
@@ -207,6 +209,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+	w.oneAtATime(ev.TID)
 	if ev.Kind == supervise.Signal {
 		if w.refuses(ev) {
 			w.tree.Fail(ev, unix.EPERM)
@@ -243,6 +246,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	switch {
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
+		if w.waiting[ev.TID] == "" {
+			w.inCall[ev.TID] = true
+		}
 		w.tree.Continue(ev)
 	}
 	return nil

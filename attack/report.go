@@ -136,6 +136,9 @@ type group struct {
 func (e *explorer) record(r *run) bool {
 	broken := false
 	slices.SortFunc(r.facts, func(a, b fact) int {
+		if e.plan.concurrent { // the steps come in any order
+			return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(r.mask(a.path), r.mask(b.path)), cmp.Compare(r.mask(a.text), r.mask(b.text)), cmp.Compare(a.step, b.step))
+		}
 		return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(a.step, b.step), cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
 	counted := map[string]bool{}
@@ -166,16 +169,29 @@ func (e *explorer) record(r *run) bool {
 			g.shape = e.plan.names.shape(f.name)
 			count := g.finding.Count
 			g.finding = Finding{Rule: f.rule, Exploit: f.exploit, Path: r.mask(f.path), Name: r.mask(f.name), Line: chain,
-				Detail: r.mask(f.text), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f.step)}
+				Detail: r.mask(f.text), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f)}
 		}
 	}
 	return broken
 }
 
-// events draws the run up to a step.
-func (r *run) events(upTo int) []Event {
+// events draws the run up to the step of a fact. Calls of other goroutines
+// that have nothing to do with it are left out: when they come is chance.
+func (r *run) events(f fact) []Event {
 	var list []Event
+	about := []string{f.path, f.name}
+	for _, s := range r.steps {
+		for _, m := range s.moves {
+			about = append(about, m.path)
+		}
+	}
 	for i, s := range r.steps {
+		if i > f.step && f.step >= 0 {
+			break
+		}
+		if !s.main && s.program == "" && len(s.moves) == 0 && !s.concerns(about) {
+			continue
+		}
 		for _, m := range s.moves {
 			list = append(list, Event{Move: r.mask(m.text)})
 		}
@@ -192,11 +208,13 @@ func (r *run) events(upTo int) []Event {
 		}
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
-		if i == upTo {
-			break
-		}
 	}
 	return list
+}
+
+// concerns says that the call looks one of the names up.
+func (s *step) concerns(names []string) bool {
+	return slices.Contains(names, s.object) || slices.ContainsFunc(s.accesses(), func(a access) bool { return slices.Contains(names, a.path()) })
 }
 
 // found says what the call met.

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
@@ -139,6 +140,15 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		if r.plan.names.shape(a.path()) != m.target {
 			continue
 		}
+		// A victim that takes another way may have changed what the attacker
+		// may do here.
+		r.attacker.see(a)
+		able := slices.ContainsFunc(moves(a, r.attacker.reach(a), r.plan.opt.allows), func(c move) bool {
+			return c.family == m.family && c.variant == m.variant
+		})
+		if !able {
+			return false, nil
+		}
 		text, err := r.attacker.make(m, b, a)
 		if err != nil {
 			return false, err
@@ -197,16 +207,29 @@ func (r *run) over(i int, b *boundary) bool {
 
 func (r *run) checkCanaries() {
 	changed, read := r.guard.check()
-	last := len(r.steps) - 1
 	for _, d := range changed {
-		if last >= 0 {
-			r.steps[last].damage = append(r.steps[last].damage, d)
+		at := r.culprit(d.path)
+		if at >= 0 {
+			r.steps[at].damage = append(r.steps[at].damage, d)
 		}
-		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + ": " + d.text})
+		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text})
 	}
 	for _, d := range read {
-		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + " " + d.text + ", and the code reported success"})
+		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: r.culprit(d.path), text: pretty(d.path) + " " + d.text + ", and the code reported success"})
 	}
+}
+
+// culprit is the last step that came to a canary, or into it; the last of all
+// if none did.
+func (r *run) culprit(canary string) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		for _, a := range r.steps[i].accesses() {
+			if a.last && (a.path() == canary || a.dir == canary || a.node.exists() && a.node.id == r.guard.want[canary].id) {
+				return i
+			}
+		}
+	}
+	return len(r.steps) - 1
 }
 
 // victimName is the name under which the victim met the attacker's work: the
@@ -422,8 +445,15 @@ func (r *run) lastUse(name string) int {
 
 // listed says that the victim opened a directory of that name.
 func (r *run) listed(name string) bool {
-	i := r.lastUse(name)
-	return i >= 0 && (r.steps[i].kind == supervise.Open || r.steps[i].kind == supervise.Read)
+	for _, s := range r.steps {
+		if s.kind != supervise.Open && s.kind != supervise.Read {
+			continue
+		}
+		if s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // find looks for an object: where it was last, or anywhere in the scene.
