@@ -84,6 +84,23 @@ type Violation struct {
 	Rule   Rule
 	Path   string // what broke it: a file, a directory, or a name
 	Detail string // what was seen, in a few words
+
+	advice bool
+}
+
+// Level is what the violation does to a test: the level of its rule, or Warn
+// where the rule could not be checked or the answer is not sure. The detail
+// says which.
+func (v Violation) Level() Level {
+	if v.advice {
+		return max(Warn, v.Rule.level)
+	}
+	return v.Rule.level
+}
+
+// unchecked names a rule that could not be checked, and why.
+func unchecked(r Rule, path, reason string) Violation {
+	return Violation{Rule: r, Path: path, Detail: "not checked: " + reason, advice: true}
 }
 
 // String is one line: the rule, the path quoted as Go quotes a string, so that

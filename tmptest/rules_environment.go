@@ -4,8 +4,8 @@ package tmptest
 var (
 	E01 = Rule{
 		ID:    "E01",
-		Title: "the temporary root is an absolute path that names an existing directory",
-		Fix:   "set TMPDIR (GOTMPDIR, TMP, TEMP) to the absolute path of an existing directory, or unset it",
+		Title: "the temporary root is the absolute path of an existing directory in which files can be made",
+		Fix:   "set TMPDIR (GOTMPDIR, TMP, TEMP) to the absolute path of a directory that you can write, or unset it",
 		CWE:   []int{379},
 	}
 	E02 = Rule{

@@ -1,0 +1,64 @@
+package tmptest
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// openFile is a descriptor of this process.
+type openFile struct {
+	fd      int
+	path    string // as the system names it, without " (deleted)"
+	deleted bool
+	inherit bool // not close-on-exec
+}
+
+// held are the descriptors that this package keeps for its own checks.
+var held sync.Map // int -> struct{}
+
+// checkOpen is R03 and C16 for the descriptors on dir or below it.
+func checkOpen(dir string) []Violation {
+	files, err := openFiles(dir)
+	if err != nil {
+		return []Violation{unchecked(R03, dir, err.Error()), unchecked(C16, dir, err.Error())}
+	}
+	var found []Violation
+	for _, f := range files {
+		detail := "is still open"
+		if f.deleted {
+			detail = "is still open, though it has no name any more"
+			if base := filepath.Base(f.path); strings.HasPrefix(base, "#") {
+				detail = "is still open: a file without a name (O_TMPFILE)"
+				f.path = filepath.Dir(f.path)
+			}
+		}
+		found = append(found, Violation{Rule: R03, Path: f.path, Detail: detail})
+		if f.inherit {
+			found = append(found, Violation{Rule: C16, Path: f.path, Detail: "is open without close-on-exec"})
+		}
+	}
+	return found
+}
+
+// process is another process that holds on to a directory.
+type process struct {
+	pid  int
+	name string
+	how  string // what it has there
+	path string
+}
+
+// checkProcesses is R13.
+func checkProcesses(dir string) []Violation {
+	users, err := processesIn(dir)
+	if err != nil {
+		return []Violation{unchecked(R13, dir, err.Error())}
+	}
+	var found []Violation
+	for _, p := range users {
+		found = append(found, Violation{Rule: R13, Path: p.path, Detail: fmt.Sprintf("is the %s of a process that still runs: %s", p.how, p.name)})
+	}
+	return found
+}
