@@ -46,7 +46,8 @@ func Audit(path string, opts ...Option) ([]Violation, error) {
 	leaf := judgeLeaf(resolved, info)
 	found = append(found, leaf...)
 	dev := statOf(info).dev
-	found = append(found, c.checkPlace(resolved, dev, len(leaf) == 0)...)
+	place, _ := c.checkPlace(resolved, dev, len(leaf) == 0)
+	found = append(found, place...)
 	if len(leaf) > 0 {
 		found = append(found, unchecked(E09, resolved, "no probe file is made in a directory that is not private"))
 	}
@@ -54,7 +55,7 @@ func Audit(path string, opts ...Option) ([]Violation, error) {
 	if err := root.Close(); err != nil { // before descriptors are looked at
 		return nil, fmt.Errorf("tmptest.Audit: %w", err)
 	}
-	found = append(found, checkOpen(resolved)...)
+	found = append(found, checkOpen(resolved, 0)...)
 	found = append(found, checkProcesses(resolved)...)
 	found = append(found, uncheckedHere(resolved)...)
 	if c.process {

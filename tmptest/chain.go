@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ type chain struct {
 	path     string // the path to walk, for messages
 	resolved string // where the walk is; in the end the path without links
 	links    int
-	seen     map[string]bool
+	seen     []string
 	found    []Violation
 }
 
@@ -34,7 +35,7 @@ type chain struct {
 // directory, or cannot be looked at ends the walk with E01; the path is then
 // empty.
 func walkChain(path string, literal bool) (resolved string, found []Violation) {
-	c := &chain{literal: literal, uid: os.Geteuid(), path: path, seen: make(map[string]bool)}
+	c := &chain{literal: literal, uid: os.Geteuid(), path: path}
 	if !filepath.IsAbs(path) {
 		return "", []Violation{{Rule: E01, Path: path, Detail: "is not an absolute path"}}
 	}
@@ -67,7 +68,7 @@ func (c *chain) plain() (string, []Violation) {
 func (c *chain) walk(path string) bool {
 	rest := strings.Split(path, "/")
 	c.resolved = "/"
-	if !c.check("/") {
+	if info, ok := c.look("/"); !ok || !c.check("/", info) {
 		return false
 	}
 	for len(rest) > 0 {
@@ -81,18 +82,22 @@ func (c *chain) walk(path string) bool {
 			continue
 		}
 		next := filepath.Join(c.resolved, name)
-		target, isLink, ok := c.link(next)
+		info, ok := c.look(next)
 		if !ok {
 			return false
 		}
-		if isLink {
+		if info.Mode()&fs.ModeSymlink != 0 {
+			target, ok := c.link(next, info)
+			if !ok {
+				return false
+			}
 			if filepath.IsAbs(target) {
 				c.resolved = "/"
 			}
 			rest = append(strings.Split(target, "/"), rest...)
 			continue
 		}
-		if !c.check(next) {
+		if !c.check(next, info) {
 			return false
 		}
 		c.resolved = next
@@ -100,50 +105,45 @@ func (c *chain) walk(path string) bool {
 	return true
 }
 
-// link reads a symbolic link and judges it.
-func (c *chain) link(path string) (target string, isLink, ok bool) {
+func (c *chain) look(path string) (fs.FileInfo, bool) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		c.stop(path, err)
-		return "", false, false
 	}
-	if info.Mode()&fs.ModeSymlink == 0 {
-		return "", false, true
-	}
-	if target, err = os.Readlink(path); err != nil {
+	return info, err == nil
+}
+
+// link reads a symbolic link and judges it.
+func (c *chain) link(path string, info fs.FileInfo) (target string, ok bool) {
+	target, err := os.Readlink(path)
+	if err != nil {
 		c.stop(path, err)
-		return "", false, false
+		return "", false
 	}
 	c.links++
-	st := statOf(info)
-	switch {
-	case c.literal:
-		c.add(E05, path, fmt.Sprintf("is a symbolic link to %q", target))
-	case !c.trusted(st.uid):
-		c.add(E05, path, fmt.Sprintf("is a symbolic link to %q of user %d", target, st.uid))
+	switch uid := statOf(info).uid; {
 	case c.links > maxLinks:
 		c.add(E05, path, fmt.Sprintf("is link number %d", c.links))
-		return "", false, false // a loop, or a maze
+		return "", false // a loop, or a maze
+	case c.literal:
+		c.add(E05, path, fmt.Sprintf("is a symbolic link to %q", target))
+	case !c.trusted(uid):
+		c.add(E05, path, fmt.Sprintf("is a symbolic link to %q of user %d", target, uid))
 	}
-	return target, true, true
+	return target, true
 }
 
 // check judges a component that is no link.
-func (c *chain) check(path string) bool {
-	if c.seen[path] {
-		return true
-	}
-	c.seen[path] = true
-	info, err := os.Lstat(path)
-	if err == nil && !info.IsDir() {
-		err = errors.New("is not a directory")
-	}
-	if err != nil {
-		c.stop(path, err)
+func (c *chain) check(path string, info fs.FileInfo) bool {
+	if !info.IsDir() {
+		c.stop(path, errors.New("is not a directory"))
 		return false
 	}
-	st := statOf(info)
-	if !c.trusted(st.uid) {
+	if slices.Contains(c.seen, path) {
+		return true
+	}
+	c.seen = append(c.seen, path)
+	if st := statOf(info); !c.trusted(st.uid) {
 		c.add(E03, path, fmt.Sprintf("belongs to user %d, not to %d or root", st.uid, c.uid))
 	}
 	sticky := info.Mode()&fs.ModeSticky != 0

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -52,10 +53,11 @@ type handout struct {
 	cfg   *config
 	site  site
 	path  string
-	info  fs.FileInfo // as it was handed out
-	dir   *os.File    // keeps the inode from being used again
-	mark  int64       // see childMark
-	extra func() []Violation
+	info  fs.FileInfo        // as it was handed out
+	root  *os.Root           // open all the time, so that the inode is not used again
+	dev   uint64             // see checkOpen
+	mark  int64              // see childMark
+	extra func() []Violation // what is checked beyond a directory
 }
 
 // handOut makes and checks a directory, or ends the test.
@@ -84,33 +86,45 @@ func (h *handout) take(path string) []Violation {
 	h.path = path
 	info, found, err := checkLeaf(path)
 	if err == nil {
-		h.info = info
-		h.dir, err = os.Open(path)
+		err = h.hold(path, info)
 	}
 	if err != nil {
 		return append(found, Violation{Rule: E06, Path: path, Detail: reason(err).Error()})
 	}
-	held.Store(int(h.dir.Fd()), struct{}{})
-	opened, err := h.dir.Stat()
-	if err != nil || !os.SameFile(info, opened) {
-		return append(found, Violation{Rule: U06, Path: path, Detail: "was replaced while it was being made"})
+	place, oneDev := h.cfg.checkPlace(path, statOf(info).dev, true)
+	if oneDev {
+		h.dev = statOf(info).dev
 	}
-	return append(found, h.cfg.checkPlace(path, statOf(info).dev, true)...)
+	return append(found, place...)
 }
 
-// discard removes a directory that is not handed out.
-func (h *handout) discard() {
-	h.release()
-	if h.path != "" {
-		_ = removeEmpty(h.path) // the reason for not handing it out is reported
+// hold opens the directory and keeps it open.
+func (h *handout) hold(path string, info fs.FileInfo) (err error) {
+	h.path, h.info = path, info
+	if h.root, err = os.OpenRoot(path); err != nil {
+		return err
 	}
+	held.Store(path, struct{}{})
+	opened, err := h.root.Stat(".")
+	if err == nil && !os.SameFile(info, opened) {
+		err = errors.New("was replaced while it was being made")
+	}
+	return err
 }
 
 func (h *handout) release() {
-	if h.dir != nil {
-		held.Delete(int(h.dir.Fd()))
-		_ = h.dir.Close() // only read from
+	if h.root != nil {
+		held.Delete(h.path)
+		_ = h.root.Close() // nothing was written through it
 	}
+}
+
+// discard removes a directory that is not handed out, or what is around one.
+func (h *handout) discard() {
+	if h.root != nil {
+		removeTree(h.root, h.path, nil) // why it is not handed out is reported
+	}
+	h.release()
 }
 
 func (h *handout) advise(advice []Violation) {
@@ -128,34 +142,63 @@ func (h *handout) finish() {
 	if h.extra != nil {
 		found = append(found, h.extra()...)
 	}
-	found = append(found, checkOpen(h.path)...)
+	found = append(found, checkOpen(h.path, h.dev)...)
 	if hadChildren(h.mark) {
 		found = append(found, checkProcesses(h.path)...)
 	}
-	var root *os.Root
 	if intact {
-		var more []Violation
-		root, more = h.checkTree()
-		found = append(found, more...)
-	}
-	fails, _ := split(tidy(found, h.cfg.allowed))
-	switch {
-	case root == nil:
-	case (h.t.Failed() || len(fails) > 0) && (h.cfg.keep || os.Getenv("TMPPROOF_KEEP") == "1"):
-		h.t.Logf("tmptest.%s: kept %s", h.cfg.as, h.path)
-		if err := root.Close(); err != nil {
-			h.t.Logf("tmptest.%s: %v", h.cfg.as, err)
-		}
-	default:
-		found = append(found, removeTree(root, h.path)...)
+		found = append(found, h.checkContent(found)...)
 	}
 	h.report(found)
+}
+
+// checkContent looks at what is in the directory and removes it, unless it is
+// to be kept. An empty directory is gone with one call.
+func (h *handout) checkContent(before []Violation) []Violation {
+	if !h.keeps(before) && !h.cfg.looksTwice() && removeEmpty(h.path) == nil {
+		return checkGone(h.path)
+	}
+	dev := statOf(h.info).dev
+	first := readTree(h.root, h.path, dev, true)
+	found := first.check()
+	if h.cfg.looksTwice() {
+		h.cfg.wait()
+		found = append(found, first.late(readTree(h.root, h.path, dev, true))...)
+	}
+	if h.keeps(slices.Concat(before, found)) {
+		h.t.Logf("tmptest.%s: kept %s", h.cfg.as, h.path)
+		return found
+	}
+	return append(found, removeTree(h.root, h.path, first)...)
+}
+
+// keeps reports whether the directory is to stay.
+func (h *handout) keeps(found []Violation) bool {
+	if !h.cfg.keep && os.Getenv("TMPPROOF_KEEP") != "1" {
+		return false
+	}
+	failures, _ := split(tidy(slices.Clone(found), h.cfg.allowed))
+	return h.t.Failed() || len(failures) > 0
+}
+
+// looksTwice: there are two full listings. Without, the removal itself is the
+// second, and sees new names only.
+func (c *config) looksTwice() bool { return c.settle > 0 || c.listings != nil }
+
+// wait is the time between the two listings.
+func (c *config) wait() {
+	if c.listings != nil {
+		c.listings()
+	}
+	if c.settle > 0 {
+		time.Sleep(c.settle)
+	}
 }
 
 // checkSame is U06, U04 and E06. The directory is intact if what the path
 // names is what was handed out.
 func (h *handout) checkSame() (found []Violation, intact bool) {
-	now, err := h.dir.Stat()
+	now, err := h.root.Stat(".")
 	if err != nil {
 		return []Violation{unchecked(U06, h.path, reason(err).Error())}, false
 	}
@@ -192,34 +235,6 @@ func (h *handout) checkMode(now fs.FileInfo) []Violation {
 		found = append(found, Violation{Rule: E06, Path: h.path, Detail: fmt.Sprintf("now belongs to user %d", is)})
 	}
 	return found
-}
-
-// checkTree looks at what is in the directory: the rules of a tree, and late
-// writers. The root that it returns is open, unless the directory could not be
-// opened.
-func (h *handout) checkTree() (*os.Root, []Violation) {
-	root, err := os.OpenRoot(h.path)
-	if errors.Is(err, fs.ErrPermission) { // the test took its own bits away
-		if err = os.Chmod(h.path, 0o700); err == nil {
-			root, err = os.OpenRoot(h.path)
-		}
-	}
-	if err != nil {
-		return nil, []Violation{{Rule: R11, Path: h.path, Detail: "cannot be opened to be removed: " + reason(err).Error()}}
-	}
-	dev := statOf(h.info).dev
-	first := readTree(root, h.path, dev, true)
-	if len(first.entries) == 0 && len(first.found) == 0 && h.cfg.settle == 0 && h.cfg.listings == nil {
-		return root, nil
-	}
-	found := first.check()
-	if h.cfg.listings != nil {
-		h.cfg.listings()
-	}
-	if h.cfg.settle > 0 {
-		time.Sleep(h.cfg.settle)
-	}
-	return root, append(found, first.late(readTree(root, h.path, dev, true))...)
 }
 
 func (h *handout) report(found []Violation) {

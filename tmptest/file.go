@@ -34,7 +34,7 @@ func File(t testing.TB, opts ...Option) *os.File {
 		if f != nil {
 			_ = f.Close() // the first error is reported
 		}
-		h.discardTree()
+		h.discard()
 		t.Fatalf("tmptest.File: %v", err)
 	}
 	h.extra = func() []Violation {

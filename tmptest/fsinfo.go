@@ -7,6 +7,7 @@ type fsInfo struct {
 	kind   string // name of the type where it matters or is known
 	remote bool
 	unsure bool // may be either: FUSE
+	oneDev bool // all files report the device of the directory: not so on overlay and btrfs
 
 	freeBytes uint64
 	inodes    uint64 // 0: the file system does not count them

@@ -55,5 +55,9 @@ func fromType(kind uint32, info fsInfo) fsInfo {
 	if kind == unix.FUSE_SUPER_MAGIC {
 		info.kind, info.unsure = "FUSE", true
 	}
+	switch kind {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		info.oneDev = true
+	}
 	return info
 }

@@ -9,24 +9,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
 const deletedMark = " (deleted)"
 
-// openFiles lists the descriptors of this process on dir or below it, those
-// that the package holds left out.
-func openFiles(dir string) ([]openFile, error) {
-	fds, err := descriptors()
+// openFiles lists the descriptors of this process on dir or below it.
+func openFiles(dir string, dev uint64) ([]openFile, error) {
+	fds, err := descriptors(dev)
 	if err != nil {
 		return nil, err
 	}
 	var files []openFile
 	for _, fd := range fds {
-		if _, ours := held.Load(fd); ours {
-			continue
-		}
 		target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 		if err != nil || !below(dir, strings.TrimSuffix(target, deletedMark)) {
 			continue
@@ -36,7 +33,7 @@ func openFiles(dir string) ([]openFile, error) {
 		if err != nil {
 			continue // closed meanwhile
 		}
-		files = append(files, openFile{fd: fd, path: path, deleted: deleted, inherit: flags&unix.FD_CLOEXEC == 0})
+		files = append(files, openFile{path: path, deleted: deleted, inherit: flags&unix.FD_CLOEXEC == 0})
 	}
 	return files, nil
 }
@@ -44,25 +41,22 @@ func openFiles(dir string) ([]openFile, error) {
 // maxProbe bounds the descriptors that are tried one by one.
 const maxProbe = 1 << 10
 
-// descriptors lists the numbers in use. Since Linux 6.2 the size of
-// /proc/self/fd is their count, and then asking for each number in turn is
-// several times cheaper than reading the directory.
-func descriptors() ([]int, error) {
+// highest are the descriptors above the others that were seen last: those that
+// a parent process left open have numbers far above the rest.
+var highest atomic.Pointer[[]int]
+
+// descriptors lists the numbers in use that may have a path on the device, or
+// on any if it is 0: no sockets and no anonymous inodes. Since Linux 6.2 the size of /proc/self/fd is their count,
+// and then asking for one after the other is several times cheaper than
+// reading the directory.
+func descriptors(dev uint64) ([]int, error) {
 	const dir = "/proc/self/fd"
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if st.Size > 0 {
-		fds := make([]int, 0, st.Size)
-		for fd := 0; fd < maxProbe; fd++ {
-			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-				continue
-			}
-			if fds = append(fds, fd); int64(len(fds)) == st.Size {
-				return fds, nil
-			}
-		}
+	if fds, ok := probeDescriptors(int(st.Size), dev); ok {
+		return fds, nil
 	}
 	names, err := readNames(dir)
 	if err != nil {
@@ -75,7 +69,43 @@ func descriptors() ([]int, error) {
 		}
 	}
 	slices.Sort(fds)
+	high := slices.DeleteFunc(slices.Clone(fds), func(fd int) bool { return fd < len(fds) })
+	highest.Store(&high)
 	return fds, nil
+}
+
+// probeDescriptors looks for count descriptors, the known high ones first.
+func probeDescriptors(count int, dev uint64) (fds []int, ok bool) {
+	var high []int
+	if p := highest.Load(); p != nil {
+		high = *p
+	}
+	seen := 0
+	try := func(fd int) {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil {
+			return
+		}
+		seen++
+		if dev != 0 && st.Dev != dev {
+			return
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFREG, unix.S_IFDIR, unix.S_IFLNK, unix.S_IFIFO, unix.S_IFBLK:
+			fds = append(fds, fd)
+		}
+	}
+	for _, fd := range high {
+		try(fd)
+	}
+	// The directory is read again, and what is high learnt, where the numbers
+	// are far apart.
+	for fd := 0; fd < min(maxProbe, 2*count+16) && seen < count; fd++ {
+		if !slices.Contains(high, fd) {
+			try(fd)
+		}
+	}
+	return fds, count > 0 && seen == count
 }
 
 func readNames(dir string) ([]string, error) {

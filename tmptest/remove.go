@@ -2,77 +2,95 @@ package tmptest
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
+	"strings"
 	"syscall"
 )
 
-// empty removes all that is below root, and gives directories their owner bits
+// remover removes what is below root, and gives directories their owner bits
 // back where that is in the way (R12): only through root, so that nothing
-// outside is ever touched. What it could not remove is R11.
-func empty(root *os.Root, base string) []Violation {
-	left := make(map[string]error)
-	emptyDir(root, ".", left)
-	var found []Violation
-	for rel, err := range left {
-		found = append(found, Violation{Rule: R11, Path: filepath.Join(base, filepath.FromSlash(rel)), Detail: "cannot be removed: " + reason(err).Error()})
-	}
-	return found
+// outside is ever touched.
+type remover struct {
+	root  *os.Root
+	base  string
+	known map[string]bool // entries that were listed before; nil: all
+	late  []string        // others that came up
+	left  map[string]error
 }
 
-func emptyDir(root *os.Root, rel string, left map[string]error) {
-	names, err := namesIn(root, rel)
+// dir empties one directory.
+func (r *remover) dir(rel string) {
+	names, err := namesIn(r.root, rel)
 	if errors.Is(err, fs.ErrPermission) {
-		if err = root.Chmod(rel, 0o700); err == nil {
-			names, err = namesIn(root, rel)
+		if err = unlock(r.root, r.base, rel); err == nil {
+			names, err = namesIn(r.root, rel)
 		}
 	}
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			left[rel] = err
+			r.left[rel] = err
 		}
 		return
 	}
-	chmodded := false
 	for _, name := range names {
 		child := path.Join(rel, name)
-		err := root.Remove(child)
-		if notEmpty(root, child, err) {
-			emptyDir(root, child, left)
-			err = root.Remove(child)
+		if r.known != nil && !r.known[child] {
+			r.late = append(r.late, child)
 		}
-		if errors.Is(err, fs.ErrPermission) && !chmodded {
-			chmodded = true
-			if root.Chmod(rel, 0o700) == nil {
-				err = root.Remove(child)
-				if notEmpty(root, child, err) {
-					emptyDir(root, child, left)
-					err = root.Remove(child)
-				}
-			}
+		err := r.entry(child)
+		if errors.Is(err, fs.ErrPermission) && unlock(r.root, r.base, rel) == nil {
+			err = r.entry(child)
 		}
-		switch {
-		case err == nil, errors.Is(err, fs.ErrNotExist):
-		case slices.ContainsFunc(keys(left), func(l string) bool { return path.Dir(l) == child || l == child }):
-			// the reason is below, or known
-		default:
-			left[child] = err
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !r.blocked(child) {
+			r.left[child] = err
 		}
 	}
 }
 
-// notEmpty reports whether a directory stood against its removal because of
+// entry removes one name, and what is below it first if that is needed.
+func (r *remover) entry(rel string) error {
+	err := r.root.Remove(rel)
+	if r.isFull(rel, err) {
+		r.dir(rel)
+		err = r.root.Remove(rel)
+	}
+	return err
+}
+
+// blocked: the reason why a name stays is known already, or is below it.
+func (r *remover) blocked(rel string) bool {
+	for l := range r.left {
+		if l == rel || strings.HasPrefix(l, rel+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// isFull reports whether a directory stood against its removal because of
 // what it holds, or because it could not be looked into.
-func notEmpty(root *os.Root, rel string, err error) bool {
+func (r *remover) isFull(rel string, err error) bool {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	info, lerr := root.Lstat(rel)
+	info, lerr := r.root.Lstat(rel)
 	return lerr == nil && info.IsDir() && (isNotEmpty(err) || errors.Is(err, fs.ErrPermission))
+}
+
+// found is R11 for what stays and R14 for what came.
+func (r *remover) found() []Violation {
+	var found []Violation
+	at := func(rel string) string { return filepath.Join(r.base, filepath.FromSlash(rel)) }
+	for rel, err := range r.left {
+		found = append(found, Violation{Rule: R11, Path: at(rel), Detail: "cannot be removed: " + reason(err).Error()})
+	}
+	for _, rel := range r.late {
+		found = append(found, Violation{Rule: R14, Path: at(rel), Detail: "was made while the directory was being removed"})
+	}
+	return found
 }
 
 // isNotEmpty: POSIX lets rmdir return either.
@@ -89,48 +107,40 @@ func namesIn(root *os.Root, rel string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-func keys(m map[string]error) []string {
-	var all []string
-	for k := range m {
-		all = append(all, k)
-	}
-	return all
-}
-
 // maxSweeps bounds how often a directory is emptied that fills up again.
 const maxSweeps = 5
 
-// removeTree removes path, which root stands for, with all that is in it. It
-// closes root. Entries that come while it works are R14.
-func removeTree(root *os.Root, path string) []Violation {
-	found := empty(root, path)
+// removeTree removes path, which root stands for, with all that is in it. What
+// comes while it works, or since the listing was made, is R14; what stays is
+// R11.
+func removeTree(root *os.Root, path string, listing *tree) []Violation {
+	r := &remover{root: root, base: path, left: make(map[string]error)}
+	if listing != nil {
+		r.known = listing.names()
+	}
 	for sweep := 1; ; sweep++ {
+		r.dir(".")
+		if len(r.left) > 0 {
+			return r.found()
+		}
 		err := removeEmpty(path)
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			break
+		switch {
+		case err == nil:
+			return append(r.found(), checkGone(path)...)
+		case errors.Is(err, fs.ErrNotExist):
+			return r.found()
+		case !isNotEmpty(err) || sweep == maxSweeps:
+			r.left["."] = err
+			return r.found()
 		}
-		if len(found) > 0 && isNotEmpty(err) {
-			break // said already
-		}
-		if !isNotEmpty(err) || sweep == maxSweeps {
-			found = append(found, Violation{Rule: R11, Path: path, Detail: "cannot be removed: " + reason(err).Error()})
-			break
-		}
-		names, _ := namesIn(root, ".")
-		slices.Sort(names)
-		for _, name := range names {
-			found = append(found, Violation{Rule: R14, Path: filepath.Join(path, name), Detail: "was made while the directory was being removed"})
-		}
-		if failed := empty(root, path); len(failed) > 0 {
-			found = append(found, failed...)
-			break
-		}
+		r.known = map[string]bool{} // all that is there now is new
 	}
-	if err := root.Close(); err != nil {
-		found = append(found, Violation{Rule: R11, Path: path, Detail: fmt.Sprintf("close: %s", reason(err))})
+}
+
+// checkGone is R14 for a directory that was removed.
+func checkGone(path string) []Violation {
+	if _, err := os.Lstat(path); err != nil {
+		return nil
 	}
-	if _, err := os.Lstat(path); err == nil && len(found) == 0 {
-		found = append(found, Violation{Rule: R14, Path: path, Detail: "was made again after it had been removed"})
-	}
-	return found
+	return []Violation{{Rule: R14, Path: path, Detail: "was made again after it had been removed"}}
 }

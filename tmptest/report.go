@@ -13,25 +13,23 @@ import (
 // maxEvidence bounds the lines that are shown for one rule.
 const maxEvidence = 10
 
-// site is the line of the test that called into this package.
-type site struct {
-	file string // base name
-	line int
-	pkg  string // import path
+// site is the call stack of a call into this package. It is not resolved until
+// there is something to report.
+type site []uintptr
+
+func callSite() site {
+	pcs := make([]uintptr, 16)
+	return pcs[:runtime.Callers(3, pcs)]
 }
 
-// callSite finds the first frame outside this package and its twin.
-func callSite() site {
-	pcs := make([]uintptr, 24)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+// caller is the first frame outside this package and its twin.
+func (s site) caller() (frame runtime.Frame, pkg string) {
+	frames := runtime.CallersFrames(s)
 	for {
 		frame, more := frames.Next()
 		pkg := packageOf(frame.Function)
-		if pkg != here && pkg != here+"/require" {
-			return site{file: filepath.Base(frame.File), line: frame.Line, pkg: strings.TrimSuffix(pkg, "_test")}
-		}
-		if !more {
-			return site{file: "?"}
+		if pkg != here && pkg != here+"/require" || !more {
+			return frame, strings.TrimSuffix(pkg, "_test")
 		}
 	}
 }
@@ -52,7 +50,10 @@ func packageOf(function string) string {
 	return function[:slash+dot]
 }
 
-func (s site) String() string { return fmt.Sprintf("%s:%d", s.file, s.line) }
+func (s site) String() string {
+	frame, _ := s.caller()
+	return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
+}
 
 // again is the command that runs the test again.
 func (s site) again(test string) string {
@@ -61,7 +62,7 @@ func (s site) again(test string) string {
 		elems[i] = "^" + regexp.QuoteMeta(e) + "$"
 	}
 	pattern := "'" + strings.ReplaceAll(strings.Join(elems, "/"), "'", `'\''`) + "'"
-	pkg := s.pkg
+	_, pkg := s.caller()
 	if pkg == "" || pkg == "main" || pkg == "command-line-arguments" {
 		pkg = "."
 	}

@@ -116,9 +116,9 @@ func judgeLeaf(path string, info fs.FileInfo) []Violation {
 }
 
 // checkPlace is what a directory's file system and path say: E07, E08, E14 and
-// E17, and E09 where it may be probed.
-func (c *config) checkPlace(path string, dev uint64, mayProbe bool) []Violation {
-	var found []Violation
+// E17, and E09 where it may be probed. It also says if all files in it report
+// its device.
+func (c *config) checkPlace(path string, dev uint64, mayProbe bool) (found []Violation, oneDev bool) {
 	info, err := c.fsInfo(path)
 	if err != nil {
 		found = append(found, unchecked(E08, path, err.Error()), unchecked(E17, path, err.Error()))
@@ -132,5 +132,5 @@ func (c *config) checkPlace(path string, dev uint64, mayProbe bool) []Violation 
 	if mayProbe {
 		found = append(found, checkProbe(path, dev)...)
 	}
-	return append(found, checkACL(path)...)
+	return append(found, checkACL(path)...), info.oneDev
 }

@@ -42,7 +42,7 @@ func Shared(t testing.TB, opts ...Option) string {
 	h := handOut(t, c)
 	s, err := newShared(h)
 	if err != nil {
-		h.discardTree()
+		h.discard()
 		t.Fatalf("tmptest.Shared: %v", err)
 	}
 	t.Cleanup(s.finish)
@@ -91,25 +91,17 @@ func newShared(parent *handout) (*shared, error) {
 	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
 		return nil, err
 	}
-	s.h = &handout{t: parent.t, cfg: parent.cfg, site: parent.site, mark: parent.mark, path: dir}
-	var err error
-	if s.h.info, err = os.Lstat(dir); err != nil {
+	s.h = &handout{t: parent.t, cfg: parent.cfg, site: parent.site, mark: parent.mark, dev: parent.dev}
+	info, err := os.Lstat(dir)
+	if err == nil {
+		err = s.h.hold(dir, info)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if s.h.dir, err = os.Open(dir); err != nil {
-		return nil, err
-	}
-	held.Store(int(s.h.dir.Fd()), struct{}{})
 	s.h.extra = s.check
 	s.canaries, err = plantCanaries(parent.path)
 	return s, err
-}
-
-func (h *handout) discardTree() {
-	if root, err := os.OpenRoot(h.path); err == nil {
-		removeTree(root, h.path)
-	}
-	h.release()
 }
 
 // finish checks and removes the shared directory, then what is around it.
@@ -120,19 +112,14 @@ func (s *shared) finish() {
 		s.parent.release() // kept, or in the way
 		return
 	}
-	s.parent.discardTree()
+	s.parent.discard()
 }
 
 // check is what Shared checks beyond Dir.
 func (s *shared) check() []Violation {
 	found := checkCanaries(s.parent.path, s.canaries)
-	root, err := os.OpenRoot(s.h.path)
-	if err != nil {
-		return found // U06 says it
-	}
-	defer root.Close()
 	judge := newNameJudge(s.h.t.Name(), s.start)
-	for _, e := range readTree(root, s.h.path, statOf(s.h.info).dev, false).entries {
+	for _, e := range readTree(s.h.root, s.h.path, statOf(s.h.info).dev, false).entries {
 		if s.isTarget(e.rel) {
 			continue
 		}

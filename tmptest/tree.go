@@ -44,7 +44,7 @@ func readTree(root *os.Root, base string, dev uint64, unlock bool) *tree {
 func (t *tree) read(rel string) {
 	entries, err := t.list(rel)
 	if errors.Is(err, fs.ErrPermission) && t.unlock {
-		if err = t.root.Chmod(rel, 0o700); err == nil {
+		if err = unlock(t.root, t.base, rel); err == nil {
 			entries, err = t.list(rel)
 		}
 	}
@@ -63,11 +63,14 @@ func (t *tree) read(rel string) {
 }
 
 func (t *tree) list(rel string) ([]entry, error) {
-	dir, err := t.root.OpenRoot(rel)
-	if err != nil {
-		return nil, reason(err)
+	dir := t.root
+	if rel != "." {
+		var err error
+		if dir, err = t.root.OpenRoot(rel); err != nil {
+			return nil, reason(err)
+		}
+		defer dir.Close()
 	}
-	defer dir.Close()
 	f, err := dir.Open(".")
 	if err != nil {
 		return nil, reason(err)
@@ -99,7 +102,25 @@ func reason(err error) error {
 	return err
 }
 
+// unlock gives a directory its owner bits back. Root cannot do that to itself:
+// without search permission it does not even find ".".
+func unlock(root *os.Root, base, rel string) error {
+	if rel == "." {
+		return os.Chmod(base, 0o700)
+	}
+	return root.Chmod(rel, 0o700)
+}
+
 func (t *tree) abs(rel string) string { return filepath.Join(t.base, filepath.FromSlash(rel)) }
+
+// names is the set of entries.
+func (t *tree) names() map[string]bool {
+	all := make(map[string]bool, len(t.entries))
+	for _, e := range t.entries {
+		all[e.rel] = true
+	}
+	return all
+}
 
 // check judges each entry: C04, C05, C15, U05.
 func (t *tree) check() []Violation {
