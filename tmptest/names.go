@@ -1,7 +1,6 @@
 package tmptest
 
 import (
-	"fmt"
 	"math/big"
 	"os"
 	"os/user"
@@ -16,8 +15,8 @@ import (
 // source is something about a process that others can find out or guess, and
 // that names are made of.
 type source struct {
-	what  string // "process id"
-	value string
+	What  string // "process id"
+	Value string
 }
 
 // knownSources are those of this process.
@@ -101,9 +100,9 @@ func (j nameJudge) madeOf(name string) string {
 	var parts []string
 	rest := name
 	for _, s := range j.sources { // those with separators inside
-		if len(s.value) > 3 && strings.Contains(rest, s.value) {
-			rest = strings.Replace(rest, s.value, " ", 1)
-			parts = append(parts, s.what)
+		if len(s.Value) > 3 && strings.Contains(rest, s.Value) {
+			rest = strings.Replace(rest, s.Value, " ", 1)
+			parts = append(parts, s.What)
 		}
 	}
 	to := time.Now().Add(time.Second)
@@ -130,8 +129,8 @@ func (j nameJudge) madeOf(name string) string {
 // digits says what a number stands for.
 func (j nameJudge) digits(run string, to time.Time) string {
 	for _, s := range j.sources {
-		if s.value == run {
-			return s.what
+		if s.Value == run {
+			return s.What
 		}
 	}
 	return timeOf(run, j.from, to)
@@ -170,21 +169,4 @@ func isWord(s string) bool {
 		return false
 	}
 	return s[1:] == strings.ToLower(s[1:]) || s == strings.ToUpper(s)
-}
-
-// quoteAll lists names for a message, the first few of them.
-func quoteAll(names []string) string {
-	const most = 3
-	var b strings.Builder
-	for i, n := range names {
-		if i == most {
-			fmt.Fprintf(&b, ", ... (%d)", len(names))
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(strconv.Quote(n))
-	}
-	return b.String()
 }
