@@ -132,6 +132,28 @@ func judgeSecureDir(abs string) []Violation {
 	return append(found, platformSkips(resolved, E03, E04, E05, C18)...)
 }
 
+// InSecureDir asserts that the directory which holds path is secure, as
+// isInSecureDir of CERT FIO00-J and [SecureDir] do: a directory that the whole
+// system shares, such as /tmp, breaks C11, another that others can write C18,
+// and its path E03, E04 or E05.
+func InSecureDir(t TestingT, path string, msgAndArgs ...any) bool {
+	help(t)
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		_, err = os.Lstat(abs)
+	}
+	if err != nil {
+		return noSuch(t, "InSecureDir", err, msgAndArgs)
+	}
+	found := judgeSecureDir(filepath.Dir(abs))
+	for i, v := range found {
+		if info, err := os.Lstat(v.Path); v.Rule.ID == C18.ID && err == nil && info.Mode()&fs.ModeSticky != 0 {
+			found[i].Rule = C11
+		}
+	}
+	return verdict(t, "InSecureDir", path, found, msgAndArgs)
+}
+
 // LocalFS asserts that path is on a local file system (E08): not on NFS, SMB,
 // 9p, AFS, Ceph, Lustre, GPFS and the like by its statfs type on Linux, with
 // MNT_LOCAL on macOS, not on a network drive on Windows. FUSE can be either
@@ -246,58 +268,4 @@ func NoOpenFiles(t TestingT, path string, msgAndArgs ...any) bool {
 	}
 	found := append(checkOpen(abs, 0), platformSkips(abs, R03, C16)...)
 	return verdict(t, "NoOpenFiles", path, found, msgAndArgs)
-}
-
-// NoFollow asserts that open, which is given the path of a file, refuses a
-// symbolic link (C02, CWE-61): with a link to a file in a private directory it
-// has to return an error, and the file has to stay as it was (X01). The same
-// with a link to nothing, where no file may appear. An open that fails for a
-// plain file as well proves nothing, and fails the assertion.
-func NoFollow(t TestingT, open func(path string) error, msgAndArgs ...any) bool {
-	help(t)
-	dir, err := os.MkdirTemp("", "nofollow-*")
-	if err != nil {
-		return noSuch(t, "NoFollow", err, msgAndArgs)
-	}
-	found, err := tryLinks(dir, open)
-	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
-		return noSuch(t, "NoFollow", err, msgAndArgs)
-	}
-	return verdict(t, "NoFollow", "link", found, msgAndArgs)
-}
-
-func tryLinks(dir string, open func(path string) error) ([]Violation, error) {
-	target, absent := filepath.Join(dir, "target"), filepath.Join(dir, "absent")
-	link, dangling := filepath.Join(dir, "link"), filepath.Join(dir, "dangling")
-	plain := filepath.Join(dir, "plain")
-	content := []byte("content")
-	err := errors.Join(
-		os.WriteFile(plain, content, 0o600), os.WriteFile(target, content, 0o600),
-		os.Symlink(target, link), os.Symlink(absent, dangling),
-	)
-	if err != nil {
-		return nil, err
-	}
-	was, err := os.Lstat(target)
-	if err != nil {
-		return nil, err
-	}
-	if err := open(plain); err != nil {
-		return nil, fmt.Errorf("a plain file cannot be opened either: %w", err)
-	}
-	var found []Violation
-	if open(link) == nil {
-		found = append(found, Violation{Rule: C02, Path: "link", Detail: "was followed to an existing file"})
-	}
-	c := canary{info: was, data: content}
-	if changed := c.changed(target); changed != "" {
-		found = append(found, Violation{Rule: X01, Path: "target", Detail: changed})
-	}
-	if open(dangling) == nil {
-		found = append(found, Violation{Rule: C02, Path: "dangling", Detail: "was followed to no file"})
-	}
-	if _, err := os.Lstat(absent); err == nil {
-		found = append(found, Violation{Rule: X01, Path: "absent", Detail: "was made through a dangling link"})
-	}
-	return found, nil
 }

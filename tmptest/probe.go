@@ -15,10 +15,10 @@ var probed sync.Map // uint64 -> string
 
 // checkProbe is E09, tried once for each device of the process. dir must be a
 // directory of the caller's own, since the probe is a file in it.
-func checkProbe(dir string, dev uint64) []Violation {
+func checkProbe(dir string, dev uint64, p prober) []Violation {
 	known, ok := probed.Load(dev)
 	if !ok || !hasOwners {
-		detail, err := probe(dir)
+		detail, err := p.probe(dir)
 		if err != nil {
 			return []Violation{unchecked(E09, dir, err.Error())}
 		}
@@ -31,16 +31,24 @@ func checkProbe(dir string, dev uint64) []Violation {
 	return nil
 }
 
+// prober has the calls that probe judges, so that a test can spoil them.
+type prober struct {
+	open  func(name string, flag int, perm fs.FileMode) (*os.File, error)
+	chmod func(f *os.File, mode fs.FileMode) error
+}
+
+var realProber = prober{os.OpenFile, (*os.File).Chmod}
+
 // probe makes a file twice with O_EXCL, changes its mode back and forth, and
 // removes it. It says what is wrong with the file system, and returns an error
 // where the probe itself was not possible.
-func probe(dir string) (detail string, err error) {
+func (p prober) probe(dir string) (detail string, err error) {
 	f, err := os.CreateTemp(dir, ".tmptest-probe-")
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
-	again, err := os.OpenFile(f.Name(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	again, err := p.open(f.Name(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case err == nil:
 		return "a second create with O_EXCL of one name succeeded", again.Close()
@@ -51,8 +59,8 @@ func probe(dir string) (detail string, err error) {
 		return "", nil
 	}
 	for _, want := range []fs.FileMode{0o640, 0o600} {
-		if err := f.Chmod(want); err != nil {
-			return fmt.Sprintf("chmod %04o failed: %s", want, err.(*fs.PathError).Err), nil
+		if err := p.chmod(f, want); err != nil {
+			return fmt.Sprintf("chmod %04o failed: %s", want, reason(err)), nil
 		}
 		info, err := f.Stat()
 		if err != nil {

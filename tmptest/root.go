@@ -130,7 +130,7 @@ func (c *config) checkPlace(path string, dev uint64, mayProbe bool) (found []Vio
 		found = append(found, Violation{Rule: E14, Path: path, Detail: fmt.Sprintf("has %d bytes, more than %d", len(path), maxPath)})
 	}
 	if mayProbe {
-		found = append(found, checkProbe(path, dev)...)
+		found = append(found, checkProbe(path, dev, realProber)...)
 	}
 	return append(found, checkACL(path)...), info.oneDev
 }

@@ -120,6 +120,9 @@ func (s *shared) check() []Violation {
 	found := checkCanaries(s.parent.path, s.canaries)
 	judge := newNameJudge(s.h.t.Name(), s.start)
 	for _, e := range readTree(s.h.root, s.h.path, statOf(s.h.info).dev, false).entries {
+		if path.Dir(e.rel) == "." && hasOwners && e.info.Mode()&fs.ModeSymlink == 0 && accessBits(e.info.Mode()) != 0 {
+			found = append(found, Violation{Rule: C03, Path: filepath.Join(s.h.path, e.rel), Detail: "has mode " + modeText(e.info.Mode()) + " where others can reach it"})
+		}
 		if s.isTarget(e.rel) {
 			continue
 		}

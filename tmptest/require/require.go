@@ -39,6 +39,14 @@ func SecureDir(t TestingT, path string, msgAndArgs ...any) {
 	}
 }
 
+// InSecureDir is [tmptest.InSecureDir], and stops the test if it fails.
+func InSecureDir(t TestingT, path string, msgAndArgs ...any) {
+	help(t)
+	if !tmptest.InSecureDir(t, path, msgAndArgs...) {
+		t.FailNow()
+	}
+}
+
 // LocalFS is [tmptest.LocalFS], and stops the test if it fails.
 func LocalFS(t TestingT, path string, msgAndArgs ...any) {
 	help(t)
@@ -107,6 +115,14 @@ func NoOpenFiles(t TestingT, path string, msgAndArgs ...any) {
 func NoFollow(t TestingT, open func(path string) error, msgAndArgs ...any) {
 	help(t)
 	if !tmptest.NoFollow(t, open, msgAndArgs...) {
+		t.FailNow()
+	}
+}
+
+// RemovesAll is [tmptest.RemovesAll], and stops the test if it fails.
+func RemovesAll(t TestingT, remove func(dir string) error, msgAndArgs ...any) {
+	help(t)
+	if !tmptest.RemovesAll(t, remove, msgAndArgs...) {
 		t.FailNow()
 	}
 }
