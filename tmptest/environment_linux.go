@@ -28,11 +28,14 @@ func checkUmask() []Violation {
 	return []Violation{unchecked(E10, "umask", file+" has no Umask line")}
 }
 
-// checkProtection is E16: the settings that are off.
-func checkProtection() []Violation {
+// checkProtection is E16.
+func checkProtection() []Violation { return protectionIn("/proc/sys/fs") }
+
+// protectionIn names the settings that are off.
+func protectionIn(dir string) []Violation {
 	var found []Violation
 	for _, name := range []string{"symlinks", "hardlinks", "regular", "fifos"} {
-		file := "/proc/sys/fs/protected_" + name
+		file := dir + "/protected_" + name
 		data, err := os.ReadFile(file)
 		switch value := strings.TrimSpace(string(data)); {
 		case err != nil:
