@@ -36,9 +36,6 @@ type pattern struct {
 func study(draws []draw) pattern {
 	p := pattern{draws: draws}
 	p.trim()
-	if p.constant {
-		return p
-	}
 	columns := p.columns()
 	if columns == nil {
 		p.bits = positions(p.middle)
@@ -86,23 +83,43 @@ func isAlnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// columns splits the varying parts into runs of letters and digits, if all
-// have the same number of them.
+// columns splits the names into runs of letters and digits, if all have the
+// same number of them.
 func (p *pattern) columns() [][]string {
 	var columns [][]string
-	for i, m := range p.middle {
-		fields := strings.FieldsFunc(m, func(r rune) bool { return r > 0x7f || !isAlnum(byte(r)) })
+	for i, d := range p.draws {
+		fields := strings.FieldsFunc(string(d.Name), func(r rune) bool { return r > 0x7f || !isAlnum(byte(r)) })
 		if i == 0 {
 			columns = make([][]string, len(fields))
 		}
-		if len(fields) != len(columns) || len(fields) == 0 {
+		if len(fields) != len(columns) {
 			return nil
 		}
 		for j, f := range fields {
 			columns[j] = append(columns[j], f)
 		}
 	}
+	for _, column := range columns {
+		cutWord(column)
+	}
 	return columns
+}
+
+// cutWord takes a word before a number off: dump1234 is 1234.
+func cutWord(tokens []string) {
+	n := strings.IndexFunc(tokens[0], func(r rune) bool { return r >= '0' && r <= '9' })
+	if n <= 0 {
+		return
+	}
+	word := tokens[0][:n]
+	for _, token := range tokens {
+		if number, ok := strings.CutPrefix(token, word); !ok || !isDigits(number) {
+			return
+		}
+	}
+	for i := range tokens {
+		tokens[i] = tokens[i][n:]
+	}
 }
 
 // column is the entropy of one run.

@@ -483,13 +483,29 @@ var ruleRows = []ruleRow{
 		broken: withDir(func(tb testing.TB, dir string) {
 			noError(tb, os.Rename(dir, dir+".away"))
 			noError(tb, os.Mkdir(dir, 0o700))
-			tb.Cleanup(func() { noError(tb, os.Remove(dir+".away")) })
-			tb.Cleanup(func() {}) // before Dir's own
+			tb.(*recorder).TB.Cleanup(func() { noError(tb, errors.Join(os.Remove(dir+".away"), os.Remove(dir))) })
 		}),
 		sound: withDir(func(tb testing.TB, dir string) {
 			noError(tb, os.Rename(dir, dir+".away"))
 			noError(tb, os.Rename(dir+".away", dir))
 		}),
+	},
+	{
+		rule: tmptest.U06, name: "renamed",
+		broken: withDir(func(tb testing.TB, dir string) {
+			noError(tb, os.Rename(dir, dir+".away"))
+			tb.(*recorder).TB.Cleanup(func() { noError(tb, os.Remove(dir+".away")) })
+		}),
+		sound: withDir(func(tb testing.TB, dir string) { noError(tb, os.Remove(dir)) }),
+	},
+	{
+		rule: tmptest.U06, name: "replaced by a link",
+		broken: withDir(func(tb testing.TB, dir string) {
+			noError(tb, os.Remove(dir))
+			noError(tb, os.Symlink("/etc", dir))
+			tb.(*recorder).TB.Cleanup(func() { noError(tb, os.Remove(dir)) })
+		}),
+		sound: withDir(func(tb testing.TB, dir string) { noError(tb, os.Remove(dir)) }),
 	},
 	{
 		rule: tmptest.R01, name: "left in the shared directory",

@@ -39,7 +39,7 @@ var knownLCGs = []lcg{
 const (
 	// enoughSteps are transitions that agree in a row before a generator is
 	// taken for found.
-	enoughSteps = 3
+	enoughSteps = 5
 	// startsTried are the samples from which a solution is tried.
 	startsTried = 8
 	// maxStates bounds the states that may hide behind one output.
@@ -52,6 +52,9 @@ const (
 func findLCG(outputs []uint64, digits int) (how string, found bool) {
 	for start := 0; start < startsTried && start+enoughSteps < len(outputs); start++ {
 		window := outputs[start : start+enoughSteps+1]
+		if window[0] == window[1] {
+			continue // a constant is no generator's
+		}
 		if how, ok := solveLCG(window); ok {
 			return how, true
 		}

@@ -34,8 +34,8 @@ const (
 //
 // It fails with C06 for a fixed name and one that is made of process id,
 // parent's process id, user id or name, host, time, counter or test name
-// alone; with C07 if two processes draw the same name; with C08 if there are
-// fewer than 2^32 names; and with C09 if a name follows from those before it:
+// alone; with C07 if two processes draw the same names though they look like
+// chance; with C08 if there are fewer than 2^32 names; and with C09 if a name follows from those before it:
 // a counter after a random start, or a linear congruential generator
 // (afero.TempFile has one), the usual ones also when their output is cut to
 // decimal digits or to the high bits. Other weak generators are not found,
@@ -121,14 +121,14 @@ func judge(all []series, need float64) []Violation {
 	add := func(r Rule, format string, args ...any) {
 		found = append(found, Violation{Rule: r, Path: p.shape(first), Detail: fmt.Sprintf(format, args...)})
 	}
-	shared := common(all)
-	if shared != "" {
-		add(C07, "was drawn by two processes: %q", shared)
-	}
 	if how, ok := p.generator(); ok {
 		add(C09, "each name follows from the one before: %s", how)
 	}
+	shared := common(all)
 	if p.bits >= need {
+		if shared != "" {
+			add(C07, "was drawn by two processes")
+		}
 		return found
 	}
 	made := madeOf(all)
@@ -208,7 +208,7 @@ func hasWord(name, value string) bool {
 				break
 			}
 			start, end := from+i, from+i+len(form)
-			if (start == 0 || !sameKind(name[start-1], name[start])) && (end == len(name) || !sameKind(name[end-1], name[end])) {
+			if (start == 0 || parts(name[start-1], name[start], form)) && (end == len(name) || parts(name[end-1], name[end], form)) {
 				return true
 			}
 			from = start + 1
@@ -217,9 +217,13 @@ func hasWord(name, value string) bool {
 	return false
 }
 
-// sameKind: both are digits, or both are letters.
-func sameKind(a, b byte) bool {
-	return isAlnum(a) && isAlnum(b) && isDigits(string(a)) == isDigits(string(b))
+// parts reports whether a word ends between a and b: at whatever is no letter
+// or digit, and for all but short words where a letter meets a digit.
+func parts(a, b byte, word string) bool {
+	if !isAlnum(a) || !isAlnum(b) {
+		return true
+	}
+	return len(word) > 2 && isDigits(string(a)) != isDigits(string(b))
 }
 
 // drawNames calls name n times.
