@@ -3,6 +3,8 @@ package tmptest_test
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
 	"regexp"
 	"runtime"
 	"strings"
@@ -115,6 +117,12 @@ func (r *recorder) text() string {
 func noError(tb testing.TB, err error) {
 	tb.Helper()
 	require.NoError(tb, err)
+}
+
+// write makes a file of exactly this mode.
+func write(tb testing.TB, path string, mode fs.FileMode) {
+	noError(tb, os.WriteFile(path, []byte("content"), 0o600))
+	noError(tb, os.Chmod(path, mode))
 }
 
 var _ tmptest.TestingT = (*recorder)(nil)

@@ -74,12 +74,6 @@ func audit(tb testing.TB, path string, opts ...tmptest.Option) {
 	}
 }
 
-// write makes a file of exactly this mode.
-func write(tb testing.TB, path string, mode fs.FileMode) {
-	noError(tb, os.WriteFile(path, []byte("content"), 0o600))
-	noError(tb, os.Chmod(path, mode))
-}
-
 // withDir is a body that gets a directory from Dir.
 func withDir(body func(tb testing.TB, dir string), opts ...tmptest.Option) func(testing.TB) {
 	return func(tb testing.TB) { body(tb, tmptest.Dir(tb, opts...)) }
