@@ -198,12 +198,20 @@ func (c *config) wait() {
 // checkSame is U06, U04 and E06. The directory is intact if what the path
 // names is what was handed out.
 func (h *handout) checkSame() (found []Violation, intact bool) {
-	now, err := h.root.Stat(".")
-	if err != nil {
-		return []Violation{unchecked(U06, h.path, reason(err).Error())}, false
+	named, err := os.Lstat(h.path)
+	now, rerr := h.root.Stat(".")
+	if errors.Is(rerr, fs.ErrPermission) && err == nil {
+		// Without search permission "." is not found. The open root keeps the
+		// inode from being used again, so the path will do.
+		now, rerr = named, nil
+		if !os.SameFile(named, h.info) {
+			now = h.info
+		}
+	}
+	if rerr != nil {
+		return []Violation{{Rule: U06, Path: h.path, Detail: "cannot be looked at: " + reason(rerr).Error()}}, false
 	}
 	found = h.checkMode(now)
-	named, err := os.Lstat(h.path)
 	switch {
 	case err == nil && os.SameFile(named, now):
 		return found, true
