@@ -31,11 +31,13 @@ func logf(t TestingT, format string, args ...any) {
 	}
 }
 
-// verdict fails with what is broken, and logs advice and what could not be
-// checked.
+// verdict fails with what is broken, whatever the level of the rule, since it
+// was asked for; it logs advice and what could not be checked.
 func verdict(t TestingT, name, what string, found []Violation, msgAndArgs []any) bool {
 	help(t)
-	failures, advice := split(tidy(found, nil))
+	failures := tidy(found, nil)
+	advice := slices.DeleteFunc(slices.Clone(failures), func(v Violation) bool { return !v.advice })
+	failures = slices.DeleteFunc(failures, func(v Violation) bool { return v.advice })
 	if len(advice) > 0 {
 		logf(t, "tmptest.%s: advice on %q%s", name, what, text(advice, ""))
 	}

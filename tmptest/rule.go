@@ -85,7 +85,7 @@ type Violation struct {
 	Path   string // what broke it: a file, a directory, or a name
 	Detail string // what was seen, in a few words
 
-	advice bool
+	advice bool // see Level
 }
 
 // Level is what the violation does to a test: the level of its rule, or Warn

@@ -128,6 +128,27 @@ func TestEveryRuleVariableIsListed(t *testing.T) {
 	assert.Equal(t, len(tmptest.Rules()), seen)
 }
 
+// TestDocumentationListsAll: go doc teaches each rule, and names what a system
+// cannot check with the reason that the code gives.
+func TestDocumentationListsAll(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	marks := map[tmptest.Level]string{tmptest.Fail: "", tmptest.Warn: " (w)", tmptest.OptIn: " (o)"}
+	for _, r := range tmptest.Rules() {
+		assert.Contains(t, string(text), "//   - "+r.ID+": "+r.Title+marks[r.Level()]+"\n")
+	}
+	entry := regexp.MustCompile(`(?m)^\t\{([A-Z]\d\d), "(.*)"\},$`)
+	for _, system := range []string{"darwin", "windows"} {
+		code, err := os.ReadFile("platform_" + system + ".go")
+		require.NoError(t, err)
+		entries := entry.FindAllStringSubmatch(string(code), -1)
+		assert.NotEmpty(t, entries)
+		for _, e := range entries {
+			assert.Contains(t, string(text), "//   - "+e[1]+": "+e[2]+"\n")
+		}
+	}
+}
+
 func TestRuleAndViolationAreOneLine(t *testing.T) {
 	tests := map[string]struct {
 		give fmt.Stringer

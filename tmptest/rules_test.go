@@ -770,6 +770,20 @@ func TestEveryRuleIsCovered(t *testing.T) {
 	}
 }
 
+// TestGuidelineIDs: what the guideline refers to has a rule here that a victim
+// breaks and its twin does not.
+func TestGuidelineIDs(t *testing.T) {
+	has := func(match func(r tmptest.Rule) bool) bool {
+		return slices.ContainsFunc(ruleRows, func(row ruleRow) bool { return match(row.rule) })
+	}
+	for _, cwe := range []int{377, 379, 459} {
+		assert.True(t, has(func(r tmptest.Rule) bool { return slices.Contains(r.CWE, cwe) }), "CWE-%d", cwe)
+	}
+	for _, cert := range []string{"FIO21-C", "FIO03-J", "FIO15-C"} {
+		assert.True(t, has(func(r tmptest.Rule) bool { return slices.Contains(r.CERT, cert) }), cert)
+	}
+}
+
 func TestRemoteTypes(t *testing.T) {
 	tests := map[string]struct {
 		kind           uint32

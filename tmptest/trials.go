@@ -123,7 +123,9 @@ func tryRemove(dir string, remove func(string) error) ([]Violation, error) {
 	}
 	var found []Violation
 	add := func(r Rule, path, format string, args ...any) {
-		found = append(found, Violation{Rule: r, Path: path, Detail: fmt.Sprintf(format, args...)})
+		v := Violation{Rule: r, Path: path, Detail: fmt.Sprintf(format, args...)}
+		v.advice = r.ID == R12.ID // another verdict for root would be none
+		found = append(found, v)
 	}
 	got := remove(at("tree"))
 	if _, err := os.Lstat(at("tree")); err == nil {
