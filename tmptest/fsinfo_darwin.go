@@ -1,22 +1,11 @@
 package tmptest
 
-import (
-	"errors"
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 func statfs(path string) (fsInfo, error) {
-	var st unix.Statfs_t
-	for {
-		err := unix.Statfs(path, &st)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fsInfo{}, fmt.Errorf("statfs %q: %w", path, err)
-		}
+	st, err := readStatfs(path)
+	if err != nil {
+		return fsInfo{}, err
 	}
 	return fsInfo{
 		kind:      unix.ByteSliceToString(st.Fstypename[:]),

@@ -1,11 +1,6 @@
 package tmptest
 
-import (
-	"errors"
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // remoteTypes are the f_type values (statfs(2), linux/magic.h) of file systems
 // whose data another machine can change, or that do not keep O_EXCL and modes
@@ -30,15 +25,9 @@ var remoteTypes = map[uint32]string{
 }
 
 func statfs(path string) (fsInfo, error) {
-	var st unix.Statfs_t
-	for {
-		err := unix.Statfs(path, &st)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fsInfo{}, fmt.Errorf("statfs %q: %w", path, err)
-		}
+	st, err := readStatfs(path)
+	if err != nil {
+		return fsInfo{}, err
 	}
 	return fromType(uint32(st.Type), fsInfo{
 		freeBytes: st.Bavail * uint64(st.Bsize),

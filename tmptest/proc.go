@@ -9,7 +9,6 @@ import (
 
 // openFile is a descriptor of this process.
 type openFile struct {
-	fd      int
 	path    string // as the system names it, without " (deleted)"
 	deleted bool
 	inherit bool // not close-on-exec

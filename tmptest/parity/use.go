@@ -38,15 +38,21 @@ func drop(t testing.TB, file *os.File) {
 	check(t, ignoreMissing(os.Remove(file.Name())))
 }
 
-func withFile(t testing.TB, dir string, f CreateFunc, use func(*os.File)) {
+// with uses what was made, and drops it in any case.
+func with[T any](t testing.TB, made T, err error, drop, use func(T)) {
 	t.Helper()
-	file, err := f(dir)
 	if err != nil {
 		t.Errorf("%v", err)
 		return
 	}
-	defer drop(t, file)
-	use(file)
+	defer drop(made)
+	use(made)
+}
+
+func withFile(t testing.TB, dir string, f CreateFunc, use func(*os.File)) {
+	t.Helper()
+	file, err := f(dir)
+	with(t, file, err, func(file *os.File) { drop(t, file) }, use)
 }
 
 // withHidden is withFile for a file that may have no name. All that it left in
@@ -54,59 +60,42 @@ func withFile(t testing.TB, dir string, f CreateFunc, use func(*os.File)) {
 func withHidden(t testing.TB, dir string, f CreateFunc, use func(*os.File)) {
 	t.Helper()
 	file, err := f(dir)
-	if err != nil {
-		t.Errorf("%v", err)
-		return
-	}
-	defer clearDir(t, dir)
-	defer func() {
-		if err := file.Close(); !errors.Is(err, fs.ErrClosed) {
-			check(t, err)
-		}
-	}()
-	use(file)
+	with(t, file, err, dropAll[*os.File](t, dir), use)
 }
 
 func withDir(t testing.TB, dir string, f DirFunc, use func(string)) {
 	t.Helper()
 	path, err := f(dir)
-	if err != nil {
-		t.Errorf("%v", err)
-		return
-	}
-	defer func() { check(t, os.RemoveAll(path)) }()
-	use(path)
+	with(t, path, err, func(path string) { check(t, os.RemoveAll(path)) }, use)
 }
 
 func withNamed(t testing.TB, dir string, f NamedFunc, use func(NamedFile)) {
 	t.Helper()
 	file, err := f(dir)
-	if err != nil {
-		t.Errorf("%v", err)
-		return
-	}
-	defer clearDir(t, dir)
-	defer file.Close() // again for some rows; an error of the first Close is reported
-	use(file)
+	with(t, file, err, dropAll[NamedFile](t, dir), use)
 }
 
 // withSpool writes n bytes.
 func withSpool(t testing.TB, dir string, f SpoolFunc, n int, use func(SpoolFile)) {
 	t.Helper()
 	file, err := f(dir, spoolMax)
-	if err != nil {
-		t.Errorf("%v", err)
-		return
-	}
-	defer clearDir(t, dir)
-	defer file.Close() // again for some rows; an error of the first Close is reported
-	for i := range n {
-		if _, err := file.Write([]byte{byte(i)}); err != nil {
-			t.Errorf("%v", err)
-			return
+	with(t, file, err, dropAll[SpoolFile](t, dir), func(file SpoolFile) {
+		for i := range n {
+			if _, err := file.Write([]byte{byte(i)}); err != nil {
+				t.Errorf("%v", err)
+				return
+			}
 		}
+		use(file)
+	})
+}
+
+// dropAll closes a file and removes all that is in its directory.
+func dropAll[T io.Closer](t testing.TB, dir string) func(T) {
+	return func(file T) {
+		_ = file.Close() // again for some rows; those report the first error
+		clearDir(t, dir)
 	}
-	use(file)
 }
 
 func clearDir(t testing.TB, dir string) {
