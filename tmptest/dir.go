@@ -70,10 +70,11 @@ func handOut(t testing.TB, c *config) *handout {
 	}
 	failures, advice := split(tidy(append(found, uncheckedHere(path)...), c.allowed))
 	if len(failures) > 0 || path == "" {
-		h.discard()
+		gone := h.discard()
 		if len(failures) == 0 { // allowed, but there is nothing to hand out
 			failures = found
 		}
+		failures = append(failures, gone...)
 		t.Fatalf("tmptest.%s: %s: no safe temporary directory for %s%s\n  again: %s",
 			c.as, ids(failures), h.site, text(failures, ""), h.site.again(t.Name()))
 	}
@@ -119,12 +120,14 @@ func (h *handout) release() {
 	}
 }
 
-// discard removes a directory that is not handed out, or what is around one.
-func (h *handout) discard() {
+// discard removes a directory that is not handed out, or what is around one,
+// and says what of it could not be removed.
+func (h *handout) discard() (left []Violation) {
 	if h.root != nil {
-		removeTree(h.root, h.path, nil) // why it is not handed out is reported
+		left = removeTree(h.root, h.path, nil)
 	}
 	h.release()
+	return left
 }
 
 func (h *handout) advise(advice []Violation) {

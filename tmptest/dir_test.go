@@ -62,6 +62,14 @@ func TestDirByRoot(t *testing.T) {
 			},
 			want: "is not a directory (the temporary root, from GOTMPDIR)",
 		},
+		"others may write": {
+			prepare: func(t *testing.T, base string) (string, string) {
+				require.NoError(t, os.Mkdir(base+"/open", 0o700))
+				require.NoError(t, os.Chmod(base+"/open", 0o777))
+				return "TMPDIR", base + "/open"
+			},
+			want: "/open\" has mode 0777",
+		},
 		"a dangling link": {
 			prepare: func(t *testing.T, base string) (string, string) {
 				require.NoError(t, os.Symlink("none", base+"/link"))

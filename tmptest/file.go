@@ -34,8 +34,7 @@ func File(t testing.TB, opts ...Option) *os.File {
 		if f != nil {
 			_ = f.Close() // the first error is reported
 		}
-		h.discard()
-		t.Fatalf("tmptest.File: %v", err)
+		t.Fatalf("tmptest.File: %v%s", err, text(h.discard(), h.path))
 	}
 	h.extra = func() []Violation {
 		found := checkFile(f.Name(), info)

@@ -136,11 +136,3 @@ func removeTree(root *os.Root, path string, listing *tree) []Violation {
 		r.known = map[string]bool{} // all that is there now is new
 	}
 }
-
-// checkGone is R14 for a directory that was removed.
-func checkGone(path string) []Violation {
-	if _, err := os.Lstat(path); err != nil {
-		return nil
-	}
-	return []Violation{{Rule: R14, Path: path, Detail: "was made again after it had been removed"}}
-}

@@ -20,3 +20,6 @@ func removeEmpty(path string) error {
 		time.Sleep(wait)
 	}
 }
+
+// checkGone finds nothing here: the name may stay until the handle is closed.
+func checkGone(string) []Violation { return nil }

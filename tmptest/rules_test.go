@@ -591,6 +591,11 @@ var ruleRows = []ruleRow{
 		sound:  withDir(func(tb testing.TB, _ string) { sleeper(tb, "/") }),
 	},
 	{
+		rule: tmptest.R13, name: "an orphan in the directory",
+		broken: withDir(func(tb testing.TB, dir string) { orphan(tb, dir) }),
+		sound:  withDir(func(tb testing.TB, _ string) { orphan(tb, "/") }),
+	},
+	{
 		rule: tmptest.R14, name: "written between two listings",
 		broken: func(tb testing.TB) {
 			var dir string
@@ -725,6 +730,18 @@ func sleeper(tb testing.TB, dir string) {
 	tb.(*recorder).TB.Cleanup(func() {
 		noError(tb, errors.Join(stdin.Close(), cmd.Wait()))
 	})
+}
+
+// orphan starts a program in dir whose parent has ended, and which ends when
+// the observed test is over.
+func orphan(tb testing.TB, dir string) {
+	r, w, err := os.Pipe()
+	noError(tb, err)
+	cmd := exec.Command("/bin/sh", "-c", "cat <&3 >/dev/null 2>&1 &")
+	cmd.Dir, cmd.ExtraFiles = dir, []*os.File{r}
+	noError(tb, cmd.Run())
+	noError(tb, r.Close())
+	tb.(*recorder).TB.Cleanup(func() { noError(tb, w.Close()) })
 }
 
 // TestRules runs each victim and its twin.

@@ -13,8 +13,8 @@ type lcg struct {
 }
 
 func (g lcg) next(x uint64) uint64 {
-	if g.m == 0 {
-		return g.a*x + g.c
+	if g.m&(g.m-1) == 0 { // a power of two; 0 is 2^64
+		return (g.a*x + g.c) & (g.m - 1)
 	}
 	hi, lo := bits.Mul64(g.a, x)
 	lo, carry := bits.Add64(lo, g.c, 0)
@@ -41,7 +41,7 @@ const (
 	// taken for found.
 	enoughSteps = 5
 	// startsTried are the samples from which a solution is tried.
-	startsTried = 8
+	startsTried = 4
 	// maxStates bounds the states that may hide behind one output.
 	maxStates = 1 << 18
 )
@@ -52,8 +52,8 @@ const (
 func findLCG(outputs []uint64, digits int) (how string, found bool) {
 	for start := 0; start < startsTried && start+enoughSteps < len(outputs); start++ {
 		window := outputs[start : start+enoughSteps+1]
-		if window[0] == window[1] {
-			continue // a constant is no generator's
+		if window[1]-window[0] == window[2]-window[1] {
+			continue // a constant or a counter, which is no generator's
 		}
 		if how, ok := solveLCG(window); ok {
 			return how, true
@@ -124,8 +124,8 @@ func solveLCG(x []uint64) (how string, ok bool) {
 			continue
 		}
 		d1, d2 := (x[1]-x[0])&mask, (x[2]-x[1])&mask
-		if d1&1 == 0 || d1 == d2 {
-			continue // no inverse; or a counter, which is found elsewhere
+		if d1&1 == 0 {
+			continue // no inverse
 		}
 		g := lcg{a: d2 * inverse(d1) & mask}
 		g.c = (x[1] - g.a*x[0]) & mask

@@ -42,8 +42,7 @@ func Shared(t testing.TB, opts ...Option) string {
 	h := handOut(t, c)
 	s, err := newShared(h)
 	if err != nil {
-		h.discard()
-		t.Fatalf("tmptest.Shared: %v", err)
+		t.Fatalf("tmptest.Shared: %v%s", err, text(h.discard(), h.path))
 	}
 	t.Cleanup(s.finish)
 	if !c.noEnv {
@@ -112,7 +111,7 @@ func (s *shared) finish() {
 		s.parent.release() // kept, or in the way
 		return
 	}
-	s.parent.discard()
+	s.parent.report(s.parent.discard())
 }
 
 // check is what Shared checks beyond Dir.

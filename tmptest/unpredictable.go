@@ -107,9 +107,12 @@ func reportNames(t TestingT, all []series, need float64, test string, msgAndArgs
 	if len(found) == 0 {
 		return true
 	}
-	site := callSite()
-	return assert.Fail(t, fmt.Sprintf("tmptest.Unpredictable: %s: broken by the names drawn at %s%s\n  again: %s",
-		ids(found), site, text(found, ""), site.again(test)), msgAndArgs...)
+	again := ""
+	if test != "" {
+		again = "\n  again: " + callSite().again(test)
+	}
+	return assert.Fail(t, fmt.Sprintf("tmptest.Unpredictable: %s: broken by the names drawn at %s%s%s",
+		ids(found), callSite(), text(found, ""), again), msgAndArgs...)
 }
 
 // judge compares the series; the first is that of this process.
