@@ -46,7 +46,7 @@ func verdict(t TestingT, name, what string, found []Violation, msgAndArgs []any)
 	}
 	again := ""
 	if n, ok := t.(interface{ Name() string }); ok {
-		again = "\n  again: " + callSite().again(n.Name())
+		again = "\n  again: " + callSite(12).again(n.Name())
 	}
 	return assert.Fail(t, fmt.Sprintf("tmptest.%s: %s: broken by %q%s%s", name, ids(failures), what, text(failures, ""), again), msgAndArgs...)
 }

@@ -63,7 +63,7 @@ type handout struct {
 // handOut makes and checks a directory, or ends the test.
 func handOut(t testing.TB, c *config) *handout {
 	t.Helper()
-	h := &handout{t: t, cfg: c, site: callSite(), mark: childMark()}
+	h := &handout{t: t, cfg: c, site: callSite(3), mark: childMark()}
 	path, found := c.makeDir(dirPattern(t.Name()))
 	if path != "" {
 		found = append(found, h.take(path)...)

@@ -17,9 +17,12 @@ const maxEvidence = 10
 // there is something to report.
 type site []uintptr
 
-func callSite() site {
-	pcs := make([]uintptr, 16)
-	return pcs[:runtime.Callers(3, pcs)]
+// callSite takes as many frames as the way through this package may have, and
+// one more: unwinding the stack is the dearest part of a call of Dir that
+// makes no system call.
+func callSite(depth int) site {
+	pcs := make([]uintptr, depth)
+	return pcs[:runtime.Callers(2, pcs)]
 }
 
 // caller is the first frame outside this package and its twin.

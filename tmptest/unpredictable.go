@@ -109,10 +109,10 @@ func reportNames(t TestingT, all []series, need float64, test string, msgAndArgs
 	}
 	again := ""
 	if test != "" {
-		again = "\n  again: " + callSite().again(test)
+		again = "\n  again: " + callSite(12).again(test)
 	}
 	return assert.Fail(t, fmt.Sprintf("tmptest.Unpredictable: %s: broken by the names drawn at %s%s%s",
-		ids(found), callSite(), text(found, ""), again), msgAndArgs...)
+		ids(found), callSite(12), text(found, ""), again), msgAndArgs...)
 }
 
 // judge compares the series; the first is that of this process.
