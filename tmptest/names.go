@@ -50,7 +50,7 @@ var units = []struct {
 }
 
 // layouts are the forms of calendar times without separators, local and UTC.
-var layouts = []string{"20060102150405", "060102150405", "20060102", "150405", "1504"}
+var layouts = []string{"20060102150405", "060102150405", "20060102", "150405"}
 
 // timeOf says in which form token is a time between from and to.
 func timeOf(token string, from, to time.Time) string {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -117,7 +118,7 @@ func (s *shared) finish() {
 // check is what Shared checks beyond Dir.
 func (s *shared) check() []Violation {
 	found := checkCanaries(s.parent.path, s.canaries)
-	judge := newNameJudge(s.h.t.Name(), s.start)
+	judge := sync.OnceValue(func() nameJudge { return newNameJudge(s.h.t.Name(), s.start) })
 	for _, e := range readTree(s.h.root, s.h.path, statOf(s.h.info).dev, false).entries {
 		if path.Dir(e.rel) == "." && hasOwners && e.info.Mode()&fs.ModeSymlink == 0 && accessBits(e.info.Mode()) != 0 {
 			found = append(found, Violation{Rule: C03, Path: filepath.Join(s.h.path, e.rel), Detail: "has mode " + modeText(e.info.Mode()) + " where others can reach it"})
@@ -129,7 +130,7 @@ func (s *shared) check() []Violation {
 		if path.Dir(e.rel) != "." {
 			continue // out of reach unless its directory is open, which is C05
 		}
-		if made := judge.madeOf(path.Base(e.rel)); made != "" {
+		if made := judge().madeOf(path.Base(e.rel)); made != "" {
 			found = append(found, Violation{Rule: C06, Path: filepath.Join(s.h.path, e.rel), Detail: "is made of " + made})
 		}
 	}
