@@ -104,6 +104,16 @@ func closeOnExec(flag int) (func(tmptest.TestingT, string, ...any) bool, func(re
 		}
 }
 
+func openFlags(flag int) func(string) error {
+	return func(path string) error {
+		f, err := os.OpenFile(path, flag, 0)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
+}
+
 // withOpen holds the subject open while f runs.
 func withOpen(path string, f func()) {
 	file, err := os.Open(path)

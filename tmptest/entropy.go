@@ -3,6 +3,7 @@ package tmptest
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ type pattern struct {
 // were seen, when it shows at least half as many as chance would show there;
 // else it counts for the characters it showed. Numbers in it that only grow
 // count for how much their steps vary, and those that are the time of their
-// making count for nothing.
+// making count for nothing. A number that comes twice counts once.
 func study(draws []draw) pattern {
 	p := pattern{draws: draws}
 	p.trim()
@@ -41,8 +42,11 @@ func study(draws []draw) pattern {
 		p.bits = positions(p.middle)
 		return p
 	}
-	for _, column := range columns {
-		p.bits += p.column(column)
+	for i, column := range columns {
+		again := slices.ContainsFunc(columns[:i], func(c []string) bool { return slices.Equal(c, column) })
+		if bits := p.column(column); !again {
+			p.bits += bits
+		}
 	}
 	return p
 }

@@ -98,6 +98,8 @@ func TestUnpredictable(t *testing.T) {
 		{name: "process id and counter", gen: func(string) string { return fmt.Sprintf("%d.%d", pid, count()) }, want: []string{"C06"}, made: "counter, process id"},
 		{name: "small alphabet", gen: func(string) string { return letters("01", 20) }, want: []string{"C08"}},
 		{name: "four hex digits", gen: func(string) string { return fmt.Sprintf("%04x", rand.IntN(1<<16)) }, want: []string{"C08"}},
+		{name: "a number twice", gen: func(string) string { n := rand.IntN(1 << 20); return fmt.Sprintf("%05x-%05x", n, n) }, want: []string{"C08"}},
+		{name: "seconds and little chance", gen: func(string) string { return fmt.Sprintf("%d-%03d", time.Now().Unix(), rand.IntN(1000)) }, want: []string{"C06"}, made: "time in seconds"},
 		{name: "afero.TempFile", gen: aferoName, want: []string{"C08", "C09"}, made: "Numerical Recipes"},
 		{
 			name: "drand48 whole",

@@ -81,16 +81,6 @@ func linkTo(tb testing.TB, n int) string {
 	return target
 }
 
-func openFlags(flag int) func(string) error {
-	return func(path string) error {
-		f, err := os.OpenFile(path, flag, 0)
-		if err != nil {
-			return err
-		}
-		return f.Close()
-	}
-}
-
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
