@@ -103,13 +103,16 @@ func TestInMountNamespace(t *testing.T) {
 		var dir string
 		r := observe(t, func(tb testing.TB) {
 			dir = tmptest.Dir(tb)
-			noError(tb, os.Mkdir(dir+"/mnt", 0o700))
-			noError(tb, unix.Mount("tmpfs", dir+"/mnt", "tmpfs", 0, "mode=700"))
-			noError(tb, os.WriteFile(dir+"/mnt/theirs", nil, 0o600))
+			noError(tb, os.MkdirAll(dir+"/a/mnt", 0o700))
+			noError(tb, unix.Mount("tmpfs", dir+"/a/mnt", "tmpfs", 0, "mode=700"))
+			noError(tb, os.WriteFile(dir+"/a/mnt/theirs", nil, 0o600))
+			write(tb, dir+"/f", 0o600)
 		})
 		assert.Equal(t, []string{"U05", "R11"}, r.broken(), r.text())
-		assert.FileExists(t, dir+"/mnt/theirs", "what is mounted is not emptied")
-		require.NoError(t, unix.Unmount(dir+"/mnt", 0))
+		assert.Contains(t, r.text(), `"a/mnt" cannot be removed: device or resource busy`)
+		assert.FileExists(t, dir+"/a/mnt/theirs", "what is mounted is not emptied")
+		assert.NoFileExists(t, dir+"/f")
+		require.NoError(t, unix.Unmount(dir+"/a/mnt", 0))
 		require.NoError(t, os.RemoveAll(dir))
 	})
 	t.Run("FUSE", func(t *testing.T) {

@@ -135,6 +135,19 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
+		rule: tmptest.C16, name: "left open in the directory, and inherited",
+		broken: withDir(func(tb testing.TB, dir string) {
+			fd, err := syscall.Open(dir+"/f", syscall.O_CREAT|syscall.O_RDWR, 0o600)
+			noError(tb, err)
+			tb.(*recorder).TB.Cleanup(func() { noError(tb, syscall.Close(fd)) })
+		}),
+		sound: withDir(func(tb testing.TB, dir string) {
+			fd, err := syscall.Open(dir+"/f", syscall.O_CREAT|syscall.O_RDWR, 0o600)
+			noError(tb, err)
+			noError(tb, syscall.Close(fd))
+		}),
+	},
+	{
 		rule: tmptest.C18, name: "others can make files beside it",
 		broken: inDir(0o777, func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o600); tmptest.InSecureDir(tb, dir+"/f") }),
 		sound:  inDir(0o700, func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o600); tmptest.InSecureDir(tb, dir+"/f") }),
