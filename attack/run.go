@@ -443,17 +443,20 @@ func (r *run) lastUse(name string) int {
 	return len(r.steps) - 1
 }
 
-// listed says that the victim opened a directory of that name.
+// listed says that the victim opened a directory of that name, and not only
+// to remove it.
 func (r *run) listed(name string) bool {
+	listed := false
 	for _, s := range r.steps {
-		if s.kind != supervise.Open && s.kind != supervise.Read {
-			continue
-		}
-		if s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }) {
-			return true
+		named := s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name })
+		switch s.kind {
+		case supervise.Open, supervise.Read:
+			listed = listed || named
+		case supervise.Rmdir, supervise.Unlink:
+			listed = listed && !named
 		}
 	}
-	return false
+	return listed
 }
 
 // find looks for an object: where it was last, or anywhere in the scene.
