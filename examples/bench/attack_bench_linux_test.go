@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/attack"
+	"golang.org/x/sys/unix"
 )
 
 // attack.Prove runs the test that calls it again, and a benchmark cannot be
@@ -54,7 +55,10 @@ func TestProof(t *testing.T) {
 }
 
 // prove runs a proof in a process of its own.
-func prove(b *testing.B, name string, args ...string) attack.Report {
+//
+// cpu is the processor time of both sides: on a machine that has other work it
+// varies less than Elapsed.
+func prove(b *testing.B, name string, args ...string) (r attack.Report, cpu time.Duration) {
 	b.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -68,11 +72,20 @@ func prove(b *testing.B, name string, args ...string) attack.Report {
 	if err != nil {
 		b.Fatalf("%v %v\n%s", failed, err, out)
 	}
-	var r attack.Report
 	if err := json.Unmarshal(data, &r); err != nil {
 		b.Fatal(err)
 	}
-	return r
+	return r, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// ownCPU is the processor time of this process.
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkSchedule is one schedule of the three-boundary victim, scene reset
@@ -83,14 +96,17 @@ func BenchmarkSchedule(b *testing.B) {
 	if profile := os.Getenv("TMPPROOF_BENCH_PROFILE"); profile != "" {
 		args = append(args, "-test.cpuprofile="+profile)
 	}
-	var took time.Duration
+	var took, cpu time.Duration
 	var schedules int
 	for b.Loop() {
-		small, large := prove(b, "three calls, small"), prove(b, "three calls, large", args...)
+		small, cpuSmall := prove(b, "three calls, small")
+		large, cpuLarge := prove(b, "three calls, large", args...)
+		cpu += cpuLarge - cpuSmall
 		took += large.Elapsed - small.Elapsed
 		schedules += large.Schedules - small.Schedules
 	}
 	b.ReportMetric(float64(took.Nanoseconds())/float64(schedules), "ns/schedule")
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(schedules), "cpu-ns/schedule")
 	b.ReportMetric(float64(schedules)/took.Seconds(), "schedules/s")
 	b.ReportMetric(0, "ns/op")
 }
@@ -99,6 +115,7 @@ func BenchmarkSchedule(b *testing.B) {
 // nobody looking on.
 func BenchmarkUnsupervised(b *testing.B) {
 	dir, home := b.TempDir(), b.TempDir()
+	before := ownCPU(b)
 	for b.Loop() {
 		if err := reset(dir, home); err != nil {
 			b.Fatal(err)
@@ -107,6 +124,7 @@ func BenchmarkUnsupervised(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64((ownCPU(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
 // BenchmarkVerdict is the whole proof that Stat; WriteFile is broken, from the
@@ -116,7 +134,7 @@ func BenchmarkVerdict(b *testing.B) {
 	var took time.Duration
 	n := 0
 	for b.Loop() {
-		r := prove(b, "stat, write")
+		r, _ := prove(b, "stat, write")
 		if len(r.Findings) == 0 {
 			b.Fatal("not broken")
 		}
@@ -130,14 +148,17 @@ func BenchmarkVerdict(b *testing.B) {
 // BenchmarkBoundary is one call of the victim that is stopped, looked into and
 // let go without a move.
 func BenchmarkBoundary(b *testing.B) {
-	var took time.Duration
+	var took, cpu time.Duration
 	calls := 0
 	for b.Loop() {
-		none, many := prove(b, "no lookups"), prove(b, "2,000 lookups")
+		none, cpuNone := prove(b, "no lookups")
+		many, cpuMany := prove(b, "2,000 lookups")
+		cpu += cpuMany - cpuNone
 		took += many.Elapsed - none.Elapsed
 		calls += 2000 * (many.Schedules + 3) // and three undisturbed runs
 	}
 	b.ReportMetric(float64(took.Nanoseconds())/float64(calls), "ns/boundary")
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(calls), "cpu-ns/boundary")
 	b.ReportMetric(0, "ns/op")
 }
 
