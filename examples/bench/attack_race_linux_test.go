@@ -20,7 +20,7 @@ import (
 const (
 	envRace    = "TMPPROOF_BENCH_RACE"
 	raceTrials = 20
-	raceLimit  = 10 * time.Second // of one trial
+	raceLimit  = 5 * time.Second // of one trial
 )
 
 // TestRacer prints, for each trial, after how many runs of Stat; WriteFile the
