@@ -1,0 +1,88 @@
+package fsfake_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/tmpproof/tmpproof/fsfake"
+)
+
+func addressOf(s []uint32) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
+
+func pointer(p *byte) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+// setting gives a number from the environment.
+func setting(t testing.TB, name string, or int) int {
+	s := os.Getenv(name)
+	if s == "" {
+		return or
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// session compares the fake with one directory of the kernel's.
+type session struct {
+	t      testing.TB
+	kernel *kernelWorld
+	opts   []fsfake.Option
+}
+
+// run plays calls from an empty directory.
+func (s *session) run(root int, calls []call) (string, int) {
+	r := rootModes[root]
+	if len(s.kernel.users) == 1 {
+		r.uid, r.gid = s.kernel.users[0].uid, s.kernel.users[0].gid
+		r.mode |= 0o700
+	}
+	s.kernel.reset(r.mode, r.uid, r.gid)
+	fake := newFakeWorld(s.t, s.kernel.users, s.kernel.base, r.mode, r.uid, r.gid, s.opts...)
+	defer fake.end()
+	return play(s.kernel, fake, calls)
+}
+
+// explain shrinks a failing run and prints it as a file for testdata/kernel.
+func (s *session) explain(root int, calls []call) string {
+	calls = shrink(calls, func(c []call) bool {
+		d, _ := s.run(root, c)
+		return d != ""
+	})
+	diff, done := s.run(root, calls)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\nroot %d\n", diff, root)
+	for _, c := range calls[:done] {
+		fmt.Fprintln(&b, strings.ReplaceAll(c.String(), s.kernel.base+"/", ""))
+	}
+	return b.String()
+}
+
+// TestKernelAgrees compares random runs with the kernel. FSFAKE_CALLS sets how
+// many calls to make (20,000 by default), FSFAKE_SEED where to start.
+func TestKernelAgrees(t *testing.T) {
+	total := setting(t, "FSFAKE_CALLS", 20_000)
+	seed := uint64(setting(t, "FSFAKE_SEED", 1))
+	const length = 80
+	start := time.Now()
+	opts := sysctls(t)
+	onTmpfs(t, func(w *kernelWorld) {
+		s := &session{t, w, opts}
+		for n := 0; n < total && !t.Failed(); n += length {
+			g := &generator{seeded(seed), len(w.users), w.base}
+			root := g.IntN(len(rootModes))
+			calls := g.calls(length)
+			if diff, done := s.run(root, calls); diff != "" {
+				t.Errorf("seed %d, after %d calls: %s\nshortest:\n%s", seed, done, diff, s.explain(root, calls[:done]))
+			}
+			seed++
+		}
+	})
+	t.Logf("%d calls, next seed %d, %v", total, seed, time.Since(start).Round(time.Second))
+}
