@@ -73,7 +73,7 @@ func TestKernelAgrees(t *testing.T) {
 	start := time.Now()
 	opts := sysctls(t)
 	onTmpfs(t, func(w *kernelWorld) {
-		s := &session{t, w, opts}
+		s := &session{t: t, kernel: w, opts: opts}
 		for n := 0; n < total && !t.Failed(); n += length {
 			g := &generator{seeded(seed), len(w.users), w.base}
 			root := g.IntN(len(rootModes))

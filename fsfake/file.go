@@ -37,6 +37,12 @@ func (f *File) usable() error {
 	return nil
 }
 
+func (f *File) isClosed() bool {
+	f.node.mu.RLock()
+	defer f.node.mu.RUnlock()
+	return f.closed
+}
+
 // Name gives the name as it was passed to the call that opened the file.
 func (f *File) Name() string { return f.name }
 
@@ -302,8 +308,11 @@ func (f *File) seek(offset int64, whence int) (int64, error) {
 
 // Truncate sets the length of the file; EINVAL on a handle that cannot write.
 func (f *File) Truncate(size int64) error {
+	if size < 0 && f != nil && !f.isClosed() {
+		return f.fail("truncate", syscall.EINVAL)
+	}
 	return f.change(&Op{Name: "ftruncate", Offset: size}, "truncate", func(n *node) error {
-		if size < 0 || n.typ != typeReg || f.access&canWrite == 0 {
+		if n.typ != typeReg || f.access&canWrite == 0 {
 			return syscall.EINVAL
 		}
 		f.v.resize(n, size, true)

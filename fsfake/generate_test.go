@@ -87,7 +87,7 @@ func (g *generator) target() string {
 		return pick(g, "..", "../", "../"+g.name(), ".", "/", "/"+g.name(), g.name()+"/../"+g.name(), "")
 	}
 	if g.chance(1) {
-		return strings.Repeat("t", pick(g, 255, 256, 4095, 4096))
+		return strings.Repeat("t", pick(g, 127, 128, 255, 256, 4095, 4096))
 	}
 	return g.path()
 }
@@ -150,6 +150,9 @@ func (g *generator) call() call {
 		c.flag, c.mode = g.openFlags(), g.mode()
 	case "mkdir", "chmod", "fchmod":
 		c.mode = g.mode()
+		if g.base != "" {
+			c.mode |= 0o700 // the test itself must read the tree
+		}
 	case "access":
 		c.mode = uint32(g.IntN(9))
 	case "mknod":
@@ -170,8 +173,6 @@ func (g *generator) call() call {
 		c.n, c.m = g.size(), max(g.size(), 0)
 	case "seek":
 		c.n, c.flag = g.size(), g.IntN(6)
-	case "flink":
-		c.user = 0 // linkat with AT_EMPTY_PATH is for root
 	}
 	return c
 }

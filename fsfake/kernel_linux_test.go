@@ -27,6 +27,7 @@ type kernelWorld struct {
 	now   int // who the thread is
 	open  [handles]int
 	adds  [handles]bool // opened with O_APPEND
+	whose [handles]int
 	links map[uint64]string
 	buf   []byte
 }
@@ -214,11 +215,7 @@ func (w *kernelWorld) run(c call) (int64, string, error) {
 		if err := unix.Fstatat(cwd, a, &s, flags); err != nil {
 			return 0, "", err
 		}
-		m := goMode(s.Mode)
-		if s.Mode&unix.S_IFMT == unix.S_IFLNK {
-			m |= os.ModeSymlink
-		}
-		return s.Size, fmt.Sprint(m), nil
+		return s.Size, fmt.Sprint(goMode(s.Mode)), nil
 	case "readlink":
 		n, err := unix.Readlinkat(cwd, a, w.buf)
 		if err != nil {
@@ -275,7 +272,7 @@ func (w *kernelWorld) openFile(c call) (int64, string, error) {
 		unix.Close(fd)
 		return 1, "", nil
 	}
-	w.open[c.handle], w.adds[c.handle] = fd, c.flag&unix.O_APPEND != 0
+	w.open[c.handle], w.adds[c.handle], w.whose[c.handle] = fd, c.flag&unix.O_APPEND != 0, c.user
 	return 0, "", nil
 }
 
@@ -284,6 +281,7 @@ func (w *kernelWorld) runHandle(c call) (int64, string, error) {
 	if fd < 0 {
 		return 0, "no handle", nil
 	}
+	w.be(w.whose[c.handle])
 	size := c.n & 0xffff
 	switch c.name {
 	case "close":
@@ -325,6 +323,9 @@ func (w *kernelWorld) runHandle(c call) (int64, string, error) {
 		slices.Sort(names)
 		return int64(len(names)), strings.Join(names, " "), err
 	case "flink":
+		if w.whose[c.handle] != 0 {
+			return 0, notFirst, nil
+		}
 		return 0, "", unix.Linkat(fd, "", unix.AT_FDCWD, c.a, unix.AT_EMPTY_PATH)
 	}
 	panic("unknown call " + c.name)

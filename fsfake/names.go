@@ -2,6 +2,9 @@ package fsfake
 
 import "syscall"
 
+// shortLink is the length from which the text of a symbolic link takes a page.
+const shortLink = 128
+
 // enter gives an inode a name that is not there; leave takes one away. Both
 // save it for the snapshot. The caller holds dir.mu for writing, or Disk.mu.
 func (d *Disk) enter(dir *node, name string, n *node) {
@@ -30,6 +33,10 @@ func (d *Disk) create(c *cred, dir *node, name string, mode uint32, rdev uint64,
 	if target != "" {
 		n.target = target
 		n.attr.size = int64(len(target))
+		if len(target) >= shortLink && d.charge(n.attr, 1) == 0 {
+			d.usage.inodes.Add(-1)
+			return nil, syscall.ENOSPC
+		}
 	}
 	a := d.edit(dir)
 	a.touch(now)
@@ -156,6 +163,9 @@ func clip(name, path string) string {
 }
 
 func (v *FS) mknod(path string, mode uint32, rdev uint64) error {
+	if hasNUL(path) {
+		return syscall.EINVAL
+	}
 	switch mode & typeMask {
 	case 0:
 		mode |= typeReg
@@ -187,10 +197,10 @@ func (v *FS) mknod(path string, mode uint32, rdev uint64) error {
 
 func (v *FS) symlink(target, path string) error {
 	switch {
+	case hasNUL(target), hasNUL(path):
+		return syscall.EINVAL
 	case target == "":
 		return syscall.ENOENT
-	case hasNUL(target):
-		return syscall.EINVAL
 	case len(target) >= maxPath:
 		return syscall.ENAMETOOLONG
 	}
@@ -209,6 +219,9 @@ func (v *FS) symlink(target, path string) error {
 // link gives an inode a second name. n is the inode of an open handle, or nil
 // for the one that oldPath names; a symbolic link is not followed.
 func (v *FS) link(n *node, oldPath, path string, follow bool) error {
+	if hasNUL(oldPath) || hasNUL(path) {
+		return syscall.EINVAL
+	}
 	w := v.begin(true)
 	defer w.end()
 	if n == nil {

@@ -33,19 +33,25 @@ type openFlags struct {
 
 func parseFlags(flag int) (openFlags, error) {
 	var f openFlags
+	if flag&os.O_APPEND != 0 {
+		f.access = canAppend
+	}
 	if flag&O_PATH == O_PATH {
-		f.access = pathOnly
+		f.access |= pathOnly
 		f.dir = flag&O_DIRECTORY == O_DIRECTORY
 		f.follow = flag&O_NOFOLLOW == 0
 		return f, nil
 	}
 	switch flag & 3 {
 	case os.O_RDONLY:
-		f.access, f.want = canRead, mayRead
+		f.access |= canRead
+		f.want = mayRead
 	case os.O_WRONLY:
-		f.access, f.want = canWrite, mayWrite
+		f.access |= canWrite
+		f.want = mayWrite
 	case os.O_RDWR:
-		f.access, f.want = canRead|canWrite, mayRead|mayWrite
+		f.access |= canRead | canWrite
+		f.want = mayRead | mayWrite
 	default: // the permissions of both, the powers of neither
 		f.want = mayRead | mayWrite
 	}
@@ -56,9 +62,6 @@ func parseFlags(flag int) (openFlags, error) {
 	f.follow = flag&O_NOFOLLOW == 0 && !f.excl
 	if f.trunc {
 		f.want |= mayWrite
-	}
-	if flag&os.O_APPEND != 0 {
-		f.access |= canAppend
 	}
 	if flag&O_NOATIME != 0 {
 		f.access |= quietRead
@@ -220,6 +223,8 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 		// kernel waits where O_NONBLOCK is not given.
 		rw := how.access & (canRead | canWrite)
 		switch {
+		case rw == 0:
+			return syscall.EINVAL
 		case rw == canRead|canWrite, rw == canRead && how.access&nonblock != 0:
 		case how.access&nonblock != 0:
 			return syscall.ENXIO

@@ -145,7 +145,7 @@ func (f *File) canList() (int, error) {
 		return 0, err
 	}
 	switch {
-	case f.access&canRead == 0:
+	case f.access&pathOnly != 0:
 		return 0, syscall.EBADF
 	case !f.node.isDir():
 		return 0, syscall.ENOTDIR

@@ -10,6 +10,9 @@ const (
 
 // rename is rename(2) of the kernel, with its order of checks.
 func (v *FS) rename(oldPath, newPath string, flags uint) error {
+	if hasNUL(oldPath) || hasNUL(newPath) {
+		return syscall.EINVAL
+	}
 	if flags&^(RenameNoReplace|RenameExchange) != 0 || flags == RenameNoReplace|RenameExchange {
 		return syscall.EINVAL
 	}

@@ -186,18 +186,15 @@ func (v *FS) resize(n *node, size int64, always bool) {
 	a := d.edit(n)
 	drop := v.cred.droppedByWrite(a.mode, a.gid)
 	changed := a.size != size
-	if size < a.size || a.pages > 0 && size == a.size {
+	if size <= a.size && a.pages > 0 {
 		d.own(n)
 		d.uncharge(a, n.data.cut(size))
+		changed = true // tmpfs looks whether there were pages to cut
 	}
 	a.size = size
 	a.mode &^= drop
-	now := d.now()
-	switch {
-	case changed || always:
-		a.touch(now)
-	case drop != 0:
-		a.setStamp(ctime, now)
+	if changed || always {
+		a.touch(d.now())
 	}
 }
 

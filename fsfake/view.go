@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/afero"
@@ -287,6 +288,9 @@ func (v *FS) UtimesNano(name string, atime, mtime time.Time, follow bool) error 
 func (v *FS) timesOp(op, errOp, name string, atime, mtime time.Time, follow bool) error {
 	at, mt := timeArgOf(atime), timeArgOf(mtime)
 	return v.simple(&Op{Name: op, Path: name, Atime: atime, Mtime: mtime}, errOp, func() error {
+		if hasNUL(name) {
+			return syscall.EINVAL
+		}
 		if at.keep && mt.keep {
 			return nil // the kernel does not look at the path
 		}

@@ -39,6 +39,9 @@ type walk struct {
 // parent resolves all but the last component of a path.
 func (w *walk) parent(path string) error {
 	if len(path) >= maxPath {
+		if hasNUL(path) {
+			return syscall.EINVAL
+		}
 		return syscall.ENAMETOOLONG
 	}
 	if w.v.beneath && path != "" && path[0] == '/' {
