@@ -13,67 +13,65 @@ import (
 
 // Remove is os.Remove: unlink, and if that fails rmdir.
 func (v *FS) Remove(name string) error {
-	err := v.Unlink(name)
+	err := v.unlinkRaw(name)
 	if err == nil {
 		return nil
 	}
-	err1 := v.Rmdir(name)
+	err1 := v.rmdirRaw(name)
 	if err1 == nil {
 		return nil
 	}
-	if e := errno(err1); e != syscall.ENOTDIR {
+	if err1 != syscall.ENOTDIR {
 		err = err1
 	}
-	err.(*fs.PathError).Op = "remove"
-	return err
+	return pathError("remove", name, err)
 }
 
 // Rename is os.Rename: a new name that is a directory is refused with EEXIST,
 // even if it is empty. See Renameat2 for the system call.
 func (v *FS) Rename(oldname, newname string) error {
-	if fi, err := v.Lstat(newname); err == nil && fi.IsDir() {
-		ofi, err := v.Lstat(oldname)
+	if a, err := v.statRaw("lstat", newname, false); err == nil && a.typ() == typeDir {
+		old, err := v.statRaw("lstat", oldname, false)
 		switch {
 		case err != nil:
-			return linkError("rename", oldname, newname, errors.Unwrap(err))
-		case oldname == newname || !SameFile(fi, ofi):
+			return linkError("rename", oldname, newname, err)
+		case oldname == newname || a.ino != old.ino || a.dev != old.dev:
 			return linkError("rename", oldname, newname, errExist)
 		}
 	}
-	return v.Renameat2(oldname, newname, 0)
+	return linkError("rename", oldname, newname, v.renameRaw(oldname, newname, 0))
 }
 
 // MkdirAll is os.MkdirAll.
 func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
-	fi, err := v.Stat(path)
+	a, err := v.statRaw("stat", path, true)
 	if err == nil {
-		if fi.IsDir() {
+		if a.typ() == typeDir {
 			return nil
 		}
 		return pathError("mkdir", path, syscall.ENOTDIR)
 	}
-	host := path
-	path = local(path)
-	end := len(path)
-	for end > 0 && path[end-1] == '/' {
+	p := local(path)
+	end := len(p)
+	for end > 0 && p[end-1] == '/' {
 		end--
 	}
-	for end > 0 && path[end-1] != '/' {
+	for end > 0 && p[end-1] != '/' {
 		end--
 	}
 	if end > 1 {
-		if err := v.MkdirAll(path[:end-1], perm); err != nil {
+		if err := v.MkdirAll(p[:end-1], perm); err != nil {
 			return err
 		}
 	}
-	err = v.Mkdir(host, perm)
+	err = v.mkdirRaw(path, perm)
 	if err != nil {
 		// Handles "foo/." as well, which then exists.
-		if fi, err1 := v.Lstat(host); err1 == nil && fi.IsDir() {
+		if a, err1 := v.statRaw("lstat", path, false); err1 == nil && a.typ() == typeDir {
 			return nil
 		}
 	}
-	return err
+	return pathError("mkdir", path, err)
 }
 
 // RemoveAll is os.RemoveAll. A path that does not exist is no error; a path that
@@ -188,7 +186,7 @@ func (v *FS) mayEmpty(n *node) bool {
 	sticky := n.dir.mode&bitSticky != 0 && n.dir.uid != v.cred.uid && !v.cred.root
 	for i := range n.dir.entries {
 		e := n.dir.entries[i].node
-		if e != nil && (sticky && e.attr.uid != v.cred.uid || e.isDir() && !v.mayEmpty(e)) {
+		if e != nil && (sticky && e.attr.Load().uid != v.cred.uid || e.isDir() && !v.mayEmpty(e)) {
 			return false
 		}
 	}
@@ -217,5 +215,5 @@ func (d *Disk) empty(n *node, now stamp) {
 		}
 		d.unlinked(e.node, now)
 	}
-	n.dir.entries, n.dir.index, n.dir.live = nil, nil, 0
+	n.dir.entries, n.dir.slots, n.dir.live = nil, nil, 0
 }

@@ -58,7 +58,7 @@ func New(opts ...Option) *Disk {
 	if !d.conf.bare {
 		root := cred{root: true}
 		tmp, _ := d.create(&root, d.root, "tmp", typeDir|bitSticky|0o777, 0, "")
-		tmp.dir.mode = tmp.attr.mode
+		tmp.dir.mode = tmp.attr.Load().mode
 	}
 	return d
 }
@@ -82,7 +82,7 @@ func (d *Disk) now() stamp { return stampOf(d.conf.clock()) }
 func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
 	n := &node{typ: mode & typeMask, epoch: d.epoch, saved: d.epoch}
 	a := &n.first
-	n.attr = a
+	n.attr.Store(a)
 	a.ino = d.usage.lastIno.Add(1)
 	a.mode, a.uid, a.gid, a.dev = mode, uid, gid, dev
 	for i := range a.sec {
@@ -145,13 +145,15 @@ func (d *Disk) edit(n *node) *attr {
 	if n.epoch != d.epoch {
 		n.epoch = d.epoch
 		if v := d.history(); v != nil {
-			v.add(change{kind: changedAttr, node: n, attr: n.attr.share()})
+			v.add(change{kind: changedAttr, node: n, attr: n.attr.Load().share()})
 		}
 	}
-	if n.attr.shared.Load() {
-		n.attr = n.attr.clone()
+	a := n.attr.Load()
+	if a.shared.Load() {
+		a = a.clone()
+		n.attr.Store(a)
 	}
-	return n.attr
+	return a
 }
 
 // unlinked takes one link from an inode and, with the last, what it occupies
@@ -193,7 +195,7 @@ func (d *Disk) accessed(n *node) {
 		return
 	}
 	n.mu.RLock()
-	due := d.atimeDue(n.attr)
+	due := d.atimeDue(n.attr.Load())
 	n.mu.RUnlock()
 	if due {
 		n.mu.Lock()

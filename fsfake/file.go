@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"sync"
 	"syscall"
@@ -19,7 +20,7 @@ type File struct {
 	name    string
 	mu      sync.Mutex // guards off and next, and makes Read and Write one step
 	off     int64
-	next    uint64 // the position in a directory
+	next    uint32 // the position in a directory
 	alive   uint32
 	access  access
 	closed  bool // guarded by node.mu
@@ -75,7 +76,7 @@ func (f *File) close() error {
 	}
 	f.closed = true
 	n.close(f.alive)
-	if f.alive == d.alive && n.attr.nlink == 0 && !n.isOpen(d.alive) {
+	if f.alive == d.alive && n.attr.Load().nlink == 0 && !n.isOpen(d.alive) {
 		d.forget(n)
 	}
 	return nil
@@ -138,11 +139,12 @@ func (f *File) pread(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	m := 0
-	if off < n.attr.size {
-		m = int(min(int64(len(p)), n.attr.size-off))
+	a := n.attr.Load()
+	if off < a.size {
+		m = int(min(int64(len(p)), a.size-off))
 		n.data.read(p[:m], off)
 	}
-	due := f.access&quietRead == 0 && !d.conf.readOnly && d.conf.atime != noatime && d.atimeDue(n.attr)
+	due := f.access&quietRead == 0 && !d.conf.readOnly && d.conf.atime != noatime && d.atimeDue(a)
 	n.mu.RUnlock()
 	if due {
 		n.mu.Lock()
@@ -217,7 +219,7 @@ func (f *File) pwrite(p []byte, off int64, atEnd bool) (int, int64, error) {
 		return 0, off, nil
 	}
 	if atEnd {
-		off = n.attr.size
+		off = n.attr.Load().size
 	}
 	if off == maxSize {
 		return 0, off, syscall.EFBIG
@@ -261,7 +263,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	}
 	f.off = at
 	if f.node.isDir() {
-		f.next = uint64(at)
+		f.next = uint32(min(at, math.MaxUint32))
 	}
 	return at, nil
 }
@@ -281,7 +283,7 @@ func (f *File) seek(offset int64, whence int) (int64, error) {
 	if n.typ == typeFifo {
 		return 0, syscall.ESPIPE
 	}
-	size := n.attr.size
+	size := n.attr.Load().size
 	switch whence {
 	case io.SeekStart:
 	case io.SeekCurrent:
@@ -311,7 +313,7 @@ func (f *File) Truncate(size int64) error {
 	if size < 0 && f != nil && !f.isClosed() {
 		return f.fail("truncate", syscall.EINVAL)
 	}
-	return f.change(&Op{Name: "ftruncate", Offset: size}, "truncate", func(n *node) error {
+	return f.change(Op{Name: "ftruncate", Offset: size}, "truncate", func(n *node) error {
 		if n.typ != typeReg || f.access&canWrite == 0 {
 			return syscall.EINVAL
 		}
@@ -322,14 +324,14 @@ func (f *File) Truncate(size int64) error {
 
 // Chmod is fchmod(2).
 func (f *File) Chmod(mode fs.FileMode) error {
-	return f.change(&Op{Name: "fchmod", Mode: mode}, "chmod", func(n *node) error {
+	return f.change(Op{Name: "fchmod", Mode: mode}, "chmod", func(n *node) error {
 		return f.v.setMode(n, permBits(mode))
 	})
 }
 
 // Chown is fchown(2); -1 leaves an id as it is.
 func (f *File) Chown(uid, gid int) error {
-	return f.change(&Op{Name: "fchown", UID: uid, GID: gid}, "chown", func(n *node) error {
+	return f.change(Op{Name: "fchown", UID: uid, GID: gid}, "chown", func(n *node) error {
 		return f.v.setOwner(n, uid, gid)
 	})
 }
@@ -337,7 +339,7 @@ func (f *File) Chown(uid, gid int) error {
 // Chtimes is futimens(3), with the arguments of FS.Chtimes.
 func (f *File) Chtimes(atime, mtime time.Time) error {
 	at, mt := timeArgOf(atime), timeArgOf(mtime)
-	return f.change(&Op{Name: "futimens", Atime: atime, Mtime: mtime}, "chtimes", func(n *node) error {
+	return f.change(Op{Name: "futimens", Atime: atime, Mtime: mtime}, "chtimes", func(n *node) error {
 		if at.keep && mt.keep {
 			return nil
 		}
@@ -347,15 +349,11 @@ func (f *File) Chtimes(atime, mtime time.Time) error {
 
 // Sync does nothing to an open file; what is written is there at once.
 func (f *File) Sync() error {
-	return f.change(&Op{Name: "fsync"}, "sync", func(*node) error { return nil })
+	return f.change(Op{Name: "fsync"}, "sync", func(*node) error { return nil })
 }
 
 // change runs an operation on the handle's inode, with its lock held.
-func (f *File) change(op *Op, errOp string, change func(n *node) error) error {
-	do := func() error { return f.onFile(change) }
-	if o := f.v.observed(); o != nil {
-		op.FS, op.File, op.Path = f.v, f, f.name
-		return f.fail(errOp, o.run(op, do))
-	}
-	return f.fail(errOp, do())
+func (f *File) change(op Op, errOp string, change func(n *node) error) error {
+	op.File, op.Path = f, f.name
+	return f.fail(errOp, f.v.call(op, func() error { return f.onFile(change) }))
 }

@@ -29,11 +29,11 @@ func (d *Disk) create(c *cred, dir *node, name string, mode uint32, rdev uint64,
 	}
 	now := d.now()
 	n := d.inherit(c, dir, mode, now)
-	n.attr.rdev = rdev
+	n.first.rdev = rdev
 	if target != "" {
 		n.target = target
-		n.attr.size = int64(len(target))
-		if len(target) >= shortLink && d.charge(n.attr, 1) == 0 {
+		n.first.size = int64(len(target))
+		if len(target) >= shortLink && d.charge(&n.first, 1) == 0 {
 			d.usage.inodes.Add(-1)
 			return nil, syscall.ENOSPC
 		}
@@ -59,7 +59,7 @@ func (d *Disk) inherit(c *cred, dir *node, mode uint32, now stamp) *node {
 			mode |= bitSetgid
 		}
 	}
-	return d.newNode(mode, c.uid, gid, dir.attr.dev, now)
+	return d.newNode(mode, c.uid, gid, dir.attr.Load().dev, now)
 }
 
 // newMode takes from a wanted mode what creation in this directory does not
@@ -127,12 +127,6 @@ func (w *walk) mayDelete(n *node, asDir bool) error {
 	return nil
 }
 
-func (n *node) owner() uint32 {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.attr.uid
-}
-
 func (v *FS) mkdir(path string, mode uint32) error {
 	w := v.begin(false)
 	defer w.end()
@@ -151,7 +145,7 @@ func (v *FS) mkdir(path string, mode uint32) error {
 
 // roomForLink tells whether an inode may have one more link.
 func (d *Disk) roomForLink(n *node) bool {
-	return d.conf.maxLinks == 0 || int64(n.attr.nlink) < d.conf.maxLinks
+	return d.conf.maxLinks == 0 || int64(n.attr.Load().nlink) < d.conf.maxLinks
 }
 
 // clip gives a name that does not keep a much longer path in memory.
@@ -234,7 +228,7 @@ func (v *FS) link(n *node, oldPath, path string, follow bool) error {
 		return err
 	}
 	d := v.disk
-	if n.attr.dev != w.dir.attr.dev {
+	if n.attr.Load().dev != w.dir.attr.Load().dev {
 		return syscall.EXDEV
 	}
 	if d.conf.protectedLinks && !v.mayLink(n) {
@@ -246,12 +240,12 @@ func (v *FS) link(n *node, oldPath, path string, follow bool) error {
 	switch {
 	case n.isDir():
 		return errPerm
-	case n.attr.nlink == 0 && !n.linkable:
+	case n.attr.Load().nlink == 0 && !n.linkable:
 		return syscall.ENOENT
 	case !d.roomForLink(n):
 		return syscall.EMLINK
 	}
-	if n.attr.nlink > 0 && !d.takeInode() {
+	if n.attr.Load().nlink > 0 && !d.takeInode() {
 		return syscall.ENOSPC
 	}
 	now := d.now()
@@ -272,7 +266,7 @@ func (v *FS) link(n *node, oldPath, path string, follow bool) error {
 
 // mayLink is the rule of fs.protected_hardlinks.
 func (v *FS) mayLink(n *node) bool {
-	a := n.attr
+	a := n.attr.Load()
 	if v.cred.owns(a.uid) {
 		return true
 	}

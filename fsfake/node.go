@@ -78,7 +78,7 @@ func (a *attr) clone() *attr {
 // entries as well. Locks are taken from parent to child, under Disk.mu.
 type node struct {
 	mu       sync.RWMutex
-	attr     *attr
+	attr     atomic.Pointer[attr]
 	dir      *dir // directories only
 	data     fileData
 	target   string // symbolic links only
@@ -97,7 +97,26 @@ func (n *node) isLink() bool { return n.typ == typeLink }
 // check tells whether the user has the wanted access to an inode that is not a
 // directory on the way of a walk. The caller holds n.mu or its parent's.
 func (n *node) check(c *cred, want uint32) error {
-	return c.may(n.attr.mode, n.attr.uid, n.attr.gid, want)
+	a := n.attr.Load()
+	return c.may(a.mode, a.uid, a.gid, want)
+}
+
+// stat gives the attributes out. Those that were given out before are never
+// written again, so no lock is needed to give them out once more.
+func (n *node) stat() *attr {
+	a := n.attr.Load()
+	if a.shared.Load() {
+		return a
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.attr.Load().share()
+}
+
+func (n *node) owner() uint32 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.attr.Load().uid
 }
 
 // open and close count handles. The count is of one generation of the disk:

@@ -212,7 +212,7 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 	if err := n.check(c, how.want); err != nil {
 		return err
 	}
-	if how.access&quietRead != 0 && !c.owns(n.attr.uid) {
+	if how.access&quietRead != 0 && !c.owns(n.attr.Load().uid) {
 		return errPerm
 	}
 	switch n.typ {
@@ -239,7 +239,7 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 // O_CREATE open of what exists.
 func (w *walk) mayAdopt(n *node) error {
 	dir, conf := w.dir.dir, &w.v.disk.conf
-	level := 1
+	level, owner := 1, n.attr.Load().uid
 	switch n.typ {
 	case typeReg:
 		level = conf.protectedRegular
@@ -247,7 +247,7 @@ func (w *walk) mayAdopt(n *node) error {
 		level = conf.protectedFIFOs
 	}
 	switch {
-	case dir.mode&bitSticky == 0, level == 0, n.attr.uid == dir.uid, n.attr.uid == w.v.cred.uid:
+	case dir.mode&bitSticky == 0, level == 0, owner == dir.uid, owner == w.v.cred.uid:
 		return nil
 	case dir.mode&0o002 != 0, dir.mode&0o020 != 0 && level >= 2 && (n.typ == typeReg || n.typ == typeFifo):
 		return errAccess
@@ -276,7 +276,7 @@ func (v *FS) openUnnamed(w *walk, path string, how openFlags, mode uint32, f *Fi
 		return syscall.ENOSPC
 	}
 	n := d.inherit(&v.cred, dir, typeReg|v.newMode(dir, mode), d.now())
-	n.attr.nlink = 0
+	n.first.nlink = 0
 	n.linkable = !how.excl
 	d.usage.orphanInodes.Add(1)
 	n.open(d.alive)

@@ -22,7 +22,7 @@ type config struct {
 	protectedLinks    bool
 	protectedRegular  int
 	protectedFIFOs    int
-	fold              func(string) string
+	fold              folder
 	clock             func() time.Time
 	inodeSeed         uint64
 	maxLinks          int64

@@ -18,7 +18,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 		if err := f.usable(); err != nil {
 			return err
 		}
-		a = f.node.attr.share()
+		a = f.node.attr.Load().share()
 		return nil
 	}
 	var err error
@@ -45,9 +45,7 @@ func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
 		for i := range entries {
 			if e := &entries[i]; e.node != nil && len(list) < count {
 				fi := &infos[len(list)]
-				e.node.mu.RLock()
-				fi.name, fi.a = e.name, e.node.attr.share()
-				e.node.mu.RUnlock()
+				fi.name, fi.a = e.name, e.node.stat()
 				list = append(list, fi)
 			}
 		}

@@ -41,7 +41,7 @@ func (v *FS) rename(oldPath, newPath string, flags uint) error {
 func (v *FS) renamed(from, to *walk, flags uint) (n, target *node, err error) {
 	fold := v.disk.conf.fold
 	exchange := flags&RenameExchange != 0
-	if from.dir.attr.dev != to.dir.attr.dev {
+	if from.dir.attr.Load().dev != to.dir.attr.Load().dev {
 		return nil, nil, syscall.EXDEV
 	}
 	switch {
@@ -79,7 +79,7 @@ func (v *FS) renamed(from, to *walk, flags uint) (n, target *node, err error) {
 	case target != nil && target.isDir() && target.above(from.dir):
 		return nil, nil, errNotEmpty
 	}
-	if target == n && from.dir == to.dir && from.last != to.last && fold != nil && n.attr.nlink == 1 {
+	if target == n && from.dir == to.dir && from.last != to.last && fold != nil && n.attr.Load().nlink == 1 {
 		return n, nil, nil // another case of the same name
 	}
 	return n, target, nil

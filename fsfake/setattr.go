@@ -57,7 +57,7 @@ func (v *FS) setMode(n *node, bits uint32) error {
 	if v.disk.conf.readOnly {
 		return syscall.EROFS
 	}
-	if !v.cred.owns(n.attr.uid) {
+	if !v.cred.owns(n.attr.Load().uid) {
 		return errPerm
 	}
 	a := v.disk.edit(n)
@@ -73,7 +73,7 @@ func (v *FS) setMode(n *node, bits uint32) error {
 // shown copies what a walk needs from a directory's attributes.
 func (d *Disk) shown(n *node) {
 	if n.isDir() {
-		n.setAttr(n.attr)
+		n.setAttr(n.attr.Load())
 		d.gen++
 	}
 }
@@ -83,7 +83,7 @@ func (v *FS) setOwner(n *node, uid, gid int) error {
 	if v.disk.conf.readOnly {
 		return syscall.EROFS
 	}
-	c, old := &v.cred, n.attr
+	c, old := &v.cred, n.attr.Load()
 	owner := c.uid == old.uid
 	if uid != -1 && !c.root && !(owner && uint32(uid) == old.uid) {
 		return errPerm
@@ -140,7 +140,7 @@ func (v *FS) setTimes(n *node, at, mt timeArg) error {
 	if v.disk.conf.readOnly {
 		return syscall.EROFS
 	}
-	if !v.cred.owns(n.attr.uid) {
+	if !v.cred.owns(n.attr.Load().uid) {
 		if !at.now || !mt.now {
 			return errPerm
 		}

@@ -41,7 +41,7 @@ type change struct {
 	data  *fileData
 	child *node // entry: what the name had, or nil; parent: the old one
 	name  string
-	seq   uint64
+	seq   uint32
 }
 
 // add saves one thing as it was before a change.
@@ -168,7 +168,7 @@ func (d *Disk) apply(changes []change, keep bool) []change {
 		was := change{kind: c.kind, node: c.node, name: c.name}
 		switch c.kind {
 		case changedAttr:
-			was.attr = c.node.attr.share()
+			was.attr = c.node.attr.Load().share()
 			c.node.setAttr(c.attr)
 		case changedData:
 			old := c.node.data
@@ -197,7 +197,7 @@ func (d *Disk) apply(changes []change, keep bool) []change {
 // setAttr puts other attributes in place of a node's, with what a directory
 // keeps of them for walks.
 func (n *node) setAttr(a *attr) {
-	n.attr = a
+	n.attr.Store(a)
 	if n.isDir() {
 		n.dir.mode, n.dir.uid, n.dir.gid, n.dir.dead = a.mode, a.uid, a.gid, a.nlink == 0
 	}

@@ -192,20 +192,23 @@ func (v *FS) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
 }
 
 func (v *FS) statOp(op, name string, follow bool) (fs.FileInfo, error) {
-	var a *attr
-	var err error
+	a, err := v.statRaw(op, name, follow)
+	if err != nil {
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return &FileInfo{name: base(name), a: a}, nil
+}
+
+// statRaw and the other raw operations return the errno alone.
+func (v *FS) statRaw(op, name string, follow bool) (a *attr, err error) {
 	if o := v.observed(); o != nil {
 		err = o.run(&Op{Name: op, FS: v, Path: name}, func() (err error) {
 			a, err = v.stat(local(name), follow)
 			return err
 		})
-	} else {
-		a, err = v.stat(local(name), follow)
+		return a, err
 	}
-	if err != nil {
-		return nil, &fs.PathError{Op: op, Path: name, Err: err}
-	}
-	return &FileInfo{name: base(name), a: a}, nil
+	return v.stat(local(name), follow)
 }
 
 func (v *FS) stat(name string, follow bool) (*attr, error) {
@@ -215,9 +218,7 @@ func (v *FS) stat(name string, follow bool) (*attr, error) {
 		w.end()
 		return nil, err
 	}
-	n.mu.RLock()
-	a := n.attr.share()
-	n.mu.RUnlock()
+	a := n.stat()
 	w.end()
 	return a, nil
 }
@@ -234,27 +235,36 @@ func base(name string) string {
 	return name
 }
 
-// simple runs an operation on one path.
-func (v *FS) simple(op *Op, errOp string, do func() error) error {
+// call runs an operation, before the eyes of whoever watches.
+func (v *FS) call(op Op, do func() error) error {
 	if o := v.observed(); o != nil {
-		op.FS = v
-		return pathError(errOp, op.Path, o.run(op, do))
+		return v.watched(o, op, do)
 	}
-	return pathError(errOp, op.Path, do())
+	return do()
+}
+
+// watched is apart so that op is on the heap only when it is needed.
+func (v *FS) watched(o *observers, op Op, do func() error) error {
+	op.FS = v
+	return o.run(&op, do)
 }
 
 // Mkdir is os.Mkdir.
 func (v *FS) Mkdir(name string, perm fs.FileMode) error {
-	return v.simple(&Op{Name: "mkdir", Path: name, Mode: perm}, "mkdir", func() error {
+	return pathError("mkdir", name, v.mkdirRaw(name, perm))
+}
+
+func (v *FS) mkdirRaw(name string, perm fs.FileMode) error {
+	return v.call(Op{Name: "mkdir", Path: name, Mode: perm}, func() error {
 		return v.mkdir(local(name), permBits(perm))
 	})
 }
 
 // Chmod is os.Chmod.
 func (v *FS) Chmod(name string, mode fs.FileMode) error {
-	return v.simple(&Op{Name: "chmod", Path: name, Mode: mode}, "chmod", func() error {
+	return pathError("chmod", name, v.call(Op{Name: "chmod", Path: name, Mode: mode}, func() error {
 		return v.onPath(local(name), true, true, func(n *node) error { return v.setMode(n, permBits(mode)) })
-	})
+	}))
 }
 
 // Chown is os.Chown; -1 leaves an id as it is.
@@ -266,9 +276,9 @@ func (v *FS) Lchown(name string, uid, gid int) error {
 }
 
 func (v *FS) chownOp(op, name string, uid, gid int, follow bool) error {
-	return v.simple(&Op{Name: op, Path: name, UID: uid, GID: gid}, op, func() error {
+	return pathError(op, name, v.call(Op{Name: op, Path: name, UID: uid, GID: gid}, func() error {
 		return v.onPath(local(name), follow, true, func(n *node) error { return v.setOwner(n, uid, gid) })
-	})
+	}))
 }
 
 // Chtimes is os.Chtimes; a zero time leaves that time as it is.
@@ -287,7 +297,7 @@ func (v *FS) UtimesNano(name string, atime, mtime time.Time, follow bool) error 
 
 func (v *FS) timesOp(op, errOp, name string, atime, mtime time.Time, follow bool) error {
 	at, mt := timeArgOf(atime), timeArgOf(mtime)
-	return v.simple(&Op{Name: op, Path: name, Atime: atime, Mtime: mtime}, errOp, func() error {
+	return pathError(errOp, name, v.call(Op{Name: op, Path: name, Atime: atime, Mtime: mtime}, func() error {
 		if hasNUL(name) {
 			return syscall.EINVAL
 		}
@@ -295,5 +305,5 @@ func (v *FS) timesOp(op, errOp, name string, atime, mtime time.Time, follow bool
 			return nil // the kernel does not look at the path
 		}
 		return v.onPath(local(name), follow, false, func(n *node) error { return v.setTimes(n, at, mt) })
-	})
+	}))
 }

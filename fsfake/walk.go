@@ -220,9 +220,7 @@ func (w *walk) follow(n *node, trailing bool) (string, error) {
 // mayFollow is the rule of fs.protected_symlinks.
 func (w *walk) mayFollow(n *node) bool {
 	const shared = bitSticky | 0o002
-	n.mu.RLock()
-	owner := n.attr.uid
-	n.mu.RUnlock()
+	owner := n.owner()
 	dir := w.dir.dir
 	return owner == w.v.cred.uid || dir.mode&shared != shared || dir.uid == owner
 }
@@ -342,14 +340,12 @@ type cachedPath struct {
 	gen    uint64
 }
 
-var cacheSeed = maphash.MakeSeed()
-
 func (c *pathCache) get(prefix string, gen uint64) *node {
 	slots := c.slots.Load()
 	if slots == nil {
 		return nil
 	}
-	e := slots[maphash.String(cacheSeed, prefix)%cacheSlots].Load()
+	e := slots[maphash.String(hashSeed, prefix)%cacheSlots].Load()
 	if e == nil || e.gen != gen || e.prefix != prefix || e.dir.dir.dead {
 		return nil
 	}
@@ -364,5 +360,5 @@ func (c *pathCache) put(prefix string, dir *node, gen uint64) {
 			slots = c.slots.Load()
 		}
 	}
-	slots[maphash.String(cacheSeed, prefix)%cacheSlots].Store(&cachedPath{prefix, dir, gen})
+	slots[maphash.String(hashSeed, prefix)%cacheSlots].Store(&cachedPath{prefix, dir, gen})
 }
