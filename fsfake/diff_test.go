@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -507,4 +508,17 @@ func (w *fakeWorld) end() {
 			f.Close()
 		}
 	}
+}
+
+// setting gives a number from the environment.
+func setting(t testing.TB, name string, or int) int {
+	s := os.Getenv(name)
+	if s == "" {
+		return or
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }

@@ -2,8 +2,6 @@ package fsfake_test
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,19 +13,6 @@ import (
 func addressOf(s []uint32) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
 
 func pointer(p *byte) uintptr { return uintptr(unsafe.Pointer(p)) }
-
-// setting gives a number from the environment.
-func setting(t testing.TB, name string, or int) int {
-	s := os.Getenv(name)
-	if s == "" {
-		return or
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
-}
 
 // session compares the fake with one directory of the kernel's.
 type session struct {

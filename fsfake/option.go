@@ -60,9 +60,13 @@ func ReadWrite() Option {
 	return optionFunc(func(c *config) { c.readOnly = false })
 }
 
-// NoAtime leaves access times alone (mount -o noatime). Without it they follow
-// the rule of Linux's default, relatime: a read sets the access time if it is
-// not after the modification and the change time, or is a day old.
+// Relatime, the default as on Linux, lets a read set the access time only if it
+// is not after the modification and the change time, or is a day old.
+func Relatime() Option {
+	return optionFunc(func(c *config) { c.atime = relatime })
+}
+
+// NoAtime leaves access times alone (mount -o noatime).
 func NoAtime() Option {
 	return optionFunc(func(c *config) { c.atime = noatime })
 }
@@ -107,8 +111,9 @@ func CaseInsensitive() Option {
 
 func foldCase(s string) string { return strings.ToLower(strings.ToUpper(s)) }
 
-// Clock is where times come from instead of time.Now. The disk calls it with
-// its locks held, so it must not use the disk.
+// Clock is where times come from instead of the system's clock. The disk calls
+// it with its locks held, so it must not use the disk. A disk that is made
+// outside of a testing/synctest bubble and used inside needs Clock(time.Now).
 func Clock(now func() time.Time) Option {
 	return optionFunc(func(c *config) { c.clock = now })
 }
