@@ -1,7 +1,6 @@
 package fsfake
 
 import (
-	"bytes"
 	"io"
 	"io/fs"
 	"os"
@@ -110,9 +109,24 @@ func (v *FS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b := bytes.NewBuffer([]byte{})
-	_, err = io.Copy(b, struct{ io.Reader }{f})
-	return b.Bytes(), err
+	size := int64(0)
+	if fi, err := f.Stat(); err == nil {
+		size = fi.Size()
+	}
+	data := make([]byte, 0, max(min(size, 1<<30)+1, 512))
+	for {
+		n, err := f.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF {
+			return data, nil
+		}
+		if err != nil {
+			return data, err
+		}
+		if len(data) == cap(data) {
+			data = slices.Grow(data, len(data))
+		}
+	}
 }
 
 // WriteFile is os.WriteFile.

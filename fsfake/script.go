@@ -2,6 +2,7 @@ package fsfake
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -270,10 +271,10 @@ func (p *player) play(line string) error {
 	case len(a.words) > 0:
 		return fmt.Errorf("too many arguments")
 	}
-	op := &Op{Name: words[1], N: got, Err: err}
-	if e := errno(err); e != 0 {
-		op.Err = e
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
 	}
+	op := &Op{Name: words[1], N: got, Err: err}
 	if op.result() != words[n-1] {
 		return fmt.Errorf("got %s", op.result())
 	}
