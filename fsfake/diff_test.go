@@ -39,7 +39,8 @@ func (c call) String() string {
 }
 
 func parseCall(line string) (c call, err error) {
-	_, err = fmt.Sscanf(line, callFormat, &c.user, &c.name, &c.a, &c.b, &c.flag, &c.mode, &c.n, &c.m, &c.handle)
+	format := strings.ReplaceAll(callFormat, "%#o", "%v")
+	_, err = fmt.Sscanf(line, strings.ReplaceAll(format, "%#x", "%v"), &c.user, &c.name, &c.a, &c.b, &c.flag, &c.mode, &c.n, &c.m, &c.handle)
 	return c, err
 }
 
@@ -267,6 +268,8 @@ func goMode(bits uint32) fs.FileMode {
 		m |= fs.ModeSymlink
 	case 0o040000:
 		m |= fs.ModeDir
+	case 0o060000:
+		m |= fs.ModeDevice
 	case 0o020000:
 		m |= fs.ModeDevice | fs.ModeCharDevice
 	}

@@ -1,7 +1,9 @@
 package fsfake_test
 
 import (
+	_ "embed"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -70,4 +72,76 @@ func TestKernelAgrees(t *testing.T) {
 		}
 	})
 	t.Logf("%d calls, next seed %d, %v", total, seed, time.Since(start).Round(time.Second))
+}
+
+// TestManualPagesOfTheKernel holds the table of the manual pages against the
+// kernel itself.
+func TestManualPagesOfTheKernel(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to act for four users")
+	}
+	if sysctl(t, "protected_hardlinks") == 0 {
+		t.Skip("fs.protected_hardlinks is off; the table has it on")
+	}
+	onTmpfs(t, func(w *kernelWorld) {
+		w.users = people
+		manPageRows(t, func() world {
+			w.reset(0o1777, 0, 0)
+			return w
+		})
+	})
+}
+
+// FuzzKernel lets the fuzzer choose the calls.
+func FuzzKernel(f *testing.F) {
+	for seed := range byte(4) {
+		f.Add([]byte(strings.Repeat(string([]byte{seed, 7 * seed, 31 + seed}), 100)))
+	}
+	opts := sysctls(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		onTmpfs(t, func(w *kernelWorld) {
+			s := &session{t: t, kernel: w, opts: opts}
+			g := &generator{&byteChooser{data}, len(w.users), w.base}
+			root := g.IntN(len(rootModes))
+			calls := g.calls(min(len(data)/8, 100))
+			if diff, _ := s.run(root, calls); diff != "" {
+				t.Errorf("%s", s.explain(root, calls))
+			}
+		})
+	})
+}
+
+//go:embed testdata/regressions.txt
+var regressions string
+
+// TestKernelRegressions plays the shortest run of each kind that once differed.
+// A run begins with "root N", an index of rootModes, after a line that says what
+// differed.
+func TestKernelRegressions(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to act for several users")
+	}
+	opts := sysctls(t)
+	onTmpfs(t, func(w *kernelWorld) {
+		s := &session{t: t, kernel: w, opts: opts}
+		for run := range strings.SplitSeq(strings.TrimSpace(regressions), "\n\n") {
+			title, run, _ := strings.Cut(run, "\n")
+			first, rest, _ := strings.Cut(run, "\n")
+			root := 0
+			if _, err := fmt.Sscanf(first, "root %d", &root); err != nil {
+				panic(title + ": " + err.Error())
+			}
+			var calls []call
+			for line := range strings.Lines(rest) {
+				c, err := parseCall(strings.TrimSpace(line))
+				if err != nil {
+					panic(line + ": " + err.Error())
+				}
+				calls = append(calls, c)
+			}
+			if diff, _ := s.run(root, calls); diff != "" {
+				t.Errorf("%s: %s", title, diff)
+			}
+		}
+	})
 }

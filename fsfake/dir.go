@@ -37,6 +37,7 @@ type dir struct {
 	mode, uid, gid uint32 // as in attr
 	dead           bool   // removed
 	mount          bool   // the root of a mounted volume
+	covered        *node  // what it lies over
 }
 
 // folder turns a name into what a case-insensitive disk compares; nil compares

@@ -372,24 +372,29 @@ func (w *kernelWorld) tree() []object {
 	return list
 }
 
-// sysctls gives the options that make a fake follow this kernel's fs.protected_*.
+// sysctl reads one of the kernel's fs.protected_* settings.
+func sysctl(t testing.TB, name string) int {
+	b, err := os.ReadFile("/proc/sys/fs/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// sysctls gives the options that make a fake follow this kernel's settings.
 func sysctls(t testing.TB) []fsfake.Option {
-	level := func(name string) int {
-		b, err := os.ReadFile("/proc/sys/fs/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, _ := strconv.Atoi(string(bytes.TrimSpace(b)))
-		return n
-	}
 	opts := []fsfake.Option{
-		fsfake.ProtectedRegular(level("protected_regular")),
-		fsfake.ProtectedFIFOs(level("protected_fifos")),
+		fsfake.ProtectedRegular(sysctl(t, "protected_regular")),
+		fsfake.ProtectedFIFOs(sysctl(t, "protected_fifos")),
 	}
-	if level("protected_symlinks") > 0 {
+	if sysctl(t, "protected_symlinks") > 0 {
 		opts = append(opts, fsfake.ProtectedSymlinks())
 	}
-	if level("protected_hardlinks") > 0 {
+	if sysctl(t, "protected_hardlinks") > 0 {
 		opts = append(opts, fsfake.ProtectedHardlinks())
 	}
 	return opts
