@@ -443,6 +443,7 @@ func (e *explorer) world() (world, error) {
 			return nil, err
 		}
 		e.worlds = append(e.worlds, w)
+		e.plan.names.root = strings.TrimSuffix(w.disk().abs(""), "/")
 	}
 	return e.worlds[0], nil
 }

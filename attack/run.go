@@ -153,6 +153,9 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		if under(a.path(), dirAttic) {
+			r.guard.touched = true // the attic's own entries may have changed places
+		}
 		if m.variant == "mirror" {
 			r.guard.watch(dirVault, vaultMirror)
 			r.guard.touched = true // the vault has one entry too many for the next run

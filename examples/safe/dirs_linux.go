@@ -135,7 +135,13 @@ func atHome(_, home string) error {
 // rootOfUploads reads from a directory in which others write: a root keeps
 // the names inside, and the file is opened as a stranger's.
 func rootOfUploads(dir, home string) error {
-	r, err := os.OpenRoot(filepath.Join(dir, "uploads"))
+	// By itself, os.OpenRoot waits at a FIFO.
+	d, err := os.OpenFile(filepath.Join(dir, "uploads"), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	r, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", d.Fd()))
 	if err != nil {
 		return err
 	}

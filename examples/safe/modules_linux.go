@@ -33,11 +33,16 @@ func renameioV1Symlink(_, home string) error {
 }
 
 func renameioV2(dir, _ string) error {
-	return renameio.WriteFile(filepath.Join(dir, "out"), content, 0o600)
+	return pendingFile(filepath.Join(dir, "out"))
 }
 
 func renameioV2Pending(dir, home string) error {
-	f, err := renameio.NewPendingFile(filepath.Join(home, "out"), renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
+	return pendingFile(filepath.Join(home, "out"), renameio.WithTempDir(dir))
+}
+
+// pendingFile has a mode of its own; WriteFile takes that of what is there.
+func pendingFile(name string, opts ...renameio.Option) error {
+	f, err := renameio.NewPendingFile(name, append(opts, renameio.WithStaticPermissions(0o600))...)
 	if err != nil {
 		return err
 	}
@@ -137,7 +142,7 @@ func pathrsUploads(dir, home string) error {
 }
 
 func pathrsMkdirAll(dir, _ string) error {
-	return inside(dir, func(p string) error { return pathrs.MkdirAll(p, "a/b/../c", 0o700) })
+	return inside(dir, func(p string) error { return pathrs.MkdirAll(p, "a/b/c", 0o700) })
 }
 
 func flockInside(dir, _ string) error {

@@ -27,8 +27,9 @@ type row struct {
 }
 
 const (
-	byName = "the file is closed, then renamed or linked by its name: the attacker's can stand there by then"
-	byDir  = "its directory is used by name: the attacker's can stand there by then"
+	byName  = "the file is closed, then renamed or linked by its name: the attacker's can stand there by then"
+	refuses = "it refuses such a directory"
+	byDir   = "its directory is used by name: the attacker's can stand there by then"
 )
 
 func target(names ...string) []attack.Option { return []attack.Option{attack.Target(names...)} }
@@ -56,6 +57,7 @@ func uploads() []attack.Option {
 // few moves for what starts programs in each schedule, which takes time.
 var few = []attack.Option{attack.Moves(attack.Symlink, attack.Remove), attack.Depth(1)}
 
+// safeRows: nothing may be said against these.
 var safeRows = []row{
 	{"CreateTemp, rename", createTempRename, target("out"), byName},
 	{"CreateTemp, chmod, sync, rename", createTempSyncRename, target("out"), byName},
@@ -82,7 +84,7 @@ var safeRows = []row{
 	{"os.Root at home", rootAtHome, nil, ""},
 	{"at home", atHome, nil, ""},
 	{"os.Root of uploads", rootOfUploads, uploads(), ""},
-	{"secure_dir with st_uid", checkedDir, target("app"), byDir},
+	{"secure_dir with st_uid", checkedDir, target("app"), refuses},
 	{"pinned directory with st_uid", pinnedDir, target("app"), ""},
 	{"sh: mktemp -d", shell, few, byDir},
 	{"sh: mktemp", shellFile, few, byName},
@@ -116,7 +118,13 @@ func TestSafe(t *testing.T) {
 			attack.Prove(t, r.code.victim, r.opts...)
 		})
 		t.Run(r.name+", not sticky", func(t *testing.T) {
-			if r.sticky == "" {
+			switch r.sticky {
+			case refuses:
+				dir := t.TempDir()
+				assert.NoError(t, os.Chmod(dir, 0o777))
+				assert.Error(t, r.code(dir, t.TempDir()))
+				return
+			case "":
 				attack.Prove(t, r.code.victim, append(r.opts, attack.Unsticky())...)
 				return
 			}
@@ -153,10 +161,11 @@ func TestUnsafe(t *testing.T) {
 		{"securejoin", secureJoined, uploads(), []string{"X02"}},
 		{"otiai10/copy", copyShared, target("out"), []string{"X01"}},
 		{"containerd continuity CopyFile", copyFileShared, target("out"), []string{"X01"}},
-		{"chmod later", chmodLater, target("out"), []string{"C03"}},
+		{"chmod later", chmodLater, target("out"), []string{"X04"}},
+		{"renameio v2, existing mode", renameioMode, target("out"), []string{"X04"}},
 	} {
 		t.Run(r.name, func(t *testing.T) {
-			opts := append(r.opts, attack.ReportOnly())
+			opts := append(r.opts, attack.ReportOnly(), attack.Depth(1)) // one move is enough for each
 			if r.rules == nil { // safe as long as nobody else can take the name
 				opts = append(opts, attack.Unsticky())
 				r.rules = []string{"X03"}

@@ -14,6 +14,7 @@ import (
 	contfs "github.com/containerd/continuity/fs"
 	securejoin "github.com/cyphar/filepath-securejoin"
 	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 	"github.com/otiai10/copy"
 )
 
@@ -136,6 +137,12 @@ func secureJoined(dir, home string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(home, "photo"), data, 0o600)
+}
+
+// renameioMode takes its mode over from what stands at the name: a hard link to
+// somebody's readable file opens the new one to all.
+func renameioMode(dir, _ string) error {
+	return renameio.WriteFile(filepath.Join(dir, "out"), content, 0o600)
 }
 
 // copyShared and copyFileShared write to a name that others can take first.
