@@ -110,7 +110,7 @@ func (e *explorer) problem(format string, args ...any) {
 // another. What differs between them is chance, or made of what differs
 // between processes and moments.
 func (e *explorer) baselines() (*run, error) {
-	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}}
+	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
 	var runs []*run
 	for i := range 3 {
 		if i == 1 { // in a second process
@@ -301,7 +301,7 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 		}
 		fresh := len(schedule) > 0 && !e.plan.known[s.key]
 		for j, a := range s.accesses() {
-			if len(schedule) > 0 && !fresh && !touches(moved, a, r) {
+			if len(schedule) > 0 && !fresh && len(e.plan.everywhere) == 0 && !touches(moved, a, r) {
 				continue
 			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {

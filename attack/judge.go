@@ -194,20 +194,28 @@ func (r *run) judgeTargets() {
 			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there")
 			continue
 		}
+		var wrong []func()
+		note := func(p, text string) { wrong = append(wrong, func() { say(p, text) }) }
 		for _, e := range now.entries {
 			name := path.Join(dirShared, e.rel)
 			n := r.disk.stat(name)
 			switch {
 			case r.scene.hostile[n.id]:
 			case r.attacker.owns(n):
-				say(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
+				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
 			case r.isCanary(n):
-				say(name, "the target "+pretty(name)+" is another user's file")
+				note(name, "the target "+pretty(name)+" is another user's file")
 			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
 				return w.kind == e.kind && w.data == e.data
 			}):
-				say(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
+				note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
 			}
+		}
+		if len(now.entries)-len(wrong) >= len(want.entries) {
+			continue // where a pattern leaves the choice, the code took another name
+		}
+		for _, tell := range wrong {
+			tell()
 		}
 	}
 }

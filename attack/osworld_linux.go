@@ -77,7 +77,11 @@ func (w *osWorld) start() error {
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
 	w.out = out
-	tree, err := supervise.Start(cmd, supervise.Names, time.Now().Add(startWait))
+	set := supervise.Names
+	if !w.d.atimes {
+		set |= supervise.Data // getdents shows who lists a directory
+	}
+	tree, err := supervise.Start(cmd, set, time.Now().Add(startWait))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return &unsupportedError{un.Reason}
 	}
@@ -259,6 +263,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		b.create = ev.Flags&unix.O_CREAT != 0 && !b.tmpfile
 		b.excl = b.create && ev.Flags&unix.O_EXCL != 0
 		b.write = ev.Flags&unix.O_ACCMODE != unix.O_RDONLY
+		b.read = ev.Flags&unix.O_ACCMODE != unix.O_WRONLY && ev.Flags&unix.O_PATH == 0
 		b.trunc = ev.Flags&unix.O_TRUNC != 0
 		b.onlyDir = ev.Flags&unix.O_DIRECTORY != 0
 		b.nowait = ev.Flags&unix.O_NONBLOCK != 0 || ev.Flags&unix.O_ACCMODE == unix.O_RDWR || ev.Flags&unix.O_PATH != 0
@@ -343,10 +348,8 @@ func (w *osWorld) rootOf(tid int) string {
 	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
 		return ""
 	}
-	for _, part := range []string{dirShared, dirHome, dirAttic} {
-		if name := w.d.whereIs(root.id, part, 0); name != "" {
-			return w.d.abs(name)
-		}
+	if name := w.d.whereIs(root.id); name != "" {
+		return w.d.abs(name)
 	}
 	return link // not in the scene
 }

@@ -15,9 +15,10 @@ type plan struct {
 	targets       []target
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
-	hopeless      bool // it does not come back by itself
-	concurrent    bool // other goroutines or programs make calls: their order is chance
-	fresh         bool // it keeps state: each run in a process of its own
+	hopeless      bool     // it does not come back by itself
+	everywhere    []string // full search: entries on which moves are made at every boundary
+	fresh         bool     // it keeps state: each run in a process of its own
+	concurrent    bool     // other goroutines or programs make calls: their order is chance
 }
 
 func (p *plan) isTarget(name string) bool { return targetMatch(p.opt.targets, name) }

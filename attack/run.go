@@ -61,6 +61,7 @@ func (r *run) at(b *boundary) error {
 	}
 	r.attacker.look()
 	r.settle(b)
+	r.lookElsewhere(b)
 	if r.wantsLine(b) {
 		b.locate(b)
 	}
@@ -78,8 +79,9 @@ func (r *run) at(b *boundary) error {
 		r.next++
 		if b.refresh != nil {
 			b.refresh()
+			r.lookElsewhere(b)
 		}
-		s.lookups = b.lookups
+		s.lookups, s.elsewhere = b.lookups, b.elsewhere
 	}
 	for _, a := range s.accesses() {
 		r.attacker.see(a)
@@ -90,6 +92,14 @@ func (r *run) at(b *boundary) error {
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	return nil
+}
+
+// lookElsewhere is for the full search.
+func (r *run) lookElsewhere(b *boundary) {
+	b.elsewhere = nil
+	for _, p := range r.plan.everywhere {
+		b.elsewhere = append(b.elsewhere, access{dir: path.Dir(p), name: path.Base(p), node: r.disk.stat(p), last: true})
+	}
 }
 
 // extends says that moves may be placed at the boundary at hand.
@@ -236,6 +246,9 @@ func (r *run) victimName() string {
 // inspect looks at the names that a step may have made.
 func (r *run) inspect(i int) {
 	s := r.steps[i]
+	if s.kind == supervise.Read && s.object != "" { // getdents
+		r.noteUse(s.object, r.disk.stat(s.object))
+	}
 	for j, l := range s.lookups {
 		a, ok := l.final()
 		if !ok {
@@ -246,6 +259,7 @@ func (r *run) inspect(i int) {
 		case supervise.Check, supervise.Read, supervise.Special:
 			r.noteAbsent(a, i)
 		case supervise.Open:
+			r.noteRead(a, s)
 			if !s.create {
 				r.noteAbsent(a, i)
 				continue
@@ -271,6 +285,20 @@ func (r *run) inspect(i int) {
 	if s.kind == supervise.Attr && s.object != "" {
 		r.inspectMode(s.object, i, false)
 		r.inspectOwner(r.disk.stat(s.object), s)
+	}
+}
+
+// noteRead stands in for access times where the scene's file system has none:
+// a file that was opened for reading counts as read.
+func (r *run) noteRead(a access, s *step) {
+	if s.read && a.node.regular() {
+		r.noteUse(a.path(), a.node)
+	}
+}
+
+func (r *run) noteUse(name string, n node) {
+	if !r.disk.readsShow() && (r.attacker.owns(n) || r.isCanary(n)) {
+		_ = r.disk.used(name)
 	}
 }
 
@@ -414,8 +442,15 @@ func (r *run) lastUse(name string) int {
 
 // listed says that the victim opened a directory of that name.
 func (r *run) listed(name string) bool {
-	i := r.lastUse(name)
-	return i >= 0 && (r.steps[i].kind == supervise.Open || r.steps[i].kind == supervise.Read)
+	for _, s := range r.steps {
+		if s.kind != supervise.Open && s.kind != supervise.Read {
+			continue
+		}
+		if s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // find looks for an object: where it was last, or anywhere in the scene.

@@ -219,8 +219,8 @@ func (t *Tree) process(ev *Event) {
 	switch {
 	case ev.Name == "setpgid" && ev.Args[0] != 0:
 		t.procs.leaves(int(int32(ev.Args[0])))
-	case ev.Forks() && t.procs.fork(ev.proc) >= maxProcesses:
-		ev.Opaque = fmt.Sprintf("more than %d processes at once: no more are started", maxProcesses)
+	case ev.Forks() && t.procs.fork(ev.proc) >= t.procs.most:
+		ev.Opaque = fmt.Sprintf("more than %d processes at once: no more are started", t.procs.most)
 		t.Fail(ev, unix.EAGAIN)
 	}
 }

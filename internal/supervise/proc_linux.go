@@ -2,10 +2,12 @@ package supervise
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,8 +19,10 @@ import (
 // thread of its stood at a boundary has a pidfd, which names it for good.
 type procs struct {
 	main int
+	most int // how many there may be at once, besides the child
 
 	mu      sync.Mutex
+	killed  bool // the group has got SIGKILL
 	reaped  bool // the child has ended, and its number is free
 	child   process
 	threads map[int]*process // of processes other than the child
@@ -228,7 +232,7 @@ func (p *procs) inGroup(pid int) bool {
 func (p *procs) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.forks > 0 {
+	if !p.killed {
 		p.collect()
 	}
 	p.reaped = true
@@ -261,6 +265,7 @@ func (p *procs) kill() {
 	defer p.mu.Unlock()
 	if !p.reaped {
 		_ = unix.Kill(-p.main, unix.SIGKILL)
+		p.killed = true
 	} else {
 		// One that was started since is met too, and cannot start another:
 		// who is stopped does not fork.
@@ -269,6 +274,18 @@ func (p *procs) kill() {
 		}
 	}
 	p.signal(unix.SIGKILL)
+}
+
+// await waits until those that have got SIGKILL have ended.
+func (p *procs) await(deadline time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for pid, pr := range p.others {
+		if _, err := poll(pr.pidfd, deadline); err != nil {
+			return fmt.Errorf("process %d of the tree was still alive %v after SIGKILL", pid, killWait)
+		}
+	}
+	return nil
 }
 
 func (p *procs) signal(sig unix.Signal) {

@@ -77,7 +77,7 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		return nil, err
 	}
 	t := &Tree{cmd: cmd, listener: -1, pid: cmd.Process.Pid, waited: make(chan struct{}), cancelled: map[int]seccompData{}}
-	t.procs.main, t.procs.child = t.pid, process{pid: t.pid, pidfd: -1}
+	t.procs.main, t.procs.most, t.procs.child = t.pid, maxProcesses, process{pid: t.pid, pidfd: -1}
 	go t.reap()
 	if err := t.receive(ours, deadline); err != nil {
 		return nil, errors.Join(err, t.Kill())
@@ -141,6 +141,9 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 		return fmt.Errorf("the child's listener: %w", err)
 	}
 	if n == 0 {
+		if _, err := t.Wait(earlier(deadline, killWait)); err != nil {
+			return errors.New("the child has closed the descriptor that leads to its supervisor, and goes on")
+		}
 		return ErrEarlyExit
 	}
 	mode, ok := strings.CutPrefix(string(msg[:n]), handoverPrefix)
@@ -221,7 +224,8 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
 		case revents&unix.POLLIN == 0:
-			t.gone = true // POLLHUP: no task uses the filter any more
+			t.gone = true // POLLHUP: no task uses the filter any more, or will in a moment
+			_ = t.procs.await(earlier(deadline, glance))
 			continue
 		}
 		t.queue = notif{}
@@ -309,7 +313,7 @@ func (t *Tree) killAll(deadline time.Time) error {
 	if _, err := t.Wait(deadline); err != nil {
 		return fmt.Errorf("the child could not be reaped within %v of SIGKILL", killWait)
 	}
-	return nil
+	return t.procs.await(deadline)
 }
 
 // Wait gives the child's end when it has come, at the deadline

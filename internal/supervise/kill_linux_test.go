@@ -1,0 +1,325 @@
+package supervise
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func init() {
+	victims["steps"] = func(dir string) {
+		_ = os.Mkdir(dir+"/a", 0o700)
+		_ = os.Rename(dir+"/a", dir+"/b")
+		_ = os.Remove(dir + "/b")
+	}
+	victims["survivors"] = func(dir string) {
+		// One in the group that makes no call; one in a session of its own; one that its parent has put into a group of its own.
+		start(dir, &syscall.SysProcAttr{}, `: >"$0/ready1"; while :; do :; done`)
+		start(dir, &syscall.SysProcAttr{Setsid: true}, `trap "" HUP TERM; : >"$0/ready2"; while :; do :; done`)
+		start(dir, &syscall.SysProcAttr{Setpgid: true}, `: >"$0/ready3"; while :; do :; done`)
+	}
+	victims["orphans"] = func(dir string) {
+		// Its middle processes end at once, and the last makes no call that stops.
+		start(dir, &syscall.SysProcAttr{}, `(sh -c ': >"$0/ready1"; trap "" HUP; while :; do :; done' "$0" &) &`)
+	}
+	victims["bomb"] = func(dir string) {
+		start(dir, &syscall.SysProcAttr{}, `f() { f & f & }; f; wait`)
+	}
+	victims["spinners"] = func(dir string) {
+		start(dir, &syscall.SysProcAttr{}, `i=0; while [ $i -lt 60 ]; do (sleep 1000) & i=$((i+1)); done; wait`)
+	}
+	victims["closes"] = func(dir string) {
+		_ = unix.CloseRange(0, 1<<20, 0)
+		_ = os.Mkdir(dir+"/closed", 0o700)
+	}
+	victims["hangs"] = func(dir string) { select {} }
+	victims["exits"] = func(dir string) { os.Exit(7) }
+	victims["dies early"] = func(dir string) {}
+	beforeAttach["dies early"] = func() { os.Exit(8) }
+	victims["dies early, leaving a process"] = func(dir string) {}
+	beforeAttach["dies early, leaving a process"] = func() {
+		_ = unix.Close(1) // or the output would be waited for
+		cmd := exec.Command("/bin/sleep", "1000")
+		cmd.ExtraFiles = []*os.File{os.NewFile(3, "control")}
+		_ = cmd.Start()
+		os.Exit(8)
+	}
+	victims["never attaches"] = func(dir string) {}
+	beforeAttach["never attaches"] = func() { select {} }
+	victims["lost descriptor"] = func(dir string) {}
+	beforeAttach["lost descriptor"] = func() {
+		_ = unix.Close(3)
+		_, _ = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
+	}
+	victims["supervisor"] = func(dir string) {}
+	beforeAttach["supervisor"] = func() { // is no victim, but starts one and gets killed
+		runtime.LockOSThread()
+		exe, _ := os.Executable()
+		cmd := exec.Command(exe)
+		cmd.Env = append(os.Environ(), envVictim+"=steps")
+		tree, err := Start(cmd, Names, soon())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(tree.PID())
+		_, _ = tree.Next(soon())
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+	}
+}
+
+// start runs a script and does not wait for it.
+func start(dir string, attr *syscall.SysProcAttr, script string) {
+	cmd := exec.Command("/bin/sh", "-c", script, dir)
+	cmd.SysProcAttr = attr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(5)
+	}
+}
+
+// alive are the processes that have a word in their environment, which every
+// process of a test's tree has.
+func alive(t *testing.T, word string) []string {
+	t.Helper()
+	var pids []string
+	envs, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(t, err)
+	for _, f := range envs {
+		b, _ := os.ReadFile(f)
+		pid := strings.Split(f, "/")[2]
+		if strings.Contains(string(b), word) && pid != strconv.Itoa(os.Getpid()) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// TestKillAtBoundary: a call at whose boundary the tree is killed has not run.
+func TestKillAtBoundary(t *testing.T) {
+	for _, tt := range []struct {
+		at   string
+		left []string
+	}{
+		{"mkdirat a", nil}, {"renameat a b", []string{"a"}}, {"unlinkat b", []string{"b"}}, {"the end", nil},
+	} {
+		t.Run(tt.at, func(t *testing.T) {
+			dir := t.TempDir()
+			tree := supervise(t, victim(t, "steps", dir), Names)
+			for {
+				ev, err := tree.Next(soon())
+				require.NoError(t, err)
+				if describe(ev, dir) == tt.at || ev.Type == Message {
+					break
+				}
+				tree.Continue(ev)
+			}
+			require.NoError(t, tree.Kill())
+			require.NoError(t, tree.Kill(), "again")
+			state, err := tree.Wait(soon())
+			require.NoError(t, err)
+			assert.Equal(t, syscall.SIGKILL, state.Sys().(syscall.WaitStatus).Signal())
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			var left []string
+			for _, e := range entries {
+				left = append(left, e.Name())
+			}
+			assert.Equal(t, tt.left, left)
+		})
+	}
+}
+
+// TestKillAll: whatever a victim has started ends, and nothing of the tree is
+// left in this process either.
+func TestKillAll(t *testing.T) {
+	for _, tt := range []struct {
+		victim string
+		living int // processes besides the child that must be known
+		wait   bool
+	}{
+		{"survivors", 3, false}, {"survivors", 3, true}, {"orphans", 1, true}, {"hangs", 0, false},
+	} {
+		t.Run(fmt.Sprintf("%s, child reaped %v", tt.victim, tt.wait), func(t *testing.T) {
+			dir := t.TempDir()
+			fds, threads := descriptors(t), runtime.NumGoroutine()
+			runtime.LockOSThread()
+			tree, err := Start(victim(t, tt.victim, dir), Names, soon())
+			require.NoError(t, err)
+			done, ready := tt.victim == "hangs", 0
+			for give := soon(); !done || ready < tt.living || len(tree.Living()) != tt.living; {
+				require.True(t, time.Now().Before(give), "done %v, ready %d, living %v", done, ready, tree.Living())
+				ev, err := tree.Next(time.Now().Add(20 * time.Millisecond))
+				if err != nil {
+					continue
+				}
+				if ev.Type == Message && ev.Op == opDone {
+					tree.Answer(ev, 0)
+					done = true
+				}
+				if strings.Contains(describe(ev, dir), "ready") {
+					ready++
+				}
+				tree.Continue(ev)
+			}
+			if tt.wait {
+				_, err := tree.Wait(soon())
+				require.NoError(t, err)
+			}
+			assert.Len(t, tree.Living(), tt.living)
+			require.NoError(t, tree.Kill())
+			assert.Empty(t, alive(t, dir))
+			runtime.UnlockOSThread()
+			assert.Equal(t, fds, descriptors(t), "open descriptors")
+			for give := soon(); runtime.NumGoroutine() > threads && time.Now().Before(give); {
+				runtime.Gosched() // the one that has reaped is about to end
+			}
+			assert.LessOrEqual(t, runtime.NumGoroutine(), threads, "goroutines")
+		})
+	}
+}
+
+// descriptors are what this process has open.
+func descriptors(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	var open []string
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil { // but for that of ReadDir
+			open = append(open, e.Name()+" "+to)
+		}
+	}
+	return open
+}
+
+// TestForkBomb: more processes than the bound are refused, named, and all end.
+func TestForkBomb(t *testing.T) {
+	for _, name := range []string{"bomb", "spinners"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			cmd := victim(t, name, dir)
+			cmd.Stderr = nil // "sh: Cannot fork", many times
+			tree := supervise(t, cmd, Creates)
+			tree.procs.most = 40
+			refused := ""
+			deadline := time.Now().Add(patience)
+			for refused == "" && time.Now().Before(deadline) {
+				ev, err := tree.Next(deadline)
+				require.NoError(t, err)
+				if ev.Type == Message {
+					tree.Answer(ev, 0)
+				}
+				if ev.Type == Gone {
+					break
+				}
+				if ev.Forks() {
+					refused = ev.Opaque
+				}
+				tree.Continue(ev)
+			}
+			assert.Equal(t, "more than 40 processes at once: no more are started", refused)
+			assert.LessOrEqual(t, len(tree.Living()), 40+8)
+			require.NoError(t, tree.Kill())
+			assert.Empty(t, alive(t, dir))
+		})
+	}
+}
+
+// TestClosesEverything: the link needs no descriptor of the victim's.
+func TestClosesEverything(t *testing.T) {
+	dir := t.TempDir()
+	assert.Equal(t, []string{"mkdirat closed"}, trace(t, "closes", dir, Names))
+	assert.DirExists(t, dir+"/closed")
+}
+
+// TestChildEnds: how a child may end before, while and after it is supervised.
+func TestChildEnds(t *testing.T) {
+	t.Run("by itself", func(t *testing.T) {
+		tree := supervise(t, victim(t, "exits", ""), Names)
+		watch(t, tree, func(*Event) bool { return false })
+		state, err := tree.Wait(soon())
+		require.NoError(t, err)
+		assert.Equal(t, 7, state.ExitCode())
+	})
+	for _, name := range []string{"dies early", "dies early, leaving a process"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			runtime.LockOSThread()
+			cmd := victim(t, name, dir)
+			_, err := Start(cmd, Names, soon())
+			assert.ErrorIs(t, err, ErrEarlyExit)
+			require.NotNil(t, cmd.ProcessState)
+			assert.Equal(t, 8, cmd.ProcessState.ExitCode())
+			assert.Empty(t, alive(t, dir))
+		})
+	}
+	t.Run("never attaches", func(t *testing.T) {
+		dir := t.TempDir()
+		runtime.LockOSThread()
+		_, err := Start(victim(t, "never attaches", dir), Names, time.Now().Add(100*time.Millisecond))
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.ErrorContains(t, err, "waiting for the child to install its filter")
+		assert.Empty(t, alive(t, dir))
+	})
+	t.Run("lost descriptor", func(t *testing.T) {
+		runtime.LockOSThread()
+		cmd := victim(t, "lost descriptor", "")
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &out
+		_, err := Start(cmd, Names, soon())
+		assert.ErrorIs(t, err, ErrEarlyExit)
+		assert.Contains(t, out.String(), "descriptor 3, which led to the supervisor, was closed or reused before this call")
+	})
+	t.Run("its supervisor is killed", func(t *testing.T) {
+		dir := t.TempDir()
+		cmd := victim(t, "supervisor", dir)
+		cmd.Stdout = nil
+		out, err := cmd.Output()
+		require.ErrorContains(t, err, "killed")
+		pid := strings.TrimSpace(string(out))
+		require.NotEmpty(t, pid)
+		deadline := time.Now().Add(patience)
+		for len(alive(t, dir)) > 0 && time.Now().Before(deadline) {
+			runtime.Gosched()
+		}
+		assert.Empty(t, alive(t, dir))
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, entries, "the call at whose boundary the supervisor died")
+	})
+}
+
+func TestStartRefusesNonsense(t *testing.T) {
+	for name, f := range map[string]func(*exec.Cmd) Set{
+		"no set":         func(*exec.Cmd) Set { return 0 },
+		"data alone":     func(*exec.Cmd) Set { return Data },
+		"an unknown set": func(*exec.Cmd) Set { return 64 | Names },
+		"another's group": func(c *exec.Cmd) Set {
+			c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: 1}
+			return Names
+		},
+		"no program": func(c *exec.Cmd) Set { c.Path = "/absent"; return Names },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fds := descriptors(t)
+			cmd := victim(t, "silent", "")
+			_, err := Start(cmd, f(cmd), soon())
+			require.Error(t, err)
+			assert.Equal(t, fds, descriptors(t))
+		})
+	}
+	_, err := Attach()
+	assert.ErrorContains(t, err, "this process was not started by a supervisor")
+}
