@@ -23,14 +23,14 @@ func BenchmarkDir(b *testing.B) {
 		{"Nothing", func(*testing.T) {}},
 		{"TempDir", func(t *testing.T) { t.TempDir() }},
 		{"Dir", func(t *testing.T) { tmptest.Dir(t) }},
-		{"TempDirWithFile", func(t *testing.T) { write(t, t.TempDir()) }},
-		{"DirWithFile", func(t *testing.T) { write(t, tmptest.Dir(t)) }},
+		{"TempDirWithFile", func(t *testing.T) { writeOne(t, t.TempDir()) }},
+		{"DirWithFile", func(t *testing.T) { writeOne(t, tmptest.Dir(t)) }},
 	} {
 		b.Run(bb.name, func(b *testing.B) { inTests(b, bb.use) })
 	}
 }
 
-func write(t *testing.T, dir string) {
+func writeOne(t *testing.T, dir string) {
 	if err := os.WriteFile(dir+"/file", []byte("content"), 0o600); err != nil {
 		t.Error(err)
 	}

@@ -29,7 +29,7 @@ func init() {
 }
 
 func TestHandoverWhileThreadsStart(t *testing.T) {
-	for range 20 {
+	for range 5 {
 		tree := supervise(t, victim(t, "threads", ""), Names)
 		for done := false; !done; {
 			ev, err := tree.Next(soon())

@@ -43,7 +43,7 @@ func init() {
 		_ = unix.CloseRange(0, 1<<20, 0)
 		_ = os.Mkdir(dir+"/closed", 0o700)
 	}
-	victims["hangs"] = func(dir string) { select {} }
+	victims["hangs"] = func(dir string) { time.Sleep(time.Hour) }
 	victims["exits"] = func(dir string) { os.Exit(7) }
 	victims["dies early"] = func(dir string) {}
 	beforeAttach["dies early"] = func() { os.Exit(8) }
@@ -56,7 +56,7 @@ func init() {
 		os.Exit(8)
 	}
 	victims["never attaches"] = func(dir string) {}
-	beforeAttach["never attaches"] = func() { select {} }
+	beforeAttach["never attaches"] = func() { time.Sleep(time.Hour) }
 	victims["lost descriptor"] = func(dir string) {}
 	beforeAttach["lost descriptor"] = func() {
 		_ = unix.Close(3)

@@ -83,7 +83,7 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		return nil, errors.Join(err, t.Kill())
 	}
 	if err := t.checkSelfTest(deadline); err != nil {
-		return nil, errors.Join(&UnsupportedError{err.Error()}, t.Kill())
+		return nil, errors.Join(err, t.Kill())
 	}
 	return t, nil
 }
