@@ -70,6 +70,8 @@ func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (w
 
 func (w *osWorld) disk() disk { return w.d }
 
+func (w *osWorld) exact() bool { return w.tree.Exact() }
+
 func (w *osWorld) start() error {
 	cmd, out, err := w.call.Command()
 	if err != nil {

@@ -18,6 +18,7 @@ type Report struct {
 	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
+	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
 }
 
 // Finding is a broken rule with its evidence.
