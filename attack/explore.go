@@ -135,7 +135,10 @@ func (e *explorer) baselines() (*run, error) {
 	e.plan.names.learn(paths, contexts)
 	first := runs[0]
 	for _, r := range runs {
-		e.plan.concurrent = e.plan.concurrent || slices.ContainsFunc(r.steps, func(s *step) bool { return !s.main })
+		for _, s := range r.steps {
+			e.plan.concurrent = e.plan.concurrent || s.side
+			e.plan.coarse = e.plan.coarse || !s.main
+		}
 	}
 	// Judged again with the names now known.
 	for _, r := range runs {
@@ -221,10 +224,9 @@ func (r *run) rekey() {
 	seen := map[string]bool{} // at an earlier boundary
 	r.attacker.seen = seen
 	for i, s := range r.steps {
-		if len(s.lookups) > 0 {
-			a, ok := s.lookups[0].final()
-			if ok && (s.kind == supervise.Open && s.create || s.kind == supervise.Mkdir || s.kind == supervise.Mknod) {
-				r.weakName(a, i)
+		if s.newName && len(s.lookups) > 0 { // the scene of the run is no longer there to be asked
+			if a, ok := s.lookups[0].final(); ok {
+				r.judgeName(a, i)
 			}
 		}
 		all := s.accesses()
@@ -407,7 +409,7 @@ func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
 		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
-	r.guard.coarse = e.plan.concurrent
+	r.guard.coarse = e.plan.coarse
 	r.attacker.reset()
 	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {

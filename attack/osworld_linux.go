@@ -374,7 +374,8 @@ func (w *osWorld) describe(b *boundary, ev *supervise.Event) {
 		li = lineOf(st.Frames)
 		w.lines[st.Key] = li
 	}
-	b.line, b.chain, b.main = li.line, li.chain, li.main && st.Via == "" && ev.PID == w.tree.PID()
+	own := st.Via == "" && ev.PID == w.tree.PID()
+	b.line, b.chain, b.main, b.side = li.line, li.chain, li.main && own, !li.main && own
 	if st.Via != "" {
 		b.program = filepath.Base(st.Via)
 	}
