@@ -149,7 +149,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
-			o.Refused, o.Spent = w.refused, o.Spent || w.rooted
+			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
 			return o, nil
 		}
 		w.clock.progress()
@@ -336,6 +336,22 @@ func setsOwner(ev *supervise.Event) bool {
 		return false
 	}
 	return int32(ids[0]) != -1 || int32(ids[1]) != -1
+}
+
+// stillRooted says that a thread of the child has kept a root of its own: not
+// when the one that changed it has ended.
+func (w *osWorld) stillRooted() bool {
+	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(w.tree.PID()) + "/task")
+	if err != nil {
+		return true
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil || w.rootOf(tid) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // rootOf is the path of a thread's root directory, "" for the system's own.
