@@ -149,7 +149,8 @@ func misbehave(t *testing.T, m misbehaviour, args ...string) string {
 	require.NoError(t, err)
 	assert.Empty(t, left, "below TMPDIR")
 	assert.Empty(t, processesWith(t, "TMPDIR="+tmp+"\x00"), "processes")
-	return regexp.MustCompile(`(?m)\(\d+\.\d+s\)|, [\d.]+[mµ]?s$|^.* known schedules, .* left\n`).ReplaceAllString(text, "")
+	// How far a goroutine gets that nobody waits for is chance.
+	return regexp.MustCompile(`(?m) over \d+ boundaries$|\(\d+\.\d+s\)|, [\d.]+[mµ]?s$|^.* known schedules, .* left\n`).ReplaceAllString(text, "")
 }
 
 // processesWith finds processes by a part of their environment.

@@ -63,7 +63,7 @@ func attacked(f func()) func(*testing.T) attack.Victim {
 	})
 }
 
-const short = 4 * time.Second // a budget, for what does not come back
+const short = 20 * time.Second // a budget, for what does not come back
 
 var misbehaviours = []misbehaviour{
 	// The end of the function, or of its process.
@@ -161,11 +161,17 @@ var misbehaviours = []misbehaviour{
 		return exec.Command("sh", "-c", "while :; do [ -e \"$0\" ]; done", s.Home+"/no").Start()
 	}), says: []string{"R13", "were alive when it returned"}},
 	{name: "a goroutine makes calls after it", victim: plain(func(s *attack.Scene) error {
+		_, _ = os.Lstat(s.Home + "/no")
+		started := make(chan int)
 		go func() {
+			for n := <-started; runtime.NumGoroutine() >= n; {
+				runtime.Gosched() // until the victim's own has ended
+			}
 			for {
 				_, _ = os.Lstat(s.Home + "/no")
 			}
 		}()
+		started <- runtime.NumGoroutine()
 		return nil
 	}), says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat home/no"}},
 

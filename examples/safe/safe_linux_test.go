@@ -166,7 +166,7 @@ func TestUnsafe(t *testing.T) {
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			opts := append(r.opts, attack.ReportOnly(), attack.Depth(1)) // one move is enough for each
-			if r.rules == nil { // safe as long as nobody else can take the name
+			if r.rules == nil {                                          // safe as long as nobody else can take the name
 				opts = append(opts, attack.Unsticky())
 				r.rules = []string{"X03"}
 			}
