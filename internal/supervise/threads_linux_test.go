@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const stormCalls = 2000
+const stormCalls = 600
 
 func init() {
 	victims["goroutines"] = func(dir string) {
@@ -84,7 +84,7 @@ func init() {
 // answered otherwise.
 func storm(call func(i int)) {
 	runtime.LockOSThread()
-	const signals = 50 // for each call
+	const signals = 20 // for each call
 	var calls atomic.Int64
 	var wg sync.WaitGroup
 	pid, tid := unix.Getpid(), unix.Gettid()
