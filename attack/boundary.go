@@ -35,6 +35,7 @@ type boundary struct {
 	repeat  bool
 	rooted  bool // the thread's root is not the system's
 	main    bool // made by the victim's own goroutine, not by one that it started
+	side    bool // made by another goroutine of its process
 	// elsewhere are entries that the call does not look up. The explorer
 	// makes no moves on them, since they commute with the call; the full
 	// search that it is held against does.
@@ -133,10 +134,11 @@ func parseKey(s string) (key, error) {
 // step is one boundary as it was in one run, with what was learnt of it.
 type step struct {
 	boundary
-	key    key
-	moves  []appliedMove // made right before the call
-	damage []damage
-	reach  []reach // by access, in the order of accesses()
+	key     key
+	moves   []appliedMove // made right before the call
+	damage  []damage
+	newName bool    // it makes a name that others could make as well
+	reach   []reach // by access, in the order of accesses()
 }
 
 // appliedMove is a move as it was carried out.

@@ -70,6 +70,8 @@ func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (w
 
 func (w *osWorld) disk() disk { return w.d }
 
+func (w *osWorld) exact() bool { return w.tree.Exact() }
+
 func (w *osWorld) start() error {
 	cmd, out, err := w.call.Command()
 	if err != nil {
@@ -147,7 +149,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
-			o.Refused, o.Spent = w.refused, o.Spent || w.rooted
+			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
 			return o, nil
 		}
 		w.clock.progress()
@@ -336,6 +338,22 @@ func setsOwner(ev *supervise.Event) bool {
 	return int32(ids[0]) != -1 || int32(ids[1]) != -1
 }
 
+// stillRooted says that a thread of the child has kept a root of its own: not
+// when the one that changed it has ended.
+func (w *osWorld) stillRooted() bool {
+	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(w.tree.PID()) + "/task")
+	if err != nil {
+		return true
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil || w.rootOf(tid) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // rootOf is the path of a thread's root directory, "" for the system's own.
 // After pivot_root the kernel calls the root "/", since it is one in the
 // thread's mount namespace: it is told by what it is.
@@ -372,7 +390,8 @@ func (w *osWorld) describe(b *boundary, ev *supervise.Event) {
 		li = lineOf(st.Frames)
 		w.lines[st.Key] = li
 	}
-	b.line, b.chain, b.main = li.line, li.chain, li.main && st.Via == "" && ev.PID == w.tree.PID()
+	own := st.Via == "" && ev.PID == w.tree.PID()
+	b.line, b.chain, b.main, b.side = li.line, li.chain, li.main && own, !li.main && own
 	if st.Via != "" {
 		b.program = filepath.Base(st.Via)
 	}

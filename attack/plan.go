@@ -18,7 +18,8 @@ type plan struct {
 	hopeless      bool     // it does not come back by itself
 	everywhere    []string // full search: entries on which moves are made at every boundary
 	fresh         bool     // it keeps state: each run in a process of its own
-	concurrent    bool     // other goroutines or programs make calls: their order is chance
+	concurrent    bool     // goroutines of its own make calls: their order is chance
+	coarse        bool     // goroutines or programs do: how far a write has come is chance
 }
 
 func (p *plan) isTarget(name string) bool { return targetMatch(p.opt.targets, name) }

@@ -422,6 +422,14 @@ func (r *run) weakName(a access, i int) {
 	if _, _, create, _ := r.attacker.inDir(a.dir); !create || a.node.exists() || r.plan.isTarget(p) {
 		return
 	}
+	r.steps[i].newName = true
+	r.judgeName(a, i)
+}
+
+// judgeName says of a new name that others could have made first whether it
+// can be foretold.
+func (r *run) judgeName(a access, i int) {
+	p := a.path()
 	if why := r.plan.names.why(a.name); why != "" && !r.attacker.seen[p] {
 		r.fact(fact{rule: tmptest.C06, path: p, name: p, step: i, text: pretty(p) + " can be foretold: " + why})
 	}

@@ -8,7 +8,7 @@ import (
 // Link is os.Link; a symbolic link is not followed but linked itself.
 func (v *FS) Link(oldname, newname string) error {
 	return linkError("link", oldname, newname, v.call(Op{Name: "link", Path: oldname, NewPath: newname}, func() error {
-		return v.link(nil, local(oldname), local(newname), false)
+		return v.link(nil, local(oldname), local(newname))
 	}))
 }
 
@@ -17,13 +17,7 @@ func (v *FS) Link(oldname, newname string) error {
 // O_EXCL gives ENOENT.
 func (f *File) Link(newname string) error {
 	return linkError("link", f.name, newname, f.v.call(Op{Name: "flink", File: f, Path: f.name, NewPath: newname}, func() error {
-		f.node.mu.RLock()
-		err := f.usable()
-		f.node.mu.RUnlock()
-		if err != nil {
-			return err
-		}
-		return f.v.link(f.node, "", local(newname), false)
+		return f.v.link(f, "", local(newname))
 	}))
 }
 

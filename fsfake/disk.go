@@ -16,7 +16,7 @@ type Disk struct {
 	// or a symbolic link, chmod and chown of a directory, mounts) or that touch
 	// two directories. So a walk sees directories stay where they are, and a
 	// directory's own lock is enough for the rest.
-	mu    sync.RWMutex
+	mu    diskLock
 	conf  config
 	root  *node
 	gen   uint64 // counts changes that make cached walks wrong

@@ -67,8 +67,7 @@ func (f *File) Close() error {
 
 func (f *File) close() error {
 	d, n := f.v.disk, f.node
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if f.closed {
@@ -121,8 +120,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // pread is pread(2), with io.EOF for no bytes at the end.
 func (f *File) pread(p []byte, off int64) (int, error) {
 	d, n := f.v.disk, f.node
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	n.mu.RLock()
 	err := f.usable()
 	switch {
@@ -203,8 +201,7 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 // returns where it ended.
 func (f *File) pwrite(p []byte, off int64, atEnd bool) (int, int64, error) {
 	d, n := f.v.disk, f.node
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := f.usable(); err != nil {
@@ -270,8 +267,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 
 func (f *File) seek(offset int64, whence int) (int64, error) {
 	d, n := f.v.disk, f.node
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	if err := f.usable(); err != nil {

@@ -87,10 +87,10 @@ func TestFaultsReachEveryOperation(t *testing.T) {
 	for _, o := range operations {
 		for _, e := range errnos {
 			t.Run(fmt.Sprintf("%s/%d", o.op, int(e)), func(t *testing.T) {
-				d, v, f := scene(t)
+				_, v, f := scene(t)
 				require.NoError(t, o.do(v, f), "without a fault")
 
-				d, v, f = scene(t)
+				d, v, f := scene(t)
 				s := d.Snapshot()
 				remove := d.Fail(fsfake.Fault{Op: o.op, Err: e})
 				require.ErrorIs(t, o.do(v, f), e)

@@ -210,19 +210,23 @@ func (v *FS) symlink(target, path string) error {
 	return err
 }
 
-// link gives an inode a second name. n is the inode of an open handle, or nil
-// for the one that oldPath names; a symbolic link is not followed.
-func (v *FS) link(n *node, oldPath, path string, follow bool) error {
+// link gives an inode a second name: that of an open handle, or without one that
+// which oldPath names. A symbolic link is not followed.
+func (v *FS) link(f *File, oldPath, path string) error {
 	if hasNUL(oldPath) || hasNUL(path) {
 		return syscall.EINVAL
 	}
 	w := v.begin(true)
 	defer w.end()
-	if n == nil {
-		var err error
-		if n, err = w.resolve(oldPath, follow); err != nil {
-			return err
-		}
+	var n *node
+	var err error
+	if f != nil {
+		n, err = f.node, f.usable()
+	} else {
+		n, err = w.resolve(oldPath, false)
+	}
+	if err != nil {
+		return err
 	}
 	if err := w.newName(path, false); err != nil {
 		return err

@@ -11,8 +11,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 	var a *attr
 	do := func() error {
 		d := f.v.disk
-		d.mu.RLock()
-		defer d.mu.RUnlock()
+		defer d.mu.RUnlock(d.mu.RLock())
 		f.node.mu.RLock()
 		defer f.node.mu.RUnlock()
 		if err := f.usable(); err != nil {
@@ -102,8 +101,7 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d, node := f.v.disk, f.node
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	node.mu.RLock()
 	count, err := f.canList()
 	if err != nil {

@@ -16,25 +16,45 @@ func (v *FS) rename(oldPath, newPath string, flags uint) error {
 	if flags&^(RenameNoReplace|RenameExchange) != 0 || flags == RenameNoReplace|RenameExchange {
 		return syscall.EINVAL
 	}
-	from := v.begin(true)
+	err, alone := v.tryRename(oldPath, newPath, flags, false)
+	if alone {
+		err, _ = v.tryRename(oldPath, newPath, flags, true)
+	}
+	return err
+}
+
+// tryRename reports whether it must have the disk for itself: it need not for a
+// plain file that stays in its directory.
+func (v *FS) tryRename(oldPath, newPath string, flags uint, excl bool) (err error, alone bool) {
+	from := v.begin(excl)
 	defer from.end()
-	to := walk{v: v, excl: true}
+	to := walk{v: v, excl: excl}
 	if err := from.parent(oldPath); err != nil {
-		return err
+		return err, false
 	}
 	if err := to.parent(newPath); err != nil {
-		return err
+		return err, false
 	}
+	if !excl && (flags != 0 || from.dir != to.dir) {
+		return nil, true
+	}
+	from.lock()
 	n, target, err := v.renamed(&from, &to, flags)
 	if err != nil || n == target {
-		return err
+		return err, false
+	}
+	if !excl && (!n.plain() || target != nil && !target.plain()) {
+		return nil, true
 	}
 	if err := v.mayRename(&from, &to, n, target, flags); err != nil {
-		return err
+		return err, false
 	}
 	v.disk.move(from.dir, from.last, to.dir, clip(to.last, newPath), flags&RenameExchange != 0)
-	return nil
+	return nil, false
 }
+
+// plain tells an inode that no walk passes through.
+func (n *node) plain() bool { return !n.isDir() && !n.isLink() }
 
 // renamed finds the inodes of a rename and checks what does not depend on the
 // user.
@@ -79,7 +99,7 @@ func (v *FS) renamed(from, to *walk, flags uint) (n, target *node, err error) {
 	case target != nil && target.isDir() && target.above(from.dir):
 		return nil, nil, errNotEmpty
 	}
-	if target == n && from.dir == to.dir && from.last != to.last && fold != nil && n.attr.Load().nlink == 1 {
+	if target == n && from.dir == to.dir && from.last != to.last && fold != nil && n.stat().nlink == 1 {
 		return n, nil, nil // another case of the same name
 	}
 	return n, target, nil
@@ -136,7 +156,14 @@ func (v *FS) mayRename(from, to *walk, n, target *node, flags uint) error {
 	return nil
 }
 
-// move carries a rename out. The disk is held for writing.
+// changed sets an inode's change time.
+func (d *Disk) changed(n *node, now stamp) {
+	n.mu.Lock()
+	d.edit(n).setStamp(ctime, now)
+	n.mu.Unlock()
+}
+
+// move carries a rename out. The disk is held for writing, or the one directory.
 func (d *Disk) move(from *node, oldName string, to *node, newName string, exchange bool) {
 	now := d.now()
 	fold := d.conf.fold
@@ -146,7 +173,7 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 	src, dst := d.edit(from), d.edit(to)
 	src.touch(now)
 	dst.touch(now)
-	d.edit(n).setStamp(ctime, now)
+	d.changed(n, now)
 	if n.isDir() || target != nil && target.isDir() {
 		d.gen++
 	}
@@ -155,7 +182,7 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 		j := to.dir.find(fold, newName)
 		d.put(from, i, target)
 		d.put(to, j, n)
-		d.edit(target).setStamp(ctime, now)
+		d.changed(target, now)
 		if target.isDir() {
 			dst.nlink--
 			src.nlink++
@@ -172,7 +199,9 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 		if target.isDir() {
 			dst.nlink--
 		}
+		target.mu.Lock()
 		d.unlinked(target, now)
+		target.mu.Unlock()
 		src.size -= entrySize
 	default:
 		d.leave(from, i)

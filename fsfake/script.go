@@ -148,7 +148,7 @@ var errNames = []struct {
 	{syscall.EROFS, "EROFS"}, {syscall.ENOSPC, "ENOSPC"}, {syscall.EDQUOT, "EDQUOT"}, {syscall.EMLINK, "EMLINK"},
 	{syscall.EFBIG, "EFBIG"}, {syscall.EBADF, "EBADF"}, {syscall.ENXIO, "ENXIO"}, {syscall.EAGAIN, "EAGAIN"},
 	{syscall.EINTR, "EINTR"}, {syscall.EIO, "EIO"}, {syscall.ENOMEM, "ENOMEM"}, {syscall.ESTALE, "ESTALE"},
-	{syscall.ESPIPE, "ESPIPE"}, {syscall.EMFILE, "EMFILE"}, {syscall.ENFILE, "ENFILE"}, {syscall.ETXTBSY, "ETXTBSY"},
+	{syscall.ESPIPE, "ESPIPE"}, {syscall.EMFILE, "EMFILE"}, {syscall.ENFILE, "ENFILE"},
 }
 
 func errText(err error) string {

@@ -38,8 +38,7 @@ func (f *File) onFile(change func(n *node) error) error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 	} else {
-		d.mu.RLock()
-		defer d.mu.RUnlock()
+		defer d.mu.RUnlock(d.mu.RLock())
 	}
 	f.node.mu.Lock()
 	defer f.node.mu.Unlock()

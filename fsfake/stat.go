@@ -84,8 +84,7 @@ type Statfs struct {
 }
 
 func (d *Disk) statfs() Statfs {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	s := Statfs{
 		BlockSize: pageSize, NameMax: maxName, ReadOnly: d.conf.readOnly,
 		BlocksInUse: d.usage.pages.Load(), FilesInUse: d.usage.inodes.Load(),

@@ -32,6 +32,7 @@ type walk struct {
 	links   int   // symbolic links followed
 	winding bool  // through a symbolic link or "..": not to be cached
 	excl    bool  // Disk.mu is held for writing: take no directory lock
+	shard   int   // of Disk.mu, if it is held for reading
 	held    *node // the directory whose lock is held for reading
 	locked  *node // the directory whose lock is held for writing
 }
@@ -305,12 +306,13 @@ func (w *walk) unlock() {
 
 // begin starts an operation: with the disk for itself, or beside others.
 func (v *FS) begin(excl bool) walk {
+	w := walk{v: v, excl: excl}
 	if excl {
 		v.disk.mu.Lock()
 	} else {
-		v.disk.mu.RLock()
+		w.shard = v.disk.mu.RLock()
 	}
-	return walk{v: v, excl: excl}
+	return w
 }
 
 // end closes an operation.
@@ -320,7 +322,7 @@ func (w *walk) end() {
 	if w.excl {
 		w.v.disk.mu.Unlock()
 	} else {
-		w.v.disk.mu.RUnlock()
+		w.v.disk.mu.RUnlock(w.shard)
 	}
 }
 
