@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -315,7 +316,11 @@ func (d *osDisk) build(opt *options) error {
 }
 
 func (d *osDisk) buildAttic() error {
-	return errors.Join(d.mkdir(dirAttic, 0o755), d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
+	return errors.Join(d.mkdir(dirAttic, 0o755), d.fillAttic(), d.age(dirAttic))
+}
+
+func (d *osDisk) fillAttic() error {
+	return errors.Join(d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
 		d.age(atticFile), d.age(atticDir))
 }
 
@@ -361,46 +366,54 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 		}
 		return d.build(opt)
 	}
-	for _, dir := range []string{dirShared, dirHome} {
-		list, err := d.list(dir)
-		if err != nil {
+	if err := d.empty(dirShared); err != nil {
+		return err
+	}
+	// Untouched since it was last emptied, it bears the time of then.
+	if d.stat(dirHome).mtime != oldTime {
+		if err := errors.Join(d.empty(dirHome), d.age(dirHome)); err != nil {
 			return err
-		}
-		for _, e := range list {
-			if err := d.removeAll(dir + "/" + e); err != nil {
-				return err
-			}
 		}
 	}
 	return d.clearAttic()
 }
 
-// clearAttic keeps the two permanent entries when they are as they were.
-func (d *osDisk) clearAttic() error {
-	list, err := d.list(dirAttic)
+// empty removes what a part of the scene holds, but for the entries to keep.
+func (d *osDisk) empty(dir string, keep ...string) error {
+	list, err := d.list(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
-		name := dirAttic + "/" + e
-		if name == atticFile || name == atticDir {
-			if n := d.stat(name); n.mtime == oldTime && n.atime == oldTime {
-				continue
+		if name := dir + "/" + e; !slices.Contains(keep, name) {
+			if err := d.removeAll(name); err != nil {
+				return err
 			}
 		}
-		if err := d.removeAll(name); err != nil {
-			return err
-		}
-	}
-	if !d.stat(atticFile).exists() {
-		if err := errors.Join(d.write(atticFile, attackerData, attackerPerm), d.age(atticFile)); err != nil {
-			return err
-		}
-	}
-	if !d.stat(atticDir).exists() {
-		return errors.Join(d.mkdir(atticDir, 0o777), d.age(atticDir))
 	}
 	return nil
+}
+
+// clearAttic keeps the two permanent entries when they are as they were.
+func (d *osDisk) clearAttic() error {
+	file, dir := d.stat(atticFile), d.stat(atticDir)
+	whole := file.regular() && file.mtime == oldTime && file.atime == oldTime && dir.isDir() && dir.mtime == oldTime && dir.atime == oldTime
+	switch {
+	case !whole:
+		if err := d.empty(dirAttic); err != nil {
+			return err
+		}
+		if err := d.fillAttic(); err != nil {
+			return err
+		}
+	case d.stat(dirAttic).mtime == oldTime:
+		return nil
+	default:
+		if err := d.empty(dirAttic, atticFile, atticDir); err != nil {
+			return err
+		}
+	}
+	return d.age(dirAttic)
 }
 
 // destroy removes the whole scene.

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -457,12 +458,12 @@ func (w *osWorld) answerStat(b *boundary, ev *supervise.Event) bool {
 }
 
 // attackerID is the attacker's uid and gid as the victim sees them.
-func attackerID() uint32 {
+var attackerID = sync.OnceValue(func() uint32 {
 	if os.Getuid() == 65534 {
 		return 65533
 	}
 	return 65534
-}
+})
 
 func (w *osWorld) settled(touched bool) { w.touched = w.touched || touched }
 

@@ -34,6 +34,7 @@ type run struct {
 	reads    []fact         // canaries read or mounted over: damage if the victim reports success
 	absent   map[string]int // names found absent by a check, and where
 	open     []int          // steps whose call may not have run yet, or whose effect was not looked at
+	shared   []string       // see listing
 	left     []target       // what an undisturbed run left under the targets' names
 }
 
