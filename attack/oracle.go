@@ -205,6 +205,14 @@ func (r *run) hostileName(name string) bool {
 	return slices.ContainsFunc(r.plan.opt.hostile, func(h string) bool { return under(name, dirShared+"/"+h) })
 }
 
+// timed says that the victim may have set an entry's times itself, which then
+// tell nothing of reading.
+func (r *run) timed(name string) bool {
+	return slices.ContainsFunc(r.steps, func(s *step) bool {
+		return s.kind == supervise.Attr && (s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }))
+	})
+}
+
 func (r *run) judgePlant(p *plant, n node, at string) {
 	name := p.name
 	victimName := r.nameAt(name)
@@ -214,7 +222,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
 			text: "the attacker's " + n.kindName() + " was put at " + pretty(at) + ", and the code reported success"})
 	case p.dir:
-		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
+		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) && !r.timed(victimName) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
