@@ -219,7 +219,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 	input := r.hostileName(victimName)
 	switch {
 	case under(at, dirHome) && r.outcome.success():
-		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.maker(at),
 			text: "the attacker's " + n.kindName() + " was put at " + pretty(at) + ", and the code reported success"})
 	case p.dir:
 		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) && !r.timed(victimName) {
