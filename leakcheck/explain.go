@@ -1,0 +1,140 @@
+package leakcheck
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Budgets of an explanation.
+const (
+	explainTime = 30 * time.Second // for all tests that are run again
+	oneTest     = 10 * time.Second // for one of them
+)
+
+// errUnsupported says why tests cannot be run again under a supervisor.
+type errUnsupported struct{ reason string }
+
+func (e *errUnsupported) Error() string { return e.reason }
+
+// trial is a test that was run again, alone.
+type trial struct {
+	left []*leak // with line and via
+	made []*leak // in the package's directory, whether it was there before or not
+}
+
+// explain runs the tests that may have made the leaks again, each alone in a
+// child process that stops at each call that makes a name, until each leak has
+// been seen to be made. It returns what it could not do.
+func (s *session) explain(found []*leak) string {
+	open := slices.Clone(found)
+	deadline := time.Now().Add(explainTime)
+	tried := map[string]bool{}
+	var failed []string
+	for {
+		test := s.next(open, tried)
+		if test == "" {
+			break
+		}
+		if !time.Now().Before(deadline) {
+			failed = append(failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", explainTime))
+			break
+		}
+		tried[test] = true
+		tr, err := s.again(test, earlier(deadline, oneTest))
+		var un *errUnsupported
+		if errors.As(err, &un) {
+			return "not explained by running tests again: " + un.reason
+		}
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("running %s again: %v", test, err))
+			continue
+		}
+		open = tr.claim(test, open)
+		if len(open) == 0 {
+			break
+		}
+	}
+	for _, l := range open {
+		switch {
+		case l.kind == source:
+			l.foreign = len(failed) == 0
+		case len(tried) == 0:
+		case l.window != nil:
+			l.test = l.window.test
+			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests"
+		default:
+			l.doubt = fmt.Sprintf("none of the %s leaves it when run alone: it leaks only together with other tests", count(len(tried), "test that was run again", "tests that were run again"))
+		}
+	}
+	return strings.Join(failed, "\n  ")
+}
+
+func earlier(deadline time.Time, d time.Duration) time.Time {
+	if at := time.Now().Add(d); at.Before(deadline) {
+		return at
+	}
+	return deadline
+}
+
+// next is the test to run again, "" when there is none left: the likeliest for
+// the first leak that is open.
+func (s *session) next(open []*leak, tried map[string]bool) string {
+	for _, l := range open {
+		for _, test := range s.spans.candidates(l, func(test string) bool { return slices.Contains(l.likely, test) }) {
+			if !tried[test] {
+				return test
+			}
+		}
+	}
+	return ""
+}
+
+// claim gives to each leak of the trial one that is open and looks the same,
+// first those that are alike in all, then those that have the same shape. It
+// returns what remains open.
+func (t *trial) claim(test string, open []*leak) []*leak {
+	for _, alike := range []func(a, b *leak) bool{same, func(a, b *leak) bool { return a.shape() == b.shape() }} {
+		for _, mine := range slices.Concat(t.left, t.made) {
+			if mine.confirmed {
+				continue
+			}
+			// In the window of this test first.
+			i := slices.IndexFunc(open, func(l *leak) bool { return l.window != nil && l.window.test == test && alike(l, mine) })
+			if i < 0 {
+				i = slices.IndexFunc(open, func(l *leak) bool { return (l.window == nil || l.kind == process) && alike(l, mine) })
+			}
+			if i < 0 {
+				i = slices.IndexFunc(open, func(l *leak) bool { return alike(l, mine) })
+			}
+			if i < 0 {
+				continue
+			}
+			l := open[i]
+			mine.confirmed, l.confirmed = true, true
+			l.test, l.line, l.via = test, mine.line, mine.via
+			open = slices.Delete(open, i, i+1)
+		}
+	}
+	// The test may have run more than once (-count): what it leaves each time
+	// is its own.
+	return slices.DeleteFunc(open, func(l *leak) bool {
+		if l.window == nil || l.window.test != test {
+			return false
+		}
+		for _, mine := range slices.Concat(t.left, t.made) {
+			if mine.shape() == l.shape() {
+				l.confirmed, l.test, l.line, l.via = true, test, mine.line, mine.via
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// same says that two leaks are alike in all that two runs have in common.
+func same(a, b *leak) bool {
+	return a.shape() == b.shape() && a.what == b.what && a.size == b.size && a.perm == b.perm
+}

@@ -1,0 +1,255 @@
+package leakcheck
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// session is one checked run: the private root, what was there before, and
+// the tests that ran.
+type session struct {
+	opt   *options
+	whole bool // of Run, not of calls of Check
+	root  *root
+	spans spans
+
+	goroutines int
+	children   *children
+	before     *look // when it began
+	pkg        *pkgDir
+	last       []string // entries of the root when the last test ended
+	windows    map[string]*span
+	reported   map[string]bool
+	sweeper    *sweeper
+	signals    *signals
+}
+
+// look is what there is at one moment.
+type look struct {
+	names []string
+	fds   []string
+	pids  []int
+}
+
+// start begins the session of Run.
+func start(o *options) (*session, error) {
+	if o.badGlob != nil {
+		return nil, o.badGlob
+	}
+	current.Lock()
+	defer current.Unlock()
+	if current.s != nil {
+		return nil, errors.New("Run was called while a checked run goes on: call it once, in TestMain")
+	}
+	s, err := open(o, true)
+	if err != nil {
+		return nil, err
+	}
+	current.s = s
+	return s, nil
+}
+
+func open(o *options, whole bool) (*session, error) {
+	s := &session{opt: o, whole: whole, windows: map[string]*span{}, reported: map[string]bool{}}
+	if whole {
+		s.sweeper = sweep(o.dir)
+		s.pkg = newPkgDir()
+	}
+	var err error
+	if s.root, err = newRoot(o.dir); err != nil {
+		s.sweeper.stop()
+		return nil, err
+	}
+	if err = s.root.enter(); err == nil {
+		err = s.root.canary()
+	}
+	if err != nil {
+		s.root.leave()
+		s.sweeper.stop()
+		return nil, errors.Join(err, s.root.remove())
+	}
+	if whole && !o.signals {
+		s.signals = s.root.onSignal()
+	}
+	s.goroutines = runtime.NumGoroutine()
+	s.children = newChildren()
+	s.before = s.look(o)
+	return s, nil
+}
+
+func (s *session) look(o *options) *look {
+	l := new(look)
+	l.names, _ = s.root.names()
+	if !o.allowed {
+		l.fds = descriptors()
+		if s.children.any() {
+			for _, p := range processes(s.root, nil) {
+				l.pids = append(l.pids, p.pid)
+			}
+		}
+	}
+	return l
+}
+
+// test notes that a top-level test begins, and returns what notes its end.
+func (s *session) test(name string) func() {
+	sp := s.spans.begin(name)
+	return func() {
+		s.spans.finish(sp)
+		s.spans.mu.Lock()
+		defer s.spans.mu.Unlock()
+		names, err := s.root.names()
+		if err != nil || len(names) == 0 && len(s.last) == 0 {
+			return
+		}
+		for _, n := range names {
+			if !sp.shared && !slices.Contains(s.last, n) {
+				s.windows[n] = sp
+			}
+		}
+		s.last = names
+	}
+}
+
+// endOf looks at what a test has left that ran alone; what is left while
+// others run waits for the end.
+func (s *session) endOf(sp *span, before *look, o *options) string {
+	if sp.shared {
+		return ""
+	}
+	found, err := s.found(before, o)
+	if err != nil {
+		return fmt.Sprintf("leakcheck: %v\n", err)
+	}
+	for _, l := range found {
+		l.window = sp
+		s.reported[l.key()] = true
+	}
+	return s.verdict(found, nil, o)
+}
+
+// key tells a leak from others of the same run.
+func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.name, " ", l.what) }
+
+// found is what is there and was not before.
+func (s *session) found(before *look, o *options) ([]*leak, error) {
+	if err := s.root.lost(); err != nil {
+		return nil, err
+	}
+	names, err := s.root.names()
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", s.root.files, err)
+	}
+	if len(before.names) > 0 {
+		names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(before.names, n) })
+	}
+	list := entries(s.root.files, names, entry, o)
+	if !o.allowed {
+		list = append(list, openFiles(s.root, before.fds)...)
+		if s.whole {
+			list = append(list, mappings(s.root)...)
+		}
+		if s.children.any() {
+			list = append(list, processes(s.root, before.pids)...)
+		}
+	}
+	return slices.DeleteFunc(list, func(l *leak) bool { return s.reported[l.key()] || o.ignored(l.name) }), nil
+}
+
+// settle waits a little for goroutines that the tests did not wait for.
+func settle(before int) {
+	for d := time.Microsecond; d < 100*time.Millisecond && runtime.NumGoroutine() > before; d *= 2 {
+		time.Sleep(d)
+	}
+}
+
+// end is the verdict on the whole run, "" when nothing is wrong. The session
+// is over then.
+func (s *session) end() string {
+	s.sweeper.stop()
+	settle(s.goroutines)
+	var wrong []string
+	found, err := s.found(s.before, s.opt)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	} else if changed := s.root.changed(); len(changed) > 0 {
+		wrong = append(wrong, "E13: a test changed the place for temporary files and did not take it back, so that later tests were not seen: "+
+			strings.Join(changed, ", ")+"\n  fix: t.Setenv takes a change back when the test ends")
+	}
+	for _, l := range found {
+		l.window = s.windows[l.name]
+	}
+	if s.pkg != nil {
+		found = append(found, s.pkg.appeared(s.opt)...)
+	}
+	text := s.verdict(found, wrong, s.opt)
+	s.root.leave()
+	s.signals.stop()
+	var gone error
+	if s.opt.keep && text != "" {
+		text += "  kept: " + s.root.path + "\n"
+		gone = s.root.keep()
+	} else {
+		gone = s.root.remove()
+	}
+	if gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		text += fmt.Sprintf("leakcheck: R11: the private directory could not be removed: %v\n", gone)
+	}
+	current.Lock()
+	defer current.Unlock()
+	if current.s == s {
+		current.s = nil
+	}
+	return text
+}
+
+// release ends a call of Check; the last one without a Run ends the session.
+func (s *session) release() string {
+	if s.whole {
+		return ""
+	}
+	current.Lock()
+	current.checks--
+	last := current.checks == 0
+	if last {
+		current.s = nil
+	}
+	current.Unlock()
+	if !last {
+		return ""
+	}
+	return s.end()
+}
+
+// verdict explains what was found and says it. What s found before is not
+// found again.
+func (s *session) verdict(found []*leak, wrong []string, o *options) string {
+	if len(found) == 0 && len(wrong) == 0 {
+		return ""
+	}
+	r := &report{leaks: found, wrong: wrong, around: s.spans.around}
+	if len(found) > 0 {
+		r.guess()
+		if o.explain {
+			r.note = s.explain(found)
+			r.leaks = slices.DeleteFunc(found, func(l *leak) bool { return l.kind == source && l.foreign })
+		}
+	}
+	return r.String()
+}
+
+// packageName is the import path of the package under test, as the go command
+// takes it.
+func packageName() string {
+	name, _ := os.Getwd()
+	if p := buildPath(); p != "" {
+		return strings.TrimSuffix(p, ".test")
+	}
+	return name
+}
