@@ -15,7 +15,7 @@ func TestWhole(t *testing.T) {
 	if IsChild() {
 		assert.True(t, IsWhole())
 	} else {
-		cmd, out, err := Whole("TestWhole/a b", time.Minute)
+		cmd, out, err := Whole("TestWhole/a_b", time.Minute)
 		require.NoError(t, err)
 		require.NoError(t, cmd.Run(), out)
 		assert.Contains(t, out.String(), "begins, Other, ends")
