@@ -2,4 +2,5 @@
 
 package leakcheck
 
-func addMatrix(map[string]fixture) {}
+func addMatrix(map[string]fixture)     {}
+func addBehaviours(map[string]fixture) {}

@@ -9,5 +9,6 @@ func one(name string, f func(t *testing.T)) testing.InternalTest {
 func fixtures() map[string]fixture {
 	all := map[string]fixture{}
 	addMatrix(all)
+	addBehaviours(all)
 	return all
 }

@@ -97,6 +97,9 @@ func (s *spans) candidates(l *leak, likely func(test string) bool) []string {
 
 // around are the tests that ran when l was born.
 func (s *spans) around(l *leak) []string {
+	if l.window != nil {
+		return []string{l.window.test}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []string

@@ -20,8 +20,12 @@ type sweeper struct {
 	done      chan struct{}
 }
 
-// mostSwept bounds how many names of a shared directory are looked at.
-const mostSwept = 100_000
+// Bounds of how many names of a shared directory are looked at: the first even
+// when the run is over before, the rest as long as it goes on.
+const (
+	surelySwept = 4_000
+	mostSwept   = 100_000
+)
 
 // sweep begins to look through dir.
 func sweep(dir string) *sweeper {
@@ -36,8 +40,11 @@ func sweep(dir string) *sweeper {
 	return s
 }
 
-// stop waits until the sweeper has ended the removal that it is at.
+// stop waits until the sweeper has looked at what it must.
 func (s *sweeper) stop() {
+	if s == nil {
+		return
+	}
 	s.cancelled.Store(true)
 	<-s.done
 }
@@ -48,10 +55,10 @@ func (s *sweeper) sweep(dir string) {
 		return
 	}
 	defer f.Close()
-	for n := 0; n < mostSwept && !s.cancelled.Load(); {
+	for n := 0; n < surelySwept || n < mostSwept && !s.cancelled.Load(); {
 		names, err := f.Readdirnames(1000)
 		for _, name := range names {
-			if strings.HasPrefix(name, rootPrefix) && !s.cancelled.Load() {
+			if strings.HasPrefix(name, rootPrefix) {
 				_ = reclaim(filepath.Join(dir, name)) // what is not surely ours stays
 			}
 		}
