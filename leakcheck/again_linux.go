@@ -408,6 +408,7 @@ func listen() (tell func(), err error) {
 	if !listening.TryLock() {
 		return func() {}, nil
 	}
+	before := runtime.NumGoroutine()
 	link, err := attached()
 	if err != nil {
 		return nil, err
@@ -416,10 +417,10 @@ func listen() (tell func(), err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, err
 	}
-	kids, before := newChildren(), runtime.NumGoroutine()
+	kids := newChildren()
 	return func() {
 		settle(before)
-		list := slices.Concat(openFiles(r, nil), mappings(r))
+		list := slices.Concat(openFiles(r), mappings(r))
 		if kids.any() {
 			list = append(list, processes(r, []int{os.Getppid()})...)
 		}

@@ -96,7 +96,12 @@ func (s *session) next(open []*leak, tried map[string]bool) string {
 // first those that are alike in all, then those that have the same shape. It
 // returns what remains open.
 func (t *trial) claim(test string, open []*leak) []*leak {
-	for _, alike := range []func(a, b *leak) bool{same, func(a, b *leak) bool { return a.shape() == b.shape() }} {
+	for _, alike := range []func(a, b *leak) bool{
+		same,
+		func(a, b *leak) bool { return a.shape() == b.shape() },
+		// One of the two may not have come to its program yet.
+		func(a, b *leak) bool { return a.kind == process && b.kind == process },
+	} {
 		for _, mine := range slices.Concat(t.left, t.made) {
 			if mine.confirmed {
 				continue

@@ -38,13 +38,19 @@ func descriptors() []string {
 	return slices.DeleteFunc(names, func(s string) bool { return s == own })
 }
 
-// openFiles are the descriptors of files below the root, other than those of
-// the numbers given.
-func openFiles(r *root, but []string) []*leak {
+// openFiles are the descriptors of files below the root.
+func openFiles(r *root) []*leak {
 	var list []*leak
 	for _, fd := range descriptors() {
-		if slices.Contains(but, fd) {
+		n, _ := strconv.Atoi(fd)
+		var st unix.Stat_t
+		if n == int(r.dir.Fd()) || unix.Fstat(n, &st) != nil {
 			continue
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFREG, unix.S_IFDIR, unix.S_IFIFO:
+		default:
+			continue // sockets and what has no inode of its own: not files of a directory
 		}
 		to, err := os.Readlink(fdDir + "/" + fd)
 		if err != nil {
@@ -54,16 +60,7 @@ func openFiles(r *root, but []string) []*leak {
 		if name == "" {
 			continue
 		}
-		n, _ := strconv.Atoi(fd)
-		if n == int(r.dir.Fd()) {
-			continue
-		}
-		l := &leak{kind: descriptor, name: name}
-		var st unix.Stat_t
-		if unix.Fstat(n, &st) == nil {
-			l.size, l.perm = st.Size, fs.FileMode(st.Mode&0o777)
-		}
-		l.what = "open file"
+		l := &leak{kind: descriptor, name: name, fd: n, what: "open file", size: st.Size, perm: fs.FileMode(st.Mode & 0o777)}
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 			l.what = "open directory"
 		}

@@ -29,6 +29,7 @@ type leak struct {
 	kind  kind
 	name  string // below the root or the package's directory; of the program for a process
 	pid   int
+	fd    int
 	what  string // "file", "directory (3 entries)", "open file (deleted)"
 	typ   fs.FileMode
 	perm  fs.FileMode

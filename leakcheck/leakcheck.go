@@ -60,7 +60,7 @@ func Run(m TestingM, opts ...Option) int {
 	}
 	s.spans.watch(m, s.test)
 	code := m.Run()
-	text := s.end()
+	text := s.finish()
 	if text == "" {
 		return code
 	}

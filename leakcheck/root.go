@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const (
@@ -158,21 +159,12 @@ func (r *root) changed() []string {
 }
 
 // nested says that this process was started by a checked one, whose root it
-// uses: what it leaves there is found by the other.
-func nested() bool {
+// uses: what it leaves there is found by the other. It is asked for before
+// this process makes a root of its own.
+var nested = sync.OnceValue(func() bool {
 	up := os.Getenv(rootVariable)
-	return up != "" && up == os.TempDir() && inRoot() != up
-}
-
-// inRoot is the directory of the root that this process made, "" for none.
-func inRoot() string {
-	current.Lock()
-	defer current.Unlock()
-	if current.s == nil {
-		return ""
-	}
-	return current.s.root.files
-}
+	return up != "" && up == os.TempDir()
+})
 
 // names are the entries of the root.
 func (r *root) names() ([]string, error) {

@@ -33,7 +33,7 @@ type session struct {
 // look is what there is at one moment.
 type look struct {
 	names []string
-	fds   []string
+	open  []string // keys
 	pids  []int
 }
 
@@ -56,7 +56,8 @@ func start(o *options) (*session, error) {
 }
 
 func open(o *options, whole bool) (*session, error) {
-	s := &session{opt: o, whole: whole, windows: map[string]*span{}, reported: map[string]bool{}}
+	s := &session{opt: o, whole: whole, windows: map[string]*span{}, reported: map[string]bool{},
+		goroutines: runtime.NumGoroutine(), children: newChildren()}
 	if whole {
 		s.sweeper = sweep(o.dir)
 		s.pkg = newPkgDir()
@@ -77,8 +78,6 @@ func open(o *options, whole bool) (*session, error) {
 	if whole && !o.signals {
 		s.signals = s.root.onSignal()
 	}
-	s.goroutines = runtime.NumGoroutine()
-	s.children = newChildren()
 	s.before = s.look(o)
 	return s, nil
 }
@@ -87,7 +86,9 @@ func (s *session) look(o *options) *look {
 	l := new(look)
 	l.names, _ = s.root.names()
 	if !o.allowed {
-		l.fds = descriptors()
+		for _, f := range openFiles(s.root) {
+			l.open = append(l.open, f.key())
+		}
 		if s.children.any() {
 			for _, p := range processes(s.root, nil) {
 				l.pids = append(l.pids, p.pid)
@@ -135,7 +136,7 @@ func (s *session) endOf(sp *span, before *look, o *options) string {
 }
 
 // key tells a leak from others of the same run.
-func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.name, " ", l.what) }
+func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.fd, " ", l.name) }
 
 // found is what is there and was not before.
 func (s *session) found(before *look, o *options) ([]*leak, error) {
@@ -151,7 +152,7 @@ func (s *session) found(before *look, o *options) ([]*leak, error) {
 	}
 	list := entries(s.root.files, names, entry, o)
 	if !o.allowed {
-		list = append(list, openFiles(s.root, before.fds)...)
+		list = append(list, openFiles(s.root)...)
 		if s.whole {
 			list = append(list, mappings(s.root)...)
 		}
@@ -159,7 +160,9 @@ func (s *session) found(before *look, o *options) ([]*leak, error) {
 			list = append(list, processes(s.root, before.pids)...)
 		}
 	}
-	return slices.DeleteFunc(list, func(l *leak) bool { return s.reported[l.key()] || o.ignored(l.name) }), nil
+	return slices.DeleteFunc(list, func(l *leak) bool {
+		return s.reported[l.key()] || o.ignored(l.name) || slices.Contains(before.open, l.key())
+	}), nil
 }
 
 // settle waits a little for goroutines that the tests did not wait for.
@@ -167,6 +170,14 @@ func settle(before int) {
 	for d := time.Microsecond; d < 100*time.Millisecond && runtime.NumGoroutine() > before; d *= 2 {
 		time.Sleep(d)
 	}
+}
+
+// finish is end for Run.
+func (s *session) finish() string {
+	current.Lock()
+	defer current.Unlock()
+	defer func() { current.s = nil }()
+	return s.end()
 }
 
 // end is the verdict on the whole run, "" when nothing is wrong. The session
@@ -201,29 +212,21 @@ func (s *session) end() string {
 	if gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 		text += fmt.Sprintf("leakcheck: R11: the private directory could not be removed: %v\n", gone)
 	}
-	current.Lock()
-	defer current.Unlock()
-	if current.s == s {
-		current.s = nil
-	}
 	return text
 }
 
 // release ends a call of Check; the last one without a Run ends the session.
+// A Check that begins meanwhile waits.
 func (s *session) release() string {
 	if s.whole {
 		return ""
 	}
 	current.Lock()
-	current.checks--
-	last := current.checks == 0
-	if last {
-		current.s = nil
-	}
-	current.Unlock()
-	if !last {
+	defer current.Unlock()
+	if current.checks--; current.checks > 0 {
 		return ""
 	}
+	defer func() { current.s = nil }()
 	return s.end()
 }
 
