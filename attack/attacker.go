@@ -261,14 +261,18 @@ func (a *attacker) put(name, data string, err error) error {
 // mirror makes a protected directory that has the name which the victim will
 // use below the swapped one.
 func (a *attacker) mirror(next string, dir bool) error {
-	if err := a.disk.mkdir(vaultMirror, 0o705); err != nil {
-		return err
+	if !a.disk.stat(vaultMirror).exists() { // from an earlier move of this run
+		if err := a.disk.mkdir(vaultMirror, 0o705); err != nil {
+			return err
+		}
 	}
 	var err error
 	at := vaultMirror + "/" + next
-	if dir {
+	switch {
+	case a.disk.stat(at).exists():
+	case dir:
 		err = a.disk.mkdir(at, 0o705)
-	} else {
+	default:
 		err = a.disk.write(at, canaryData, 0o604)
 	}
 	if err == nil {

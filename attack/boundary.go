@@ -17,6 +17,7 @@ type boundary struct {
 	create  bool // an open that may create
 	excl    bool
 	write   bool // an open for writing
+	read    bool // an open for reading
 	nowait  bool // an open that does not block on a FIFO
 	trunc   bool
 	tmpfile bool // O_TMPFILE: creates without a name
@@ -32,11 +33,16 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
-	rooted  bool                  // the thread's root is not the system's
-	main    bool                  // made by the victim's own goroutine, not by one that it started
-	refresh func()                // looks the paths up again, after a move
-	busy    func(thread int) bool // that thread may still be in the call it was let into
-	locate  func(*boundary)       // fills line, chain, program and main in; it has its price
+	rooted  bool // the thread's root is not the system's
+	main    bool // made by the victim's own goroutine, not by one that it started
+	side    bool // made by another goroutine of its process
+	// elsewhere are entries that the call does not look up. The explorer
+	// makes no moves on them, since they commute with the call; the full
+	// search that it is held against does.
+	elsewhere []access
+	refresh   func()                // looks the paths up again, after a move
+	busy      func(thread int) bool // that thread may still be in the call it was let into
+	locate    func(*boundary)       // fills line, chain, program and main in; it has its price
 }
 
 // access is one name that a call resolves through: an entry of a directory.
@@ -128,10 +134,11 @@ func parseKey(s string) (key, error) {
 // step is one boundary as it was in one run, with what was learnt of it.
 type step struct {
 	boundary
-	key    key
-	moves  []appliedMove // made right before the call
-	damage []damage
-	reach  []reach // by access, in the order of accesses()
+	key     key
+	moves   []appliedMove // made right before the call
+	damage  []damage
+	newName bool    // it makes a name that others could make as well
+	reach   []reach // by access, in the order of accesses()
 }
 
 // appliedMove is a move as it was carried out.
@@ -150,7 +157,7 @@ type damage struct {
 func (b *boundary) accesses() []access {
 	var all []access
 	seen := map[string]bool{}
-	for _, l := range b.lookups {
+	for _, l := range append(b.lookups[:len(b.lookups):len(b.lookups)], lookup{steps: b.elsewhere}) {
 		for _, a := range l.steps {
 			if p := a.path(); !seen[p] {
 				seen[p] = true

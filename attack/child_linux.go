@@ -167,16 +167,22 @@ func (c *child) guarded(what string, f func(*Scene) error) (err error) {
 }
 
 // lingering counts goroutines that the victim started and that go on. Those
-// that are about to end get the chance.
+// that are about to end get the chance: one that has said that it is done, and
+// lost its thread's turn on a busy machine right then, would cost a process for
+// each run.
 func lingering(before int) int {
-	for range 100 {
-		if runtime.NumGoroutine() <= before {
+	for pause := time.Duration(0); ; pause = 2*pause + time.Microsecond {
+		switch n := runtime.NumGoroutine() - before; {
+		case n <= 0:
 			return 0
+		case pause > lastPause:
+			return n
 		}
-		runtime.Gosched()
+		time.Sleep(pause)
 	}
-	return runtime.NumGoroutine() - before
 }
+
+const lastPause = 20 * time.Millisecond // after as much again in shorter ones
 
 // children counts the processes that the victim left running: whoever it
 // orphaned has become this process's child.

@@ -66,6 +66,10 @@ type disk interface {
 	write(name, data string, perm uint32) error // creates, or rewrites in place
 	rename(old, name string) error
 	exchange(a, b string) error
+	// readsShow says that reading sets the access time, as it does where a
+	// file system is not mounted noatime. used sets it in the reader's stead.
+	readsShow() bool
+	used(name string) error
 	age(name string) error  // sets both times to long ago
 	abs(name string) string // as the victim names it
 }

@@ -52,7 +52,7 @@ func TestFIFO(t *testing.T) {
 				}
 			}
 			if !row.hangs {
-				assert.Empty(t, hung)
+				assert.Empty(t, hung, "%v", report.Findings)
 				return
 			}
 			require.NotEmpty(t, hung)

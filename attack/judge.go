@@ -31,6 +31,7 @@ type outcome struct {
 	Ensure     string  `json:"ensure,omitempty"` // what Ensure said
 	Setup      string  `json:"setup,omitempty"`  // what Setup said
 	Goroutines int     `json:"goroutines,omitempty"`
+	At         string  `json:"-"` // the FIFO at which it waits
 	Late       string  `json:"-"` // a call that one of them then made
 	Processes  int     `json:"processes,omitempty"`
 	Context    context `json:"context"`
@@ -100,7 +101,7 @@ func (r *run) seal(o *outcome) {
 	switch o.End {
 	case panicked, hung, endless, exited:
 		if r.moved() {
-			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: len(r.steps) - 1, text: "the code " + o.String()})
+			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: r.standstill(), text: "the code " + o.String()})
 			return // what it left half done is the consequence
 		}
 	}
@@ -108,6 +109,15 @@ func (r *run) seal(o *outcome) {
 	r.judgeAdoption()
 	r.judgeTargets()
 	r.judgeLeftovers()
+}
+
+// standstill is the step at which a run that did not come back ended: the
+// FIFO at which it waits, since other goroutines may have gone on.
+func (r *run) standstill() int {
+	if r.outcome.At != "" {
+		return r.lastUse(r.outcome.At)
+	}
+	return len(r.steps) - 1
 }
 
 // judgeAdoption sees a directory of the attacker's that stands where the
@@ -184,20 +194,28 @@ func (r *run) judgeTargets() {
 			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there")
 			continue
 		}
+		var wrong []func()
+		note := func(p, text string) { wrong = append(wrong, func() { say(p, text) }) }
 		for _, e := range now.entries {
 			name := path.Join(dirShared, e.rel)
 			n := r.disk.stat(name)
 			switch {
 			case r.scene.hostile[n.id]:
 			case r.attacker.owns(n):
-				say(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
+				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
 			case r.isCanary(n):
-				say(name, "the target "+pretty(name)+" is another user's file")
+				note(name, "the target "+pretty(name)+" is another user's file")
 			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
 				return w.kind == e.kind && w.data == e.data
 			}):
-				say(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
+				note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
 			}
+		}
+		if len(now.entries)-len(wrong) >= len(want.entries) {
+			continue // where a pattern leaves the choice, the code took another name
+		}
+		for _, tell := range wrong {
+			tell()
 		}
 	}
 }

@@ -63,7 +63,7 @@ func attacked(f func()) func(*testing.T) attack.Victim {
 	})
 }
 
-const short = 8 * time.Second // a budget, for what does not come back
+const short = 20 * time.Second // a budget, for what does not come back
 
 var misbehaviours = []misbehaviour{
 	// The end of the function, or of its process.
@@ -158,16 +158,22 @@ var misbehaviours = []misbehaviour{
 		run("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 0")
 	}), says: []string{"R13", "were alive when it returned"}},
 	{name: "a child makes calls after it", victim: plain(func(s *attack.Scene) error {
-		return exec.Command("sh", "-c", "while :; do [ -e \"$0\" ]; done", s.Path("no")).Start()
+		return exec.Command("sh", "-c", "while :; do [ -e \"$0\" ]; done", s.Home+"/no").Start()
 	}), says: []string{"R13", "were alive when it returned"}},
 	{name: "a goroutine makes calls after it", victim: plain(func(s *attack.Scene) error {
+		_, _ = os.Lstat(s.Home + "/no")
+		started := make(chan int)
 		go func() {
+			for n := <-started; runtime.NumGoroutine() >= n; {
+				runtime.Gosched() // until the victim's own has ended
+			}
 			for {
-				_, _ = os.Lstat(s.Path("no"))
+				_, _ = os.Lstat(s.Home + "/no")
 			}
 		}()
-		return save(s)
-	}), says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat shared/no"}},
+		started <- runtime.NumGoroutine()
+		return nil
+	}), says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat home/no"}},
 
 	// The process's own state.
 	{name: "closes all descriptors", victim: after(func(*attack.Scene) { _ = unix.CloseRange(0, 1<<20, 0) }), clean: true},

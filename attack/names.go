@@ -16,6 +16,7 @@ type names struct {
 	patterns []pattern
 	fixed    map[string]bool // names that every undisturbed run used
 	test     string
+	root     string // where the scene is, without a slash at the end
 }
 
 // pattern is a name with a part that differs: prefix, anything, suffix.
@@ -64,7 +65,13 @@ type context struct {
 }
 
 // shape is a path with its differing parts replaced by a star.
+//
+// So is the scene's own place, which a path can have in its middle where a
+// victim takes an absolute link for one below another root.
 func (n *names) shape(p string) string {
+	if n.root != "" {
+		p = strings.ReplaceAll(p, n.root, "")
+	}
 	if len(n.patterns) == 0 {
 		return p
 	}
@@ -132,6 +139,11 @@ func (n *names) learn(paths [][]string, contexts []context) {
 			}
 		}
 	}
+	for name := range n.fixed {
+		if p, ok := timed(name, contexts); ok && !slices.Contains(n.patterns, p) {
+			n.patterns = append(n.patterns, p)
+		}
+	}
 	for i := 1; i < len(used); i++ {
 		for _, p := range pairs(without(used[0], used[i]), without(used[i], used[0])) {
 			n.add(p[0], p[1], contexts[0], contexts[i])
@@ -141,6 +153,21 @@ func (n *names) learn(paths [][]string, contexts []context) {
 	slices.SortFunc(n.patterns, func(p, q pattern) int {
 		return cmp.Or(len(q.prefix)+len(q.suffix)-len(p.prefix)-len(p.suffix), cmp.Compare(p.String(), q.String()))
 	})
+}
+
+// timed finds the moment in a name that is the same in all runs because they
+// fell into one second.
+func timed(name string, contexts []context) (pattern, bool) {
+	var p pattern
+	for _, c := range contexts {
+		s := stripTime(name, c)
+		prefix, suffix, ok := strings.Cut(s, blank)
+		if s == name || !ok {
+			return pattern{}, false
+		}
+		p = pattern{prefix: prefix, suffix: suffix, why: "the time"}
+	}
+	return p, p.why != ""
 }
 
 // elements are the names in paths, each once; the first of a path names a

@@ -36,6 +36,7 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
+	everywhere    []string // for the full search: see plan
 	errs          []error
 }
 

@@ -20,6 +20,7 @@ type guard struct {
 	want    map[string]node
 	lists   map[string][]string
 	touched bool // something differs: the scene must be built anew
+	coarse  bool // how far a write of another goroutine or program has come is chance
 	told    map[string]bool
 	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
 	// standing is what every scene has, kept from run to run.
@@ -112,7 +113,10 @@ func (g *guard) difference(name string, want, got node) string {
 	case got.id != want.id:
 		return "was replaced by another " + got.kindName()
 	}
-	if got.size != want.size && want.regular() {
+	switch {
+	case g.coarse && want.regular() && (got.size != want.size || got.mtime != want.mtime):
+		say("its content was changed")
+	case got.size != want.size && want.regular():
 		say("its size went from %d to %d", want.size, got.size)
 	}
 	if got.perm != want.perm {
@@ -135,7 +139,7 @@ func (g *guard) difference(name string, want, got node) string {
 			if len(d) == 0 {
 				say("its entries or times were changed")
 			}
-		} else if got.size == want.size {
+		} else if got.size == want.size && !g.coarse {
 			say("its content or times were changed")
 		}
 	}
@@ -183,19 +187,34 @@ func (r *run) judgePlants() {
 	}
 	for oid, name := range r.attacker.tampered {
 		n, at := r.find(oid, name)
-		if n.exists() && n.atime != oldTime && r.outcome.success() {
+		if n.exists() && n.atime != oldTime && r.outcome.success() && !r.hostileName(name) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
 				text: "the content that the attacker wrote into " + pretty(name) + " was read, and the code reported success"})
 		}
 	}
 }
 
+// hostileName says that a name is the attacker's own to begin with: reading
+// there is what the code is for.
+func (r *run) hostileName(name string) bool {
+	for dir := path.Dir(name); dir != "." && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
+		if r.scene.hostile[r.disk.stat(dir).id] {
+			return true // wherever it was moved
+		}
+	}
+	return slices.ContainsFunc(r.plan.opt.hostile, func(h string) bool { return under(name, dirShared+"/"+h) })
+}
+
 func (r *run) judgePlant(p *plant, n node, at string) {
 	name := p.name
 	victimName := r.nameAt(name)
+	input := r.hostileName(victimName)
 	switch {
+	case under(at, dirHome) && r.outcome.success():
+		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+			text: "the attacker's " + n.kindName() + " was put at " + pretty(at) + ", and the code reported success"})
 	case p.dir:
-		if n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
+		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
@@ -205,7 +224,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
 					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
 			}
-		} else if n.atime != p.node.atime && r.outcome.success() {
+		} else if !input && n.atime != p.node.atime && r.outcome.success() {
 			step, what := r.lastUse(victimName), "content was read"
 			if step >= 0 && r.steps[step].kind == supervise.Exec {
 				what = "program was run"

@@ -16,6 +16,7 @@ type osDisk struct {
 	root   string // absolute, without symbolic links
 	fd     int    // of root, O_PATH
 	asRoot bool   // canaries can have an owner of their own
+	atimes bool   // reading sets the access time
 }
 
 // canaryOwner owns the canaries where the test runs as root.
@@ -250,6 +251,27 @@ func (d *osDisk) age(name string) error {
 	return pathError("utimensat", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
 }
 
+func (d *osDisk) readsShow() bool { return d.atimes }
+
+func (d *osDisk) used(name string) error {
+	ts := []unix.Timespec{unix.NsecToTimespec(oldTime + 1), {Nsec: unix.UTIME_OMIT}}
+	return pathError("utimensat", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+// probeAtimes sees whether reading sets the access time here.
+func (d *osDisk) probeAtimes() error {
+	fd, err := d.open(atticFile, unix.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Read(fd, make([]byte, 1)); err != nil {
+		return pathError("read", atticFile, err)
+	}
+	d.atimes = d.stat(atticFile).atime != oldTime
+	return d.age(atticFile)
+}
+
 // newScene makes a scene below TMPDIR.
 func newScene(opt *options) (*osDisk, error) {
 	tmp := os.TempDir()
@@ -318,7 +340,7 @@ func (d *osDisk) buildVault() error {
 	if lerr := d.link(vaultFile, probe); lerr != nil {
 		return errors.Join(err, fmt.Errorf("hard links to the canary cannot be made: %w", lerr))
 	}
-	return errors.Join(err, d.remove(probe), d.age("."))
+	return errors.Join(err, d.remove(probe), d.probeAtimes(), d.age("."))
 }
 
 // clear empties the scene for the next run. The canaries are made anew when

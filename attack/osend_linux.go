@@ -41,9 +41,10 @@ type clock struct {
 	budget   time.Time     // the whole exploration must be over
 }
 
-// newClock leaves room for several runs that do not come back.
+// newClock leaves room for several runs that do not come back: a tenth of the
+// budget for each call.
 func newClock(budget time.Duration, deadline time.Time) clock {
-	p := min(runWait, budget/4)
+	p := min(runWait, budget/10)
 	if p > time.Second {
 		p = p.Truncate(time.Second)
 	}
@@ -69,7 +70,7 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			delete(w.waiting, ev.TID)
 			w.still = 0
 		} else if at := w.stuck(); at != "" {
-			return nil, w.lost(hung, atFIFO(at)), nil
+			return nil, w.atFIFO(at), nil
 		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:
@@ -85,12 +86,12 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			return nil, w.exit(), nil
 		case state == 'T':
 			return nil, w.lost(hung, "its process was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"), nil
-		case now.After(w.clock.budget):
-			return nil, nil, fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)
 		case now.After(w.clock.next):
-			return nil, w.lost(hung, fmt.Sprintf("no call and no return within %v", w.clock.patience)), nil
+			return nil, w.lost(hung, fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)), nil
 		case now.After(w.clock.last):
 			return nil, w.lost(hung, fmt.Sprintf("still running after %v", 3*w.clock.patience)), nil
+		case now.After(w.clock.budget):
+			return nil, nil, fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)
 		}
 		if err == nil {
 			return ev, nil, nil
@@ -120,7 +121,7 @@ func (w *osWorld) exit() *outcome {
 	return w.lost(exited, exit.String())
 }
 
-// processState is the state letter of /proc/PID/stat, 0 when the process is
+// processState is the state letter of /proc/PID/stat, 0 when the process (or thread) is
 // no longer there.
 func processState(pid int) byte {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

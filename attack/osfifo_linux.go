@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 
@@ -16,7 +15,13 @@ import (
 
 // atFIFO is the outcome of such a wait, the same either way.
 func atFIFO(name string) string {
-	return "it waits at the attacker's FIFO " + name + ", which nobody else opens"
+	return "it waits at the attacker's FIFO " + pretty(name) + ", which nobody else opens"
+}
+
+func (w *osWorld) atFIFO(name string) *outcome {
+	o := w.lost(hung, atFIFO(name))
+	o.At = name
+	return o
 }
 
 // waitsAt gives the attacker's FIFO at which an open would wait.
@@ -26,7 +31,7 @@ func (w *osWorld) waitsAt(b *boundary) (string, bool) {
 	}
 	for _, l := range b.lookups {
 		if a, ok := l.final(); ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
-			return pretty(a.path()), true
+			return a.path(), true
 		}
 	}
 	return "", false
@@ -64,9 +69,8 @@ func (w *osWorld) allAsleep() bool {
 			continue // it has ended
 		}
 		for _, task := range tasks {
-			b, err := os.ReadFile(dir + "/" + task.Name() + "/stat")
-			i := bytes.LastIndexByte(b, ')')
-			if err == nil && i >= 0 && i+2 < len(b) && (b[i+2] == 'R' || b[i+2] == 'D') {
+			tid, _ := strconv.Atoi(task.Name())
+			if state := processState(tid); state == 'R' || state == 'D' {
 				return false
 			}
 		}

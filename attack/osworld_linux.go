@@ -50,6 +50,7 @@ type osWorld struct {
 	refused string // a signal that was not sent
 	calls   int
 	blocked string         // the FIFO at which the victim would wait for ever
+	inCall  map[int]bool   // threads that were let go into a call
 	waiting map[int]string // threads that were let go to open a FIFO, and which
 	still   int            // glances during which nothing moved
 	opaque  string
@@ -69,6 +70,8 @@ func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (w
 
 func (w *osWorld) disk() disk { return w.d }
 
+func (w *osWorld) exact() bool { return w.tree.Exact() }
+
 func (w *osWorld) start() error {
 	cmd, out, err := w.call.Command()
 	if err != nil {
@@ -76,7 +79,11 @@ func (w *osWorld) start() error {
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
 	w.out = out
-	tree, err := supervise.Start(cmd, supervise.Names, time.Now().Add(startWait))
+	set := supervise.Names
+	if !w.d.atimes {
+		set |= supervise.Data // getdents shows who lists a directory
+	}
+	tree, err := supervise.Start(cmd, set, time.Now().Add(startWait))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return &unsupportedError{un.Reason}
 	}
@@ -118,7 +125,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.still = map[int]string{}, 0
+	w.waiting, w.inCall, w.still = map[int]string{}, map[int]bool{}, 0
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -142,7 +149,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
-			o.Refused, o.Spent = w.refused, o.Spent || w.rooted
+			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
 			return o, nil
 		}
 		w.clock.progress()
@@ -189,11 +196,12 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
+	w.oneAtATime(ev.TID)
 	if o.Goroutines > 0 {
 		o.Late = w.late()
 	}
 	if w.blocked != "" {
-		o.End, o.Nil, o.Text = hung, false, atFIFO(w.blocked)
+		o.End, o.Nil, o.Text, o.At = hung, false, atFIFO(w.blocked), w.blocked
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
 		o.Removed, o.Spent = true, true
@@ -203,6 +211,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+	w.oneAtATime(ev.TID)
 	if ev.Kind == supervise.Signal {
 		if w.refuses(ev) {
 			w.tree.Fail(ev, unix.EPERM)
@@ -239,6 +248,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	switch {
 	case ev.Kind == supervise.Check && w.answerStat(b, ev):
 	default:
+		if w.waiting[ev.TID] == "" {
+			w.inCall[ev.TID] = true
+		}
 		w.tree.Continue(ev)
 	}
 	return nil
@@ -253,6 +265,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		b.create = ev.Flags&unix.O_CREAT != 0 && !b.tmpfile
 		b.excl = b.create && ev.Flags&unix.O_EXCL != 0
 		b.write = ev.Flags&unix.O_ACCMODE != unix.O_RDONLY
+		b.read = ev.Flags&unix.O_ACCMODE != unix.O_WRONLY && ev.Flags&unix.O_PATH == 0
 		b.trunc = ev.Flags&unix.O_TRUNC != 0
 		b.onlyDir = ev.Flags&unix.O_DIRECTORY != 0
 		b.nowait = ev.Flags&unix.O_NONBLOCK != 0 || ev.Flags&unix.O_ACCMODE == unix.O_RDWR || ev.Flags&unix.O_PATH != 0
@@ -325,6 +338,22 @@ func setsOwner(ev *supervise.Event) bool {
 	return int32(ids[0]) != -1 || int32(ids[1]) != -1
 }
 
+// stillRooted says that a thread of the child has kept a root of its own: not
+// when the one that changed it has ended.
+func (w *osWorld) stillRooted() bool {
+	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(w.tree.PID()) + "/task")
+	if err != nil {
+		return true
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil || w.rootOf(tid) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // rootOf is the path of a thread's root directory, "" for the system's own.
 // After pivot_root the kernel calls the root "/", since it is one in the
 // thread's mount namespace: it is told by what it is.
@@ -337,10 +366,8 @@ func (w *osWorld) rootOf(tid int) string {
 	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
 		return ""
 	}
-	for _, part := range []string{dirShared, dirHome, dirAttic} {
-		if name := w.d.whereIs(root.id, part, 0); name != "" {
-			return w.d.abs(name)
-		}
+	if name := w.d.whereIs(root.id); name != "" {
+		return w.d.abs(name)
 	}
 	return link // not in the scene
 }
@@ -363,7 +390,8 @@ func (w *osWorld) describe(b *boundary, ev *supervise.Event) {
 		li = lineOf(st.Frames)
 		w.lines[st.Key] = li
 	}
-	b.line, b.chain, b.main = li.line, li.chain, li.main && st.Via == "" && ev.PID == w.tree.PID()
+	own := st.Via == "" && ev.PID == w.tree.PID()
+	b.line, b.chain, b.main, b.side = li.line, li.chain, li.main && own, !li.main && own
 	if st.Via != "" {
 		b.program = filepath.Base(st.Via)
 	}

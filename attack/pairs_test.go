@@ -23,6 +23,13 @@ func (p pair) skipMissing(t *testing.T) {
 	}
 }
 
+// skipShort leaves one pair in nine, of all sets, to a short run.
+func skipShort(t *testing.T, i int) {
+	if testing.Short() && i%9 != 0 {
+		t.Skip("a short run takes one pair in nine")
+	}
+}
+
 // TestPairs breaks each pair for which damage is possible, and says the same
 // of each as testdata/pairs.md, which TMPPROOF_UPDATE=1 writes.
 func TestPairs(t *testing.T) {
@@ -30,9 +37,10 @@ func TestPairs(t *testing.T) {
 	var mu sync.Mutex
 	rows := map[string]string{}
 	t.Run("all", func(t *testing.T) {
-		for _, p := range allPairs() {
+		for i, p := range allPairs() {
 			t.Run(p.String(), func(t *testing.T) {
 				t.Parallel()
+				skipShort(t, i)
 				p.skipMissing(t)
 				r := attack.Prove(t, p.victim, attack.Setup(p.setup), attack.Target(pairName), attack.Unsticky(), attack.Depth(1), attack.ReportOnly())
 				row := verdictOn(r)
@@ -55,30 +63,61 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// verdictOn lists what was carried out, and the damage seen when the use came:
-// one schedule for each rule.
-func verdictOn(r *attack.Report) string {
-	var list []string
-	seen := map[string]bool{}
-	for _, f := range r.Findings {
-		if !f.Exploit || seen[f.Rule.ID] || !strings.Contains(f.Line, useLine()) {
-			continue
-		}
-		seen[f.Rule.ID] = true
-		var moves []string
-		for _, step := range strings.Split(f.Schedule, ";") {
-			move, at, _ := strings.Cut(step, "@")
-			move, _, _ = strings.Cut(move, "=")
-			call := strings.Split(at, ":")
-			text := move + " before " + call[0]
-			if n := call[len(call)-1]; n != "1" {
-				text += " " + n
-			}
-			moves = append(moves, text)
-		}
-		list = append(list, f.Rule.ID+": "+strings.Join(moves, ", "))
+// TestPairTwins proves each pair's safe twin against every single move. At the
+// default depth, two moves, it takes three times as long:
+//
+//	TMPPROOF_DEEP=1 go test -run '^TestPairTwins$' ./attack
+func TestPairTwins(t *testing.T) {
+	opts := []attack.Option{attack.Unsticky()}
+	if os.Getenv("TMPPROOF_DEEP") != "1" {
+		opts = append(opts, attack.Depth(1))
 	}
-	return strings.Join(list, "; ")
+	for i, p := range allPairs() {
+		t.Run(p.String(), func(t *testing.T) {
+			t.Parallel()
+			skipShort(t, i)
+			p.skipMissing(t)
+			attack.Prove(t, p.twin, opts...)
+		})
+	}
+}
+
+// verdictOn lists what was carried out: one schedule for each rule, first
+// those of which the damage came with the use. Where the check is the same
+// call, one finding stands for both: it has one line.
+func verdictOn(r *attack.Report) string {
+	var parts [2][]string
+	seen := map[string]bool{}
+	for i, use := range []bool{true, false} {
+		for _, f := range r.Findings {
+			if !f.Exploit || seen[f.Rule.ID] || strings.Contains(f.Line, useLine()) != use {
+				continue
+			}
+			seen[f.Rule.ID] = true
+			parts[i] = append(parts[i], f.Rule.ID+": "+movesOf(f.Schedule))
+		}
+	}
+	verdict := strings.Join(parts[0], "; ")
+	if len(parts[0]) > 0 && len(parts[1]) > 0 {
+		verdict += "; with the check " + strings.Join(parts[1], "; ")
+	}
+	return verdict
+}
+
+// movesOf is a schedule without what changes with the source.
+func movesOf(schedule string) string {
+	var moves []string
+	for step := range strings.SplitSeq(schedule, ";") {
+		move, at, _ := strings.Cut(step, "@")
+		move, _, _ = strings.Cut(move, "=")
+		boundary := strings.Split(at, ":") // call:path:file:line:n
+		text := move + " before " + boundary[0]
+		if n := boundary[len(boundary)-1]; n != "1" {
+			text += " " + n
+		}
+		moves = append(moves, text)
+	}
+	return strings.Join(moves, ", ")
 }
 
 // row is the pair's line of the table.

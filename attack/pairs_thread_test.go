@@ -15,9 +15,20 @@ import (
 // mount table of its own, and lets the thread end with it: the process, which
 // lives on for the next schedule, keeps what it has.
 func inPrivateThread(f func() error) error {
-	ended := make(chan error, 1)
+	type end struct {
+		tid int
+		err error
+	}
+	ended := make(chan end, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if unix.Gettid() == unix.Getpid() {
+			// The first thread would stay. While it is held, others are not it.
+			err := inPrivateThread(f)
+			runtime.UnlockOSThread()
+			ended <- end{0, err}
+			return
+		}
 		err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
 		if err != nil {
 			err = fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
@@ -26,9 +37,13 @@ func inPrivateThread(f func() error) error {
 		} else {
 			err = f()
 		}
-		ended <- err
+		ended <- end{unix.Gettid(), err}
 	}()
-	return <-ended
+	e := <-ended
+	for e.tid != 0 && unix.Tgkill(unix.Getpid(), e.tid, 0) == nil { // until it is gone, with its mounts
+		runtime.Gosched()
+	}
+	return e.err
 }
 
 // missing says why mount, chroot and pivot_root cannot be called here, by

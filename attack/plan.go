@@ -15,8 +15,11 @@ type plan struct {
 	targets       []target
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
-	hopeless      bool // it does not come back by itself
-	fresh         bool // it keeps state: each run in a process of its own
+	hopeless      bool     // it does not come back by itself
+	everywhere    []string // full search: entries on which moves are made at every boundary
+	fresh         bool     // it keeps state: each run in a process of its own
+	concurrent    bool     // goroutines of its own make calls: their order is chance
+	coarse        bool     // goroutines or programs do: how far a write has come is chance
 }
 
 func (p *plan) isTarget(name string) bool { return targetMatch(p.opt.targets, name) }

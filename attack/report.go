@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type Report struct {
 	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
+	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
 }
 
 // Finding is a broken rule with its evidence.
@@ -128,7 +130,7 @@ type findings struct {
 type group struct {
 	finding Finding
 	moves   int
-	shape   string // of the victim's name
+	shapes  map[string]bool // of the victim's names
 	order   int
 }
 
@@ -136,6 +138,9 @@ type group struct {
 func (e *explorer) record(r *run) bool {
 	broken := false
 	slices.SortFunc(r.facts, func(a, b fact) int {
+		if e.plan.concurrent { // the steps come in any order
+			return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(r.mask(a.path), r.mask(b.path)), cmp.Compare(r.mask(a.text), r.mask(b.text)), cmp.Compare(a.step, b.step))
+		}
 		return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(a.step, b.step), cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
 	counted := map[string]bool{}
@@ -151,31 +156,44 @@ func (e *explorer) record(r *run) bool {
 			line, chain = r.steps[f.step].line, r.steps[f.step].chain
 		}
 		k := f.rule.ID + "\x00" + line
+		g := e.found.groups[k]
+		if g == nil {
+			g = &group{moves: 1 << 30, order: len(e.found.groups), shapes: map[string]bool{}}
+			e.found.groups[k] = g
+		}
+		g.shapes[e.plan.names.shape(f.name)] = true
 		if counted[k] {
 			continue
 		}
 		counted[k] = true
-		g := e.found.groups[k]
-		if g == nil {
-			g = &group{moves: 1 << 30, order: len(e.found.groups)}
-			e.found.groups[k] = g
-		}
 		g.finding.Count++
 		if len(r.schedule) < g.moves {
 			g.moves = len(r.schedule)
-			g.shape = e.plan.names.shape(f.name)
 			count := g.finding.Count
 			g.finding = Finding{Rule: f.rule, Exploit: f.exploit, Path: r.mask(f.path), Name: r.mask(f.name), Line: chain,
-				Detail: r.mask(f.text), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f.step)}
+				Detail: r.mask(f.text), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f)}
 		}
 	}
 	return broken
 }
 
-// events draws the run up to a step.
-func (r *run) events(upTo int) []Event {
+// events draws the run up to the step of a fact. Calls of other goroutines
+// that have nothing to do with it are left out: when they come is chance.
+func (r *run) events(f fact) []Event {
 	var list []Event
+	about := []string{f.path, f.name}
+	for _, s := range r.steps {
+		for _, m := range s.moves {
+			about = append(about, m.path)
+		}
+	}
 	for i, s := range r.steps {
+		if i > f.step && f.step >= 0 {
+			break
+		}
+		if s.side && len(s.moves) == 0 && !s.concerns(about) {
+			continue
+		}
 		for _, m := range s.moves {
 			list = append(list, Event{Move: r.mask(m.text)})
 		}
@@ -192,11 +210,13 @@ func (r *run) events(upTo int) []Event {
 		}
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
-		if i == upTo {
-			break
-		}
 	}
 	return list
+}
+
+// concerns says that the call looks one of the names up.
+func (s *step) concerns(names []string) bool {
+	return slices.Contains(names, s.object) || slices.ContainsFunc(s.accesses(), func(a access) bool { return slices.Contains(names, a.path()) })
 }
 
 // found says what the call met.
@@ -231,18 +251,29 @@ func (r *run) mask(text string) string {
 	return text
 }
 
+// turned says that a weakness was turned into damage, under each name that
+// it has.
+func turned(g *group, attacked map[string]bool) bool {
+	for shape := range g.shapes {
+		if !attacked[shape] {
+			return false
+		}
+	}
+	return true
+}
+
 // finish sorts the findings and drops weaknesses that were turned into
 // damage.
 func (e *explorer) finish() {
 	attacked := map[string]bool{}
 	for _, g := range e.found.groups {
 		if g.finding.Exploit {
-			attacked[g.shape] = true
+			maps.Copy(attacked, g.shapes)
 		}
 	}
 	var list []Finding
 	for _, g := range e.found.groups {
-		if !g.finding.Exploit && attacked[g.shape] || e.opt.allow[g.finding.Rule.ID] != "" {
+		if !g.finding.Exploit && turned(g, attacked) || e.opt.allow[g.finding.Rule.ID] != "" {
 			continue
 		}
 		list = append(list, g.finding)

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
@@ -60,6 +61,7 @@ func (r *run) at(b *boundary) error {
 	}
 	r.attacker.look()
 	r.settle(b)
+	r.lookElsewhere(b)
 	if r.wantsLine(b) {
 		b.locate(b)
 	}
@@ -77,8 +79,9 @@ func (r *run) at(b *boundary) error {
 		r.next++
 		if b.refresh != nil {
 			b.refresh()
+			r.lookElsewhere(b)
 		}
-		s.lookups = b.lookups
+		s.lookups, s.elsewhere = b.lookups, b.elsewhere
 	}
 	for _, a := range s.accesses() {
 		r.attacker.see(a)
@@ -89,6 +92,14 @@ func (r *run) at(b *boundary) error {
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	return nil
+}
+
+// lookElsewhere is for the full search.
+func (r *run) lookElsewhere(b *boundary) {
+	b.elsewhere = nil
+	for _, p := range r.plan.everywhere {
+		b.elsewhere = append(b.elsewhere, access{dir: path.Dir(p), name: path.Base(p), node: r.disk.stat(p), last: true})
+	}
 }
 
 // extends says that moves may be placed at the boundary at hand.
@@ -129,9 +140,21 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		if r.plan.names.shape(a.path()) != m.target {
 			continue
 		}
+		// A victim that takes another way may have changed what the attacker
+		// may do here.
+		r.attacker.see(a)
+		able := slices.ContainsFunc(moves(a, r.attacker.reach(a), r.plan.opt.allows), func(c move) bool {
+			return c.family == m.family && c.variant == m.variant
+		})
+		if !able {
+			return false, nil
+		}
 		text, err := r.attacker.make(m, b, a)
 		if err != nil {
 			return false, err
+		}
+		if under(a.path(), dirAttic) {
+			r.guard.touched = true // the attic's own entries may have changed places
 		}
 		if m.variant == "mirror" {
 			r.guard.watch(dirVault, vaultMirror)
@@ -184,16 +207,29 @@ func (r *run) over(i int, b *boundary) bool {
 
 func (r *run) checkCanaries() {
 	changed, read := r.guard.check()
-	last := len(r.steps) - 1
 	for _, d := range changed {
-		if last >= 0 {
-			r.steps[last].damage = append(r.steps[last].damage, d)
+		at := r.culprit(d.path)
+		if at >= 0 {
+			r.steps[at].damage = append(r.steps[at].damage, d)
 		}
-		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + ": " + d.text})
+		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text})
 	}
 	for _, d := range read {
-		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: last, text: pretty(d.path) + " " + d.text + ", and the code reported success"})
+		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: r.culprit(d.path), text: pretty(d.path) + " " + d.text + ", and the code reported success"})
 	}
+}
+
+// culprit is the last step that came to a canary, or into it; the last of all
+// if none did.
+func (r *run) culprit(canary string) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		for _, a := range r.steps[i].accesses() {
+			if a.last && (a.path() == canary || a.dir == canary || a.node.exists() && a.node.id == r.guard.want[canary].id) {
+				return i
+			}
+		}
+	}
+	return len(r.steps) - 1
 }
 
 // victimName is the name under which the victim met the attacker's work: the
@@ -213,6 +249,9 @@ func (r *run) victimName() string {
 // inspect looks at the names that a step may have made.
 func (r *run) inspect(i int) {
 	s := r.steps[i]
+	if s.kind == supervise.Read && s.object != "" { // getdents
+		r.noteUse(s.object, r.disk.stat(s.object))
+	}
 	for j, l := range s.lookups {
 		a, ok := l.final()
 		if !ok {
@@ -223,6 +262,7 @@ func (r *run) inspect(i int) {
 		case supervise.Check, supervise.Read, supervise.Special:
 			r.noteAbsent(a, i)
 		case supervise.Open:
+			r.noteRead(a, s)
 			if !s.create {
 				r.noteAbsent(a, i)
 				continue
@@ -248,6 +288,20 @@ func (r *run) inspect(i int) {
 	if s.kind == supervise.Attr && s.object != "" {
 		r.inspectMode(s.object, i, false)
 		r.inspectOwner(r.disk.stat(s.object), s)
+	}
+}
+
+// noteRead stands in for access times where the scene's file system has none:
+// a file that was opened for reading counts as read.
+func (r *run) noteRead(a access, s *step) {
+	if s.read && a.node.regular() {
+		r.noteUse(a.path(), a.node)
+	}
+}
+
+func (r *run) noteUse(name string, n node) {
+	if !r.disk.readsShow() && (r.attacker.owns(n) || r.isCanary(n)) {
+		_ = r.disk.used(name)
 	}
 }
 
@@ -368,6 +422,14 @@ func (r *run) weakName(a access, i int) {
 	if _, _, create, _ := r.attacker.inDir(a.dir); !create || a.node.exists() || r.plan.isTarget(p) {
 		return
 	}
+	r.steps[i].newName = true
+	r.judgeName(a, i)
+}
+
+// judgeName says of a new name that others could have made first whether it
+// can be foretold.
+func (r *run) judgeName(a access, i int) {
+	p := a.path()
 	if why := r.plan.names.why(a.name); why != "" && !r.attacker.seen[p] {
 		r.fact(fact{rule: tmptest.C06, path: p, name: p, step: i, text: pretty(p) + " can be foretold: " + why})
 	}
@@ -389,10 +451,20 @@ func (r *run) lastUse(name string) int {
 	return len(r.steps) - 1
 }
 
-// listed says that the victim opened a directory of that name.
+// listed says that the victim opened a directory of that name, and not only
+// to remove it.
 func (r *run) listed(name string) bool {
-	i := r.lastUse(name)
-	return i >= 0 && (r.steps[i].kind == supervise.Open || r.steps[i].kind == supervise.Read)
+	listed := false
+	for _, s := range r.steps {
+		named := s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name })
+		switch s.kind {
+		case supervise.Open, supervise.Read:
+			listed = listed || named
+		case supervise.Rmdir, supervise.Unlink:
+			listed = listed && !named
+		}
+	}
+	return listed
 }
 
 // find looks for an object: where it was last, or anywhere in the scene.

@@ -50,7 +50,18 @@ func (w *walker) dirOf(fd int) string {
 	if fd != unix.AT_FDCWD {
 		link = "/proc/" + strconv.Itoa(w.tid) + "/fd/" + strconv.Itoa(fd)
 	}
-	return readlink(link)
+	at := readlink(link)
+	if _, ok := w.disk.rel(at); ok || !strings.HasPrefix(at, "/") {
+		return at
+	}
+	// A mount that is not one of ours (in another namespace, or taken off
+	// since) bears another name, or none: the object tells.
+	if n := statAt(unix.AT_FDCWD, link, 0); n.id != statAt(unix.AT_FDCWD, at, 0).id {
+		if name := w.disk.whereIs(n.id); name != "" {
+			return path.Clean(w.disk.abs(name))
+		}
+	}
+	return at
 }
 
 func readlink(link string) string {
@@ -169,10 +180,22 @@ func (w *walker) process(at string) string {
 	return at
 }
 
-// whereIs looks for a directory below another.
-func (d *osDisk) whereIs(dir id, below string, depth int) string {
+// whereIs is the name of an object in the scene, "" for none.
+func (d *osDisk) whereIs(object id) string {
+	if d.stat(".").id == object {
+		return "."
+	}
+	for _, part := range []string{dirShared, dirHome, dirAttic, dirVault} {
+		if name := d.search(object, part, 0); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+func (d *osDisk) search(object id, below string, depth int) string {
 	n := d.stat(below)
-	if n.id == dir {
+	if n.id == object {
 		return below
 	}
 	if !n.isDir() || depth > 16 {
@@ -183,7 +206,7 @@ func (d *osDisk) whereIs(dir id, below string, depth int) string {
 		return ""
 	}
 	for _, e := range list {
-		if at := d.whereIs(dir, path.Join(below, e), depth+1); at != "" {
+		if at := d.search(object, path.Join(below, e), depth+1); at != "" {
 			return at
 		}
 	}

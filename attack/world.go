@@ -7,6 +7,8 @@ type world interface {
 	// run sets a fresh scene up and runs the victim once. Entries that the
 	// attacker owns are shown to the victim with another user's id.
 	run(a *attacker, h hooks) (*outcome, error)
+	// exact says that at is called once for each call, come what may.
+	exact() bool
 	// settled tells that the run has been judged, and whether a canary must
 	// be made anew.
 	settled(touched bool)

@@ -8,6 +8,19 @@ import (
 	"path/filepath"
 )
 
+// createNew is existsThenOpen put right, as Python's open(tmp, "x") is: the
+// kernel creates the file only if there is nothing of that name, not even a
+// dangling link.
+func createNew(filename string) error {
+	tmp := filepath.Join(os.TempDir(), filename)
+	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString("defaults")
+	return errors.Join(err, file.Close())
+}
+
 // temporaryFile is the guideline's first correct snippet, the one to use
 // whenever possible: the file has no name, so nobody can get at it and
 // nothing stays behind.

@@ -82,10 +82,25 @@ var incorrect = []stop{
 		victim: func(*attack.Scene) error { return rootCreate("report", "stuff") },
 		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X07},
 	},
+	{
+		name: "mkdtemp, no sticky bit",
+		story: "The guideline's correct mkdtemp, in a shared directory without the sticky bit: the attacker may rename " +
+			"everybody's entries there, so the directory is not the one that was made. No library function mends that.",
+		victim: func(*attack.Scene) error { return mkdtemp(roundTrip) },
+		opts:   []attack.Option{attack.Unsticky(), attack.Depth(1)}, // one move is enough here
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X06},
+	},
 }
 
 // correct lists the programs that no schedule breaks.
 var correct = []stop{
+	{
+		name: "createNew",
+		story: "The first incorrect program put right: the question and the creation are one call, with O_EXCL. Everybody knows " +
+			"the name; the attacker who is there first gets an error returned, and nothing else.",
+		victim: func(*attack.Scene) error { return createNew("settings") },
+		opts:   []attack.Option{attack.Target("settings")},
+	},
 	{
 		name:   "temporaryFile",
 		story:  "TemporaryFile: a file without a name.",
@@ -95,6 +110,12 @@ var correct = []stop{
 		name:   "createAndUnlink",
 		story:  "TemporaryFile where the system has no files without a name: the name goes at once.",
 		victim: func(*attack.Scene) error { return createAndUnlink(roundTrip) },
+	},
+	{
+		name:   "temporaryFile, no sticky bit",
+		story:  "TemporaryFile again, where the attacker may remove and replace everybody's files: there is no name to replace.",
+		victim: func(*attack.Scene) error { return temporaryFile(roundTrip) },
+		opts:   []attack.Option{attack.Unsticky()},
 	},
 	{
 		name:   "namedTemporaryFile",
@@ -172,15 +193,29 @@ func (s stop) visit(t *testing.T) *attack.Report {
 func (s stop) tell(report *attack.Report) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n", s.story)
-	if len(s.breaks) == 0 {
-		fmt.Fprintf(&text, "PROVED: the attacker moved at each of %d boundaries, in %d schedules, and none of them breaks it.\n", report.Boundaries, report.Schedules)
-	} else {
-		fmt.Fprintf(&text, "BROKEN, as expected, in %d ways (%d schedules over %d boundaries):\n", len(report.Findings), report.Schedules, report.Boundaries)
+	switch {
+	case len(s.breaks) > 0:
+		fmt.Fprintf(&text, "BROKEN, as expected, in %s (%s tried at %s):\n", count(len(report.Findings), "way", "ways"), count(report.Schedules, "schedule", "schedules"), boundaries(report))
+	case report.Schedules == 0:
+		fmt.Fprintf(&text, "PROVED: %s, and nothing that the attacker has the knowledge and the right to do before any.\n", boundaries(report))
+	default:
+		fmt.Fprintf(&text, "PROVED: none of %s, at %s, breaks it.\n", count(report.Schedules, "schedule", "schedules"), boundaries(report))
 	}
 	for _, finding := range report.Findings {
 		fmt.Fprintf(&text, "\n%s", finding)
 	}
 	return text.String()
+}
+
+func boundaries(report *attack.Report) string {
+	return count(report.Boundaries, "system-call boundary", "system-call boundaries")
+}
+
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // What the programs do with their files:

@@ -90,7 +90,9 @@ func (h *handover) send(ctl, fd int) unix.Errno {
 	}
 }
 
+// ioctl is for those that do not block: RECV does not after poll has seen
+// something to receive.
 func ioctl(fd int, req uint, arg unsafe.Pointer) unix.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(arg))
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(arg))
 	return errno
 }

@@ -23,14 +23,14 @@ var exempt = map[string]string{
 	"takes no path and makes no file: time, signals, scheduling": `rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait
 		rt_sigqueueinfo rt_sigsuspend rt_tgsigqueueinfo sigaltstack pause nanosleep getitimer alarm setitimer clock_nanosleep clock_gettime
 		clock_settime clock_getres clock_adjtime adjtimex gettimeofday settimeofday time times timer_create timer_settime timer_gettime
-		timer_getoverrun timer_delete timerfd_create timerfd_settime timerfd_gettime signalfd signalfd4 eventfd eventfd2   
+		timer_getoverrun timer_delete timerfd_create timerfd_settime timerfd_gettime signalfd signalfd4 eventfd eventfd2
 		sched_yield sched_setparam sched_getparam sched_setscheduler sched_getscheduler sched_get_priority_max sched_get_priority_min
 		sched_rr_get_interval sched_setaffinity sched_getaffinity sched_setattr sched_getattr getpriority setpriority ioprio_set ioprio_get
 		futex futex_waitv futex_wake futex_wait futex_requeue set_robust_list get_robust_list restart_syscall getcpu`,
 	"takes no path and makes no file: the process, its identity, its limits": `getpid getppid gettid getuid getgid geteuid getegid setuid
 		setgid setreuid setregid setresuid getresuid setresgid getresgid setfsuid setfsgid getgroups setgroups getpgid getpgrp getsid capget
 		capset umask getrlimit setrlimit prlimit64 getrusage sysinfo uname sethostname setdomainname personality prctl exit exit_group wait4
-		waitid set_tid_address set_thread_area get_thread_area iopl ioperm ptrace kcmp pidfd_open  pidfd_getfd unshare setns
+		waitid set_tid_address set_thread_area get_thread_area iopl ioperm ptrace kcmp pidfd_open pidfd_getfd unshare setns
 		seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self lsm_get_self_attr lsm_set_self_attr lsm_list_modules syslog
 		add_key request_key keyctl getrandom uretprobe uprobe`,
 	"administration that no program under test does, and that needs privilege": `reboot kexec_load kexec_file_load init_module

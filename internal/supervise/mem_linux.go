@@ -11,18 +11,28 @@ import (
 
 const pageSize = 4096
 
-// readMem fills b from addr of the thread's memory.
+// readMem fills b from addr of the thread's memory. It takes a microsecond or
+// two, too short to let another goroutine have the processor meanwhile.
 func readMem(tid int, addr uint64, b []byte) error {
+	return os.NewSyscallError("process_vm_readv", transfer(unix.SYS_PROCESS_VM_READV, tid, addr, b))
+}
+
+// writeMem writes b at addr of the thread's memory.
+func writeMem(tid int, addr uint64, b []byte) error {
+	return os.NewSyscallError("process_vm_writev", transfer(unix.SYS_PROCESS_VM_WRITEV, tid, addr, b))
+}
+
+func transfer(call uintptr, tid int, addr uint64, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	local := []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}
-	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
-	n, err := unix.ProcessVMReadv(tid, local, remote, 0)
-	if err != nil {
-		return os.NewSyscallError("process_vm_readv", err)
-	}
-	if n != len(b) {
+	local := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(b)}
+	n, _, errno := unix.RawSyscall6(call, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	switch {
+	case errno != 0:
+		return errno
+	case n != uintptr(len(b)):
 		return unix.EFAULT
 	}
 	return nil
@@ -32,20 +42,6 @@ func readMem(tid int, addr uint64, b []byte) error {
 func readWords(tid int, addr uint64, w []uint64, size uint64) error {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&w[0])), 8*len(w))
 	return readMem(tid, addr, b[:min(uint64(len(b)), size)])
-}
-
-// writeMem writes b at addr of the thread's memory.
-func writeMem(tid int, addr uint64, b []byte) error {
-	local := []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}
-	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
-	n, err := unix.ProcessVMWritev(tid, local, remote, 0)
-	if err != nil {
-		return os.NewSyscallError("process_vm_writev", err)
-	}
-	if n != len(b) {
-		return unix.EFAULT
-	}
-	return nil
 }
 
 // readString reads a path, page by page so that one at the end of a mapping

@@ -38,16 +38,24 @@ var frameTable = sync.OnceValues(func() (*frames, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseTable(b)
+})
+
+// parseTable reads the header of the section .gopclntab.
+func parseTable(b []byte) (*frames, error) {
 	const words = 8 // after the 8-byte header
-	if len(b) < 8+8*words || binary.LittleEndian.Uint32(b) != pclnMagic || b[7] != 8 {
-		return nil, fmt.Errorf("the line table of %s is of a kind that is not understood (magic %#x)", runtime.Version(), b[:min(4, len(b))])
+	if len(b) < 8+8*words {
+		return nil, errors.New("the line table is cut short")
+	}
+	if magic := binary.LittleEndian.Uint32(b); magic != pclnMagic || b[7] != 8 {
+		return nil, fmt.Errorf("the line table of %s is of a kind that is not understood (magic %#x)", runtime.Version(), magic)
 	}
 	off := binary.LittleEndian.Uint64(b[8+6*8:]) // pctab is the 7th word
 	if off >= uint64(len(b)) {
 		return nil, errors.New("the line table's pctab lies outside its section")
 	}
 	return &frames{pctab: b[off:], bySize: map[uintptr]int32{}}, nil
-})
+}
 
 // rawFunc is the head of runtime._func, at which a *runtime.Func points.
 type rawFunc struct {

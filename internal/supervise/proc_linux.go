@@ -76,8 +76,8 @@ func (p *procs) of(tid int) *process {
 
 // isThread says that tid is a living thread of process pid.
 func isThread(pid, tid int) bool {
-	err := unix.Tgkill(pid, tid, 0)
-	return err == nil || err == unix.EPERM
+	_, _, errno := unix.RawSyscall(unix.SYS_TGKILL, uintptr(pid), uintptr(tid), 0)
+	return errno == 0 || errno == unix.EPERM
 }
 
 // keep adds a process, and now and then forgets those that have ended.

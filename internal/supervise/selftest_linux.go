@@ -56,7 +56,8 @@ func (c *Child) selfTest() error {
 	return errors.Join(wrong, err)
 }
 
-// checkSelfTest is the parent's half.
+// checkSelfTest is the parent's half. Its error is an *UnsupportedError where
+// the kernel or a sandbox does not do what is needed.
 func (t *Tree) checkSelfTest(deadline time.Time) error {
 	seen := 0
 	for {
@@ -70,7 +71,7 @@ func (t *Tree) checkSelfTest(deadline time.Time) error {
 		case ev.Type == Message && ev.Op == opSelfTest:
 			t.Answer(ev, probeAnswer)
 			if seen != probeCalls {
-				return fmt.Errorf("self-test: %d calls were made, %d boundaries seen", probeCalls, seen)
+				return unsupported("%d calls were made, %d boundaries seen", probeCalls, seen)
 			}
 			return nil
 		case ev.Kind != Mkdir:
@@ -79,7 +80,7 @@ func (t *Tree) checkSelfTest(deadline time.Time) error {
 		}
 		p := ev.Paths[0]
 		if p.Err != nil {
-			return fmt.Errorf("self-test: the child's memory cannot be read (Yama's ptrace_scope, or a sandbox without ptrace): %w", p.Err)
+			return unsupported("the child's memory cannot be read (Yama's ptrace_scope, or a sandbox without ptrace): %w", p.Err)
 		}
 		n, ok := strings.CutPrefix(p.Raw, probePath)
 		if !ok {
@@ -95,7 +96,7 @@ func (t *Tree) checkSelfTest(deadline time.Time) error {
 		case n == strconv.Itoa(seen-1) && (ev.Repeat || !t.killable):
 			// a signal made it come again: see Exact
 		default:
-			return fmt.Errorf("self-test: boundary %d was reported as %s", seen, n)
+			return unsupported("boundary %d was reported as %s", seen, n)
 		}
 		t.Fail(ev, probeErrno)
 	}
@@ -105,12 +106,16 @@ func (t *Tree) checkSelfTest(deadline time.Time) error {
 func (t *Tree) checkLine(ev *Event) error {
 	st, err := t.Stack(ev)
 	if err != nil {
-		return fmt.Errorf("self-test: no source line: %w", err)
+		return unsupported("no source line: %w", err)
 	}
 	for _, f := range st.Frames {
 		if strings.HasSuffix(f.Function, ".(*Child).selfTest") {
 			return nil
 		}
 	}
-	return fmt.Errorf("self-test: the stack of a known call was not found (%d frames): this binary's line table is not understood", len(st.Frames))
+	return unsupported("the stack of a known call was not found (%d frames): this binary's line table is not understood", len(st.Frames))
+}
+
+func unsupported(format string, args ...any) error {
+	return &UnsupportedError{"self-test: " + fmt.Errorf(format, args...).Error()}
 }

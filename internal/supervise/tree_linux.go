@@ -83,7 +83,7 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		return nil, errors.Join(err, t.Kill())
 	}
 	if err := t.checkSelfTest(deadline); err != nil {
-		return nil, errors.Join(&UnsupportedError{err.Error()}, t.Kill())
+		return nil, errors.Join(err, t.Kill())
 	}
 	return t, nil
 }
@@ -224,7 +224,8 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
 		case revents&unix.POLLIN == 0:
-			t.gone = true // POLLHUP: no task uses the filter any more
+			t.gone = true // POLLHUP: no task uses the filter any more, or will in a moment
+			_ = t.procs.await(earlier(deadline, glance))
 			continue
 		}
 		t.queue = notif{}

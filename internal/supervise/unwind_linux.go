@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -162,13 +161,32 @@ func (u *unwinder) stackPointer(tid int) (uint64, error) {
 			}
 			return 0, os.NewSyscallError("reading /proc/TID/syscall", err)
 		}
-		// The number, six arguments, SP, PC: "0 0x3 ... 0x7ffc 0x7f10".
-		if fields := bytes.Fields(b[:n]); len(fields) == 9 {
-			return strconv.ParseUint(string(fields[7]), 0, 64)
+		if sp, ok := eighth(b[:n]); ok {
+			return sp, nil
 		}
 		runtime.Gosched()
 	}
 	return 0, fmt.Errorf("thread %d never slept in its call", tid)
+}
+
+// eighth is the eighth of nine fields, a hexadecimal number: the stack pointer
+// in "0 0x3 0x7ffc... 0x100 0x0 0x0 0x0 0x7ffc... 0x7f10...", after the number of
+// the call and its six arguments, and before the program counter.
+func eighth(line []byte) (uint64, bool) {
+	var n uint64
+	field := 1
+	for _, c := range line {
+		switch {
+		case c == ' ':
+			field++
+		case field != 8 || c == 'x' || c == '\n':
+		case c >= 'a':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			n = n<<4 | uint64(c-'0')
+		}
+	}
+	return n, field == 9
 }
 
 func (u *unwinder) keep(tid, fd int) {
@@ -240,8 +258,7 @@ func (m *memory) word(addr uint64) (uint64, error) {
 		m.base, m.n = addr, n
 	}
 	b := (*m.buf)[addr-m.base:]
-	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56, nil
+	return binary.LittleEndian.Uint64(b), nil
 }
 
 // Busy says that a thread may still be in a call that Continue let go: it

@@ -1,0 +1,31 @@
+package attack
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestLearnNames compares undisturbed runs: the first two of one process, the
+// third of another.
+func TestLearnNames(t *testing.T) {
+	contexts := []context{{PID: 4711}, {PID: 4711}, {PID: 4812}}
+	for _, row := range []struct {
+		name   string
+		runs   [3][]string
+		asked  string
+		random bool
+	}{
+		{"goroutines that swap places", [3][]string{{"shared/part-0", "shared/part-1"}, {"shared/part-1", "shared/part-0"}, {"shared/part-0", "shared/part-1"}}, "part-0", false},
+		{"chance", [3][]string{{"shared/work-812931"}, {"shared/work-9174"}, {"shared/work-30115"}}, "work-77", true},
+		{"chance without a literal part", [3][]string{{"shared/tmpab3dxyz2", "shared/lock"}, {"shared/tmpq7mrs5ta", "shared/lock"}, {"shared/tmpzz4klm3b", "shared/lock"}}, "tmpccccdddd", true},
+		{"a fixed name beside it", [3][]string{{"shared/tmpab3dxyz2", "shared/lock"}, {"shared/tmpq7mrs5ta", "shared/lock"}, {"shared/tmpzz4klm3b", "shared/lock"}}, "lock", false},
+		{"process ids", [3][]string{{"shared/4711.tmp"}, {"shared/4711.tmp"}, {"shared/4812.tmp"}}, "4999.tmp", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			n := &names{}
+			n.learn(row.runs[:], contexts)
+			assert.Equal(t, !row.random, n.predictable(row.asked))
+		})
+	}
+}

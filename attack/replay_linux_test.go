@@ -1,0 +1,85 @@
+package attack_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/attack"
+)
+
+func breakable(s *attack.Scene) error {
+	if _, err := os.Stat(s.Path("the file")); err == nil {
+		return os.ErrExist
+	}
+	return os.WriteFile(s.Path("the file"), []byte("x"), 0o600)
+}
+
+// TestReplay: the schedule of a finding shows the finding again, alone.
+func TestReplay(t *testing.T) {
+	target := attack.Target("the file")
+	report := attack.Prove(t, breakable, target, attack.ReportOnly())
+	require.NotEmpty(t, report.Findings)
+	for _, f := range report.Findings {
+		t.Run(f.Rule.ID, func(t *testing.T) {
+			again := attack.Prove(t, breakable, target, attack.ReportOnly(), attack.Replay(f.Schedule))
+			require.True(t, again.Complete)
+			assert.Equal(t, 1, again.Schedules)
+			var same *attack.Finding
+			for _, g := range again.Findings {
+				if g.Rule.ID == f.Rule.ID && g.Line == f.Line {
+					same = &g
+				}
+			}
+			require.NotNil(t, same)
+			assert.Equal(t, f.Events, same.Events)
+			assert.Equal(t, f.Detail, same.Detail)
+		})
+	}
+}
+
+const envReplayTest = "TMPPROOF_TEST_REPLAY"
+
+// TestReplayedByCommand fails, with two calls in one test, for TestReplayLine.
+func TestReplayedByCommand(t *testing.T) {
+	if os.Getenv(envReplayTest) == "" {
+		t.Skip("run by TestReplayLine, in a process of its own")
+	}
+	attack.Prove(t, func(s *attack.Scene) error {
+		f, err := os.CreateTemp(s.Dir, "")
+		if err != nil {
+			return err
+		}
+		f.Close()
+		return os.Remove(f.Name())
+	})
+	attack.Prove(t, breakable, attack.Target("the file"))
+}
+
+// TestReplayLine: the command that a report ends with repeats its finding,
+// for the second call of a test too.
+func TestReplayLine(t *testing.T) {
+	run := func(env ...string) string {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestReplayedByCommand$")
+		cmd.Env = append(append(os.Environ(), envReplayTest+"=1"), env...)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err, "%s", out)
+		return string(out)
+	}
+	out := run()
+	line := regexp.MustCompile(`TMPPROOF_REPLAY='([^']*)' go test -run '\^TestReplayedByCommand\$' github.com/tmpproof/tmpproof/attack\n`).FindStringSubmatch(out)
+	require.NotNil(t, line, out)
+	require.True(t, strings.HasPrefix(line[1], "2#"), line[1])
+	again := run("TMPPROOF_REPLAY=" + line[1])
+	assert.Contains(t, again, "in 1 schedules")
+	assert.Contains(t, again, line[0])
+
+	for _, bad := range []string{"2#nonsense", "2#symlink-file=shared/the%20file@openat:shared/the%20file:nowhere.go:1:1"} {
+		out := run("TMPPROOF_REPLAY=" + bad)
+		assert.Contains(t, out, "inconclusive")
+	}
+}

@@ -1,0 +1,219 @@
+package fsfake
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// The operations of package os that are more than one system call. They are
+// made of the same calls in the same order, so that a hook stands between them.
+
+// Remove is os.Remove: unlink, and if that fails rmdir.
+func (v *FS) Remove(name string) error {
+	err := v.unlinkRaw(name)
+	if err == nil {
+		return nil
+	}
+	err1 := v.rmdirRaw(name)
+	if err1 == nil {
+		return nil
+	}
+	if err1 != syscall.ENOTDIR {
+		err = err1
+	}
+	return pathError("remove", name, err)
+}
+
+// Rename is os.Rename: a new name that is a directory is refused with EEXIST,
+// even if it is empty. See Renameat2 for the system call.
+func (v *FS) Rename(oldname, newname string) error {
+	if a, err := v.statRaw("lstat", newname, false); err == nil && a.typ() == typeDir {
+		old, err := v.statRaw("lstat", oldname, false)
+		switch {
+		case err != nil:
+			return linkError("rename", oldname, newname, err)
+		case oldname == newname || a.ino != old.ino || a.dev != old.dev:
+			return linkError("rename", oldname, newname, errExist)
+		}
+	}
+	return linkError("rename", oldname, newname, v.renameRaw(oldname, newname, 0))
+}
+
+// MkdirAll is os.MkdirAll.
+func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
+	a, err := v.statRaw("stat", path, true)
+	if err == nil {
+		if a.typ() == typeDir {
+			return nil
+		}
+		return pathError("mkdir", path, syscall.ENOTDIR)
+	}
+	p := local(path)
+	end := len(p)
+	for end > 0 && p[end-1] == '/' {
+		end--
+	}
+	for end > 0 && p[end-1] != '/' {
+		end--
+	}
+	if end > 1 {
+		if err := v.MkdirAll(p[:end-1], perm); err != nil {
+			return err
+		}
+	}
+	err = v.mkdirRaw(path, perm)
+	if err != nil {
+		// Handles "foo/." as well, which then exists.
+		if a, err1 := v.statRaw("lstat", path, false); err1 == nil && a.typ() == typeDir {
+			return nil
+		}
+	}
+	return pathError("mkdir", path, err)
+}
+
+// RemoveAll is os.RemoveAll. A path that does not exist is no error; a path that
+// ends in "." is EINVAL.
+func (v *FS) RemoveAll(name string) error {
+	if name == "" {
+		return nil
+	}
+	path := local(name)
+	if n := len(path); path == "." || n >= 2 && path[n-2:] == "/." {
+		return pathError("RemoveAll", name, syscall.EINVAL)
+	}
+	if v.observed() == nil {
+		if v.removeTree(path) {
+			return nil
+		}
+	}
+	err := v.Remove(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for len(path) > 1 && path[len(path)-1] == '/' {
+		path = path[:len(path)-1]
+	}
+	err = v.removeAllFrom(path)
+	if pe, ok := err.(*fs.PathError); ok && pe.Path == path {
+		pe.Path = name
+	}
+	return err
+}
+
+// removeAllFrom removes a path and what is below it, entry by entry.
+func (v *FS) removeAllFrom(path string) error {
+	const atOnce = 1024
+	err := v.Unlink(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if e := errno(err); e != syscall.EISDIR && e != errPerm && e != errAccess {
+		err.(*fs.PathError).Op = "unlinkat"
+		return err
+	}
+	unlinkErr := err
+	var failed error
+	for {
+		dir, err := v.openFile(path, os.O_RDONLY|O_DIRECTORY|O_NOFOLLOW, 0)
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if e := errno(err); e == syscall.ENOTDIR || e == syscall.ELOOP {
+				return pathError("unlinkat", path, errors.Unwrap(unlinkErr))
+			}
+			failed = pathError("openfdat", path, errors.Unwrap(err))
+			break
+		}
+		names, readErr := dir.Readdirnames(atOnce)
+		dir.Close()
+		if readErr != nil && readErr != io.EOF {
+			if errors.Is(readErr, fs.ErrNotExist) {
+				return nil
+			}
+			return pathError("readdirnames", path, errors.Unwrap(readErr))
+		}
+		failed = nil
+		for _, name := range names {
+			if err := v.removeAllFrom(path + "/" + name); err != nil {
+				failed = err
+			}
+		}
+		if failed != nil || len(names) < atOnce {
+			break
+		}
+	}
+	err = v.Rmdir(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if failed != nil {
+		return failed
+	}
+	return pathError("unlinkat", path, errors.Unwrap(err))
+}
+
+// removeTree removes a tree at once, when nobody watches and the user may
+// remove all of it; otherwise it does nothing and reports false.
+func (v *FS) removeTree(path string) bool {
+	w := v.begin(true)
+	defer w.end()
+	if w.parent(path) != nil || w.kind != lastName || v.disk.conf.readOnly {
+		return false
+	}
+	i := w.dir.dir.find(v.disk.conf.fold, w.last)
+	if i < 0 {
+		return false
+	}
+	n := w.dir.dir.entries[i].node
+	if !n.isDir() || w.mayDelete(n, true) != nil || !v.mayEmpty(n) {
+		return false
+	}
+	now := v.disk.now()
+	v.disk.empty(n, now)
+	v.disk.drop(w.dir, i, now)
+	return true
+}
+
+// mayEmpty tells whether the user may remove everything below a directory.
+func (v *FS) mayEmpty(n *node) bool {
+	if n.dir.mount || n.dir.live > 0 && v.cred.may(n.dir.mode, n.dir.uid, n.dir.gid, mayRead|mayWrite|mayExec) != nil {
+		return false
+	}
+	sticky := n.dir.mode&bitSticky != 0 && n.dir.uid != v.cred.uid && !v.cred.root
+	for i := range n.dir.entries {
+		e := n.dir.entries[i].node
+		if e != nil && (sticky && e.attr.Load().uid != v.cred.uid || e.isDir() && !v.mayEmpty(e)) {
+			return false
+		}
+	}
+	return true
+}
+
+// empty takes everything out of a directory.
+func (d *Disk) empty(n *node, now stamp) {
+	if n.dir.live == 0 {
+		return
+	}
+	a := d.edit(n)
+	a.touch(now)
+	a.size, a.nlink = 2*entrySize, 2
+	h := d.history()
+	for i := range n.dir.entries {
+		e := &n.dir.entries[i]
+		if e.node == nil {
+			continue
+		}
+		if e.node.isDir() {
+			d.empty(e.node, now)
+		}
+		if h != nil {
+			h.add(change{kind: changedEntry, node: n, name: e.name, child: e.node, seq: e.seq})
+		}
+		d.unlinked(e.node, now)
+	}
+	n.dir.entries, n.dir.slots, n.dir.live = nil, nil, 0
+}

@@ -1,0 +1,234 @@
+package fsfake
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+)
+
+// Disk is a file system in memory. As gives the views through which it is used.
+// All methods may be used at the same time; an operation is atomic, and takes
+// effect at one moment between its call and its return.
+type Disk struct {
+	// mu is held for reading by every operation, and for writing by those that
+	// can change what an existing path means (removing or renaming a directory
+	// or a symbolic link, chmod and chown of a directory, mounts) or that touch
+	// two directories. So a walk sees directories stay where they are, and a
+	// directory's own lock is enough for the rest.
+	mu    diskLock
+	conf  config
+	root  *node
+	gen   uint64 // counts changes that make cached walks wrong
+	epoch uint32 // counts snapshots and restores
+	alive uint32 // generation of the handles; Restore ends it
+	undo  weak.Pointer[version]
+
+	born     time.Time
+	bornNano int64
+	reads    atomic.Uint32 // that asked whether an access time is a day old
+
+	usage usage
+	dev   uint32
+	seen  atomic.Pointer[observers]
+	watch sync.Mutex // serialises changes of seen
+}
+
+// usage counts what is in use. Orphans are inodes without a name that a handle
+// keeps; no snapshot contains them.
+type usage struct {
+	pages, inodes             atomic.Int64
+	orphanPages, orphanInodes atomic.Int64
+	lastIno                   atomic.Uint64
+	lastDev                   atomic.Uint32
+}
+
+var lastDevice atomic.Uint32
+
+// New makes a disk with a root directory (mode 0755, owner root) and /tmp (mode
+// 1777). What a mount of tmpfs on Linux answers, it answers: relatime, no quota,
+// and the fs.protected_* settings off, as in the kernel's own default.
+func New(opts ...Option) *Disk {
+	d := &Disk{conf: config{inodeSeed: 1}, born: time.Now()}
+	d.bornNano = d.born.UnixNano()
+	for _, o := range opts {
+		o.apply(&d.conf)
+	}
+	d.dev = lastDevice.Add(1 << 8)
+	d.usage.lastDev.Store(d.dev)
+	d.usage.lastIno.Store(d.conf.inodeSeed - 1)
+	d.usage.inodes.Store(1)
+	d.root = d.newNode(typeDir|0o755, 0, 0, d.dev, d.now())
+	d.root.dir.parent = d.root
+	if !d.conf.bare {
+		root := cred{root: true}
+		tmp, _ := d.create(&root, d.root, "tmp", typeDir|bitSticky|0o777, 0, "")
+		tmp.dir.mode = tmp.attr.Load().mode
+	}
+	return d
+}
+
+// Remount changes options of a disk in use, as mount -o remount does. Those
+// that shape what is already there (CaseInsensitive, InodeSeed, Bare) have no
+// effect.
+func (d *Disk) Remount(opts ...Option) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fold := d.conf.fold
+	for _, o := range opts {
+		o.apply(&d.conf)
+	}
+	d.conf.fold = fold
+}
+
+// now gives the time of the disk's clock. Without the option it is the system's
+// at the making of the disk and the time since, at half the cost of time.Now.
+func (d *Disk) now() stamp {
+	if d.conf.clock != nil {
+		return stampOf(d.conf.clock())
+	}
+	ns := d.bornNano + int64(time.Since(d.born))
+	return stamp{ns / 1e9, int32(ns % 1e9)}
+}
+
+// newNode makes an inode with no name; mode has the type.
+func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
+	n := &node{typ: mode & typeMask, epoch: d.epoch, saved: d.epoch}
+	a := &n.first
+	n.attr.Store(a)
+	a.ino = d.usage.lastIno.Add(1)
+	a.mode, a.uid, a.gid, a.dev = mode, uid, gid, dev
+	for i := range a.sec {
+		a.sec[i], a.nsec[i] = now.sec, now.nsec
+	}
+	a.nlink = 1
+	if n.typ == typeDir {
+		a.nlink = 2
+		a.size = 2 * entrySize
+		n.dir = &dir{mode: mode, uid: uid, gid: gid}
+	}
+	return n
+}
+
+// charge takes up to want pages for a file and tells how many it got.
+func (d *Disk) charge(a *attr, want int64) int64 {
+	got := want
+	if limit := d.conf.bytes; limit > 0 {
+		for {
+			used := d.usage.pages.Load()
+			got = max(min(want, limit>>pageShift-used), 0)
+			if d.usage.pages.CompareAndSwap(used, used+got) {
+				break
+			}
+		}
+	} else {
+		d.usage.pages.Add(got)
+	}
+	if a.nlink == 0 {
+		d.usage.orphanPages.Add(got)
+	}
+	a.pages += got
+	return got
+}
+
+func (d *Disk) uncharge(a *attr, pages int64) {
+	d.usage.pages.Add(-pages)
+	if a.nlink == 0 {
+		d.usage.orphanPages.Add(-pages)
+	}
+	a.pages -= pages
+}
+
+// takeInode counts one more inode (or link) if the quota has room.
+func (d *Disk) takeInode() bool {
+	if limit := d.conf.inodes; limit > 0 {
+		if d.usage.inodes.Add(1) > limit {
+			d.usage.inodes.Add(-1)
+			return false
+		}
+		return true
+	}
+	d.usage.inodes.Add(1)
+	return true
+}
+
+// edit gives the attributes for a change. The caller holds n.mu for writing, or
+// d.mu.
+func (d *Disk) edit(n *node) *attr {
+	if n.epoch != d.epoch {
+		n.epoch = d.epoch
+		if v := d.history(); v != nil {
+			v.add(change{kind: changedAttr, node: n, attr: n.attr.Load().share()})
+		}
+	}
+	a := n.attr.Load()
+	if a.shared.Load() {
+		a = a.clone()
+		n.attr.Store(a)
+	}
+	return a
+}
+
+// unlinked takes one link from an inode and, with the last, what it occupies
+// unless a handle still holds it. The caller holds n.mu for writing.
+func (d *Disk) unlinked(n *node, now stamp) {
+	a := d.edit(n)
+	a.setStamp(ctime, now)
+	if n.isDir() {
+		a.nlink = 0
+		n.dir.dead = true
+	} else {
+		a.nlink--
+	}
+	if a.nlink > 0 {
+		d.usage.inodes.Add(-1)
+		return
+	}
+	d.usage.orphanPages.Add(a.pages)
+	d.usage.orphanInodes.Add(1)
+	if !n.isOpen(d.alive) {
+		d.forget(n)
+	}
+}
+
+// forget frees an inode that has neither name nor handle.
+func (d *Disk) forget(n *node) {
+	a := d.edit(n)
+	d.own(n)
+	d.uncharge(a, a.pages)
+	d.usage.inodes.Add(-1)
+	d.usage.orphanInodes.Add(-1)
+	n.data = fileData{}
+}
+
+// accessed sets the access time as the mount options say. The caller holds no
+// lock on n but d.mu.
+func (d *Disk) accessed(n *node) {
+	if d.conf.atime == noatime || d.conf.readOnly {
+		return
+	}
+	n.mu.RLock()
+	due := d.atimeDue(n.attr.Load())
+	n.mu.RUnlock()
+	if due {
+		n.mu.Lock()
+		d.edit(n).setStamp(atime, d.now())
+		n.mu.Unlock()
+	}
+}
+
+func (d *Disk) atimeDue(a *attr) bool {
+	if d.conf.atime == strictatime {
+		return true
+	}
+	at := a.stamp(atime)
+	if !at.after(a.stamp(mtime)) || !at.after(a.stamp(ctime)) {
+		return true
+	}
+	// Asking the clock is dear, and the system's does not jump: every 64th
+	// read is soon enough to see that a day has gone.
+	if d.conf.clock == nil && d.reads.Add(1)%64 != 0 {
+		return false
+	}
+	return d.now().sec-at.sec >= 24*3600
+}

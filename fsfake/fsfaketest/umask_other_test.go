@@ -1,0 +1,5 @@
+//go:build !unix
+
+package fsfaketest
+
+func umask(int) int { return 0 }

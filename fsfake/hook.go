@@ -1,0 +1,252 @@
+package fsfake
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Op is one operation on a disk, of the size of a system call: FS.MkdirAll, for
+// example, is a row of stat and mkdir. Hooks, faults and the log see it.
+// Fields that an operation does not have are zero.
+//
+//	stat lstat readlink rmdir unlink       Path
+//	open                                   Path Flag Mode; File after success
+//	mkdir mknod                            Path Mode Dev
+//	symlink                                Path (the link), NewPath (what it says)
+//	link rename                            Path NewPath Flag
+//	chmod chown lchown utimens lutimens    Path and Mode, UID GID, Atime Mtime
+//	truncate access statfs                 Path and Offset, Mode
+//	read write                             File Path Data Offset (-1: the position); N
+//	readdir                                File Path; N
+//	close fsync fstat fchmod fchown futimens ftruncate flink   File Path ...
+type Op struct {
+	Name    string
+	FS      *FS   // the view, and so the user
+	File    *File // the handle
+	Path    string
+	NewPath string
+	Flag    int
+	Mode    fs.FileMode
+	Dev     uint64
+	UID     int
+	GID     int
+	Atime   time.Time
+	Mtime   time.Time
+	Data    []byte // valid during the hook only
+	Offset  int64
+
+	N   int   // bytes read or written, entries listed
+	Err error // the result, an errno; nil for success
+
+	// Blocked is set after an open that the kernel would have let wait, for
+	// ever if nobody comes: of a FIFO without its other end. Here it fails with
+	// ENXIO.
+	Blocked bool
+
+	short    int // write no more than this, and then fail with shortErr
+	shortErr error
+	late     error
+}
+
+// Hook is called around every operation, on the goroutine that does it and with
+// no lock held, so it may use the disk. Operations that a hook does through a
+// view with FS.Quiet are not seen by hooks. Either function may be nil.
+type Hook struct {
+	// Before may refuse the operation: a non-nil error, normally a
+	// syscall.Errno, becomes its result and nothing happens.
+	Before func(op *Op) error
+	// After sees the result.
+	After func(op *Op)
+}
+
+// observers is what watches a disk. It is never changed, only replaced.
+type observers struct {
+	hooks  []*Hook
+	faults []*fault
+}
+
+// Hook adds a hook; the returned function takes it off. Hooks run in the order
+// they were added, after the faults have been looked at.
+func (d *Disk) Hook(h Hook) (remove func()) {
+	p := &h
+	d.observe(func(o *observers) { o.hooks = append(o.hooks, p) })
+	return func() {
+		d.observe(func(o *observers) {
+			o.hooks = slices.DeleteFunc(o.hooks, func(q *Hook) bool { return p == q })
+		})
+	}
+}
+
+func (d *Disk) observe(change func(*observers)) {
+	d.watch.Lock()
+	defer d.watch.Unlock()
+	next := &observers{}
+	if o := d.seen.Load(); o != nil {
+		next.hooks, next.faults = slices.Clone(o.hooks), slices.Clone(o.faults)
+	}
+	change(next)
+	if len(next.hooks)+len(next.faults) == 0 {
+		next = nil
+	}
+	d.seen.Store(next)
+}
+
+// observed gives who watches the operations of a view, nil for nobody.
+func (v *FS) observed() *observers {
+	if v.quiet {
+		return nil
+	}
+	return v.disk.seen.Load()
+}
+
+// run does one operation between its hooks. One that is interrupted (EINTR)
+// begins again, as in package os, but for close.
+func (o *observers) run(op *Op, do func() error) error {
+	for {
+		op.Err = o.before(op)
+		if op.Err == nil {
+			op.Err = do()
+			if op.late != nil {
+				op.Err = op.late
+			}
+		}
+		for _, h := range o.hooks {
+			if h.After != nil {
+				h.After(op)
+			}
+		}
+		if op.Err != syscall.EINTR || op.Name == "close" {
+			return op.Err
+		}
+		op.N, op.late, op.short, op.shortErr = 0, nil, 0, nil
+	}
+}
+
+func (o *observers) before(op *Op) error {
+	for _, f := range o.faults {
+		if err := f.strike(op); err != nil {
+			return err
+		}
+	}
+	for _, h := range o.hooks {
+		if h.Before != nil {
+			if err := h.Before(op); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// observeIO runs a read or a write between its hooks.
+func (f *File) observeIO(o *observers, op *Op, do func(p []byte) (int, error)) (int, error) {
+	op.FS, op.File, op.Path = f.v, f, f.name
+	p := op.Data
+	err := o.run(op, func() error {
+		q := p
+		if op.shortErr != nil && op.short < len(q) {
+			q = q[:op.short]
+		}
+		var err error
+		op.N, err = do(q)
+		if err == nil && len(q) < len(p) {
+			err = op.shortErr
+		}
+		return err
+	})
+	return op.N, f.fail(op.Name, err)
+}
+
+// Fault makes operations fail. The zero value of each field is the widest: the
+// first operation of all fails with EIO.
+type Fault struct {
+	Op   string         // name of the operation as in Op.Name, or a path.Match pattern
+	Path string         // path.Match pattern of Op.Path or Op.NewPath
+	If   func(*Op) bool // a further condition
+
+	Nth   int // the first matching operation that fails, from 1
+	Count int // how many fail, from there on: 0 is one, -1 all
+
+	Err   error // usually a syscall.Errno
+	Short int   // of a write: so many bytes are written before it fails
+	Late  bool  // the operation is carried out and then reports Err, as close does of a delayed write
+}
+
+type fault struct {
+	Fault
+	seen atomic.Int64
+}
+
+// Fail adds a fault; the returned function takes it off. It panics if a pattern
+// is malformed.
+func (d *Disk) Fail(f Fault) (remove func()) {
+	for _, p := range []string{f.Op, f.Path} {
+		if _, err := path.Match(p, ""); err != nil {
+			panic("fsfake: Fault pattern " + p + ": " + err.Error())
+		}
+	}
+	if f.Err == nil {
+		f.Err = syscall.EIO
+	}
+	p := &fault{Fault: f}
+	d.observe(func(o *observers) { o.faults = append(o.faults, p) })
+	return func() {
+		d.observe(func(o *observers) {
+			o.faults = slices.DeleteFunc(o.faults, func(q *fault) bool { return p == q })
+		})
+	}
+}
+
+// strike counts the operation if it matches, and gives the error if it is its
+// turn to fail before it begins. Other failures are left in op.
+func (f *fault) strike(op *Op) error {
+	if !f.matches(op) {
+		return nil
+	}
+	n := f.seen.Add(1)
+	first := int64(max(f.Nth, 1))
+	switch {
+	case n < first, f.Count >= 0 && n >= first+int64(max(f.Count, 1)):
+		return nil
+	case f.Late:
+		op.late = f.Err
+		return nil
+	case f.Short > 0 && op.Name == "write":
+		op.short, op.shortErr = f.Short, f.Err
+		return nil
+	}
+	return f.Err
+}
+
+func (f *fault) matches(op *Op) bool {
+	if f.Op != "" && f.Op != op.Name {
+		if ok, _ := path.Match(f.Op, op.Name); !ok {
+			return false
+		}
+	}
+	if f.Path != "" {
+		ok, _ := path.Match(f.Path, op.Path)
+		if !ok && op.NewPath != "" {
+			ok, _ = path.Match(f.Path, op.NewPath)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return f.If == nil || f.If(op)
+}
+
+// errno gives the number inside an operation's error, as a test or a report
+// wants it.
+func errno(err error) syscall.Errno {
+	var e syscall.Errno
+	if errors.As(err, &e) {
+		return e
+	}
+	return 0
+}

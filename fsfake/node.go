@@ -1,0 +1,152 @@
+package fsfake
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The four times of an inode.
+const (
+	atime = iota
+	mtime
+	ctime
+	btime
+)
+
+// stamp is a point in time, seconds since 1970 and nanoseconds.
+type stamp struct {
+	sec  int64
+	nsec int32
+}
+
+func stampOf(t time.Time) stamp {
+	return stamp{t.Unix(), int32(t.Nanosecond())}
+}
+
+func (s stamp) time() time.Time { return time.Unix(s.sec, int64(s.nsec)) }
+
+func (s stamp) after(o stamp) bool {
+	return s.sec > o.sec || s.sec == o.sec && s.nsec > o.nsec
+}
+
+// attr is what stat shows of an inode. Once shared (with a FileInfo or a
+// snapshot) it is never written again: Disk.edit makes a copy. So a Stat costs
+// a pointer, and a snapshot too.
+type attr struct {
+	ino    uint64
+	size   int64
+	rdev   uint64
+	pages  int64 // of data, in use
+	sec    [4]int64
+	nsec   [4]int32
+	mode   uint32
+	uid    uint32
+	gid    uint32
+	nlink  uint32
+	dev    uint32
+	shared atomic.Bool
+}
+
+func (a *attr) stamp(i int) stamp { return stamp{a.sec[i], a.nsec[i]} }
+
+func (a *attr) setStamp(i int, s stamp) { a.sec[i], a.nsec[i] = s.sec, s.nsec }
+
+// touch sets the change time, and the modification time with it.
+func (a *attr) touch(now stamp) {
+	a.setStamp(mtime, now)
+	a.setStamp(ctime, now)
+}
+
+func (a *attr) typ() uint32 { return a.mode & typeMask }
+
+// share marks the attributes as read only and gives them out.
+func (a *attr) share() *attr {
+	if !a.shared.Load() {
+		a.shared.Store(true)
+	}
+	return a
+}
+
+func (a *attr) clone() *attr {
+	return &attr{ino: a.ino, size: a.size, rdev: a.rdev, pages: a.pages, sec: a.sec, nsec: a.nsec,
+		mode: a.mode, uid: a.uid, gid: a.gid, nlink: a.nlink, dev: a.dev}
+}
+
+// node is an inode. Its type and birth never change, so typ, dir and target
+// may be read at any time; mu guards the rest. A directory's mu guards its
+// entries as well. Locks are taken from parent to child, under Disk.mu.
+type node struct {
+	mu       sync.RWMutex
+	attr     atomic.Pointer[attr]
+	dir      *dir // directories only
+	data     fileData
+	target   string // symbolic links only
+	opens    atomic.Uint64
+	epoch    uint32 // attr was saved for, or made in, this epoch of the disk
+	saved    uint32 // the same for data
+	typ      uint32
+	linkable bool // made by O_TMPFILE without O_EXCL: may get its first name
+	first    attr // the first attributes, in one allocation with the node
+}
+
+func (n *node) isDir() bool { return n.typ == typeDir }
+
+func (n *node) isLink() bool { return n.typ == typeLink }
+
+// check tells whether the user has the wanted access to an inode that is not a
+// directory on the way of a walk. The caller holds n.mu or its parent's.
+func (n *node) check(c *cred, want uint32) error {
+	a := n.attr.Load()
+	return c.may(a.mode, a.uid, a.gid, want)
+}
+
+// stat gives the attributes out. Those that were given out before are never
+// written again, so no lock is needed to give them out once more.
+func (n *node) stat() *attr {
+	a := n.attr.Load()
+	if a.shared.Load() {
+		return a
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.attr.Load().share()
+}
+
+func (n *node) owner() uint32 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.attr.Load().uid
+}
+
+// open and close count handles. The count is of one generation of the disk:
+// Restore starts a new one, in which nothing is open.
+func (n *node) open(gen uint32) {
+	for {
+		old := n.opens.Load()
+		next := old + 1
+		if uint32(old>>32) != gen {
+			next = uint64(gen)<<32 | 1
+		}
+		if n.opens.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+func (n *node) close(gen uint32) {
+	for {
+		old := n.opens.Load()
+		if uint32(old>>32) != gen {
+			return
+		}
+		if n.opens.CompareAndSwap(old, old-1) {
+			return
+		}
+	}
+}
+
+func (n *node) isOpen(gen uint32) bool {
+	o := n.opens.Load()
+	return uint32(o>>32) == gen && uint32(o) > 0
+}

@@ -1,0 +1,152 @@
+package fsfake
+
+import (
+	"io"
+	"io/fs"
+	"syscall"
+)
+
+// Stat is os.File's: of the open file, whatever its name now is.
+func (f *File) Stat() (fs.FileInfo, error) {
+	var a *attr
+	do := func() error {
+		d := f.v.disk
+		defer d.mu.RUnlock(d.mu.RLock())
+		f.node.mu.RLock()
+		defer f.node.mu.RUnlock()
+		if err := f.usable(); err != nil {
+			return err
+		}
+		a = f.node.attr.Load().share()
+		return nil
+	}
+	var err error
+	if o := f.v.observed(); o != nil {
+		err = o.run(&Op{Name: "fstat", FS: f.v, File: f, Path: f.name}, do)
+	} else {
+		err = do()
+	}
+	if err != nil {
+		return nil, f.fail("stat", err)
+	}
+	return &FileInfo{base(f.name), a}, nil
+}
+
+// Readdir lists the directory from the handle's position, in the order in which
+// the names were made: all entries for n <= 0, otherwise up to n, and io.EOF
+// when none are left. A name that is added or removed meanwhile disturbs no
+// other.
+func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
+	var list []fs.FileInfo
+	err := f.list(n, func(entries []dirent, count int) {
+		list = make([]fs.FileInfo, 0, count)
+		infos := make([]FileInfo, count)
+		for i := range entries {
+			if e := &entries[i]; e.node != nil && len(list) < count {
+				fi := &infos[len(list)]
+				fi.name, fi.a = e.name, e.node.stat()
+				list = append(list, fi)
+			}
+		}
+	})
+	return list, err
+}
+
+// Readdirnames is Readdir for the names alone.
+func (f *File) Readdirnames(n int) ([]string, error) {
+	var list []string
+	err := f.list(n, func(entries []dirent, count int) {
+		list = make([]string, 0, count)
+		for i := range entries {
+			if e := &entries[i]; e.node != nil && len(list) < count {
+				list = append(list, e.name)
+			}
+		}
+	})
+	return list, err
+}
+
+// ReadDir is os.File's: Readdir with entries, for the io/fs interface.
+func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
+	infos, err := f.Readdir(n)
+	list := make([]fs.DirEntry, len(infos))
+	for i, fi := range infos {
+		list[i] = fi.(*FileInfo)
+	}
+	return list, err
+}
+
+// list gives the next n entries to take, which sees holes among them.
+func (f *File) list(n int, take func(entries []dirent, count int)) error {
+	var err error
+	if o := f.v.observed(); o != nil {
+		op := &Op{Name: "readdir", FS: f.v, File: f, Path: f.name}
+		err = o.run(op, func() (err error) {
+			op.N, err = f.getdents(n, take)
+			return err
+		})
+	} else {
+		_, err = f.getdents(n, take)
+	}
+	if err == io.EOF {
+		if n <= 0 {
+			return nil
+		}
+		return err
+	}
+	return f.fail("readdirent", err)
+}
+
+func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, node := f.v.disk, f.node
+	defer d.mu.RUnlock(d.mu.RLock())
+	node.mu.RLock()
+	count, err := f.canList()
+	if err != nil {
+		node.mu.RUnlock()
+		return 0, err
+	}
+	entries := node.dir.from(f.next)
+	if f.next > 0 || n > 0 {
+		count = 0
+		for i := range entries {
+			if entries[i].node != nil {
+				count++
+			}
+			if n > 0 && count == n {
+				entries = entries[:i+1]
+				break
+			}
+		}
+	}
+	take(entries, count)
+	if len(entries) > 0 {
+		f.next = entries[len(entries)-1].seq
+	}
+	node.mu.RUnlock()
+	if f.access&quietRead == 0 {
+		d.accessed(node)
+	}
+	if count == 0 {
+		return 0, io.EOF
+	}
+	return count, nil
+}
+
+// canList tells how many entries the handle's directory has.
+func (f *File) canList() (int, error) {
+	if err := f.usable(); err != nil {
+		return 0, err
+	}
+	switch {
+	case f.access&pathOnly != 0:
+		return 0, syscall.EBADF
+	case !f.node.isDir():
+		return 0, syscall.ENOTDIR
+	case f.node.dir.dead:
+		return 0, syscall.ENOENT
+	}
+	return f.node.dir.live, nil
+}

@@ -1,0 +1,23 @@
+package fsfake
+
+import "syscall"
+
+func sysOf(a *attr) any {
+	s := &syscall.Stat_t{
+		Dev: uint64(a.dev), Ino: a.ino, Mode: a.mode, Uid: a.uid, Gid: a.gid,
+		Rdev: a.rdev, Size: a.size, Blocks: a.pages * (pageSize / 512),
+		Atim: timespec(a.stamp(atime)), Mtim: timespec(a.stamp(mtime)), Ctim: timespec(a.stamp(ctime)),
+	}
+	set(&s.Nlink, int64(a.nlink))
+	set(&s.Blksize, pageSize)
+	return s
+}
+
+func timespec(t stamp) (ts syscall.Timespec) {
+	set(&ts.Sec, t.sec)
+	set(&ts.Nsec, int64(t.nsec))
+	return ts
+}
+
+// set sets a field whose type differs between architectures.
+func set[T ~int32 | ~uint32 | ~int64 | ~uint64](to *T, n int64) { *to = T(n) }

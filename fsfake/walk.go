@@ -1,0 +1,366 @@
+package fsfake
+
+import (
+	"errors"
+	"hash/maphash"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// errEscapes is what os.Root returns too for a path that leads out of it.
+var errEscapes = errors.New("path escapes from parent")
+
+// lastKind is what the last component of a path is.
+type lastKind uint8
+
+const (
+	lastName lastKind = iota
+	lastDot
+	lastDotDot
+	lastRoot
+)
+
+// walk is one resolution of a path, as link_path_walk of the kernel does it.
+// Disk.mu is held.
+type walk struct {
+	v       *FS
+	dir     *node  // the directory that the last component is looked up in
+	last    string // the last component
+	kind    lastKind
+	slash   bool  // followed by a slash
+	links   int   // symbolic links followed
+	winding bool  // through a symbolic link or "..": not to be cached
+	excl    bool  // Disk.mu is held for writing: take no directory lock
+	shard   int   // of Disk.mu, if it is held for reading
+	held    *node // the directory whose lock is held for reading
+	locked  *node // the directory whose lock is held for writing
+}
+
+// parent resolves all but the last component of a path.
+func (w *walk) parent(path string) error {
+	if len(path) >= maxPath {
+		if hasNUL(path) {
+			return syscall.EINVAL
+		}
+		return syscall.ENAMETOOLONG
+	}
+	if w.v.beneath && path != "" && path[0] == '/' {
+		return errEscapes
+	}
+	at := strings.LastIndexByte(path, '/')
+	last := path[at+1:]
+	if last == "" || last[0] == '.' && (last == "." || last == "..") || strings.IndexByte(last, 0) >= 0 {
+		return w.start(path)
+	}
+	prefix := path[:max(at, 0)]
+	if dir := w.v.cache.get(prefix, w.v.disk.gen); dir != nil {
+		w.dir, w.last, w.kind, w.slash = dir, last, lastName, false
+		return nil
+	}
+	if dir := w.extend(prefix); dir != nil {
+		w.v.cache.put(prefix, dir, w.v.disk.gen)
+		w.dir, w.last, w.kind, w.slash = dir, last, lastName, false
+		return nil
+	}
+	if err := w.start(path); err != nil {
+		return err
+	}
+	if !w.winding {
+		w.v.cache.put(prefix, w.dir, w.v.disk.gen)
+	}
+	return nil
+}
+
+// extend resolves a prefix from a shorter one that is cached, if it is one
+// plain directory further on.
+func (w *walk) extend(prefix string) *node {
+	at := strings.LastIndexByte(prefix, '/')
+	if at <= 0 {
+		return nil
+	}
+	name := prefix[at+1:]
+	if name == "" || name[0] == '.' || len(name) > maxName {
+		return nil
+	}
+	dir := w.v.cache.get(prefix[:at], w.v.disk.gen)
+	if dir == nil {
+		return nil
+	}
+	n := w.lookup(dir, name)
+	if n == nil || !n.isDir() || w.v.cred.may(n.dir.mode, n.dir.uid, n.dir.gid, mayExec) != nil {
+		return nil
+	}
+	return n
+}
+
+// start begins a walk at the root of the view.
+func (w *walk) start(path string) error {
+	if path == "" {
+		return syscall.ENOENT
+	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return syscall.EINVAL
+	}
+	w.dir = w.v.root
+	return w.run(path)
+}
+
+// run resolves a path from w.dir.
+func (w *walk) run(path string) error {
+	if path[0] == '/' {
+		if w.v.beneath {
+			return errEscapes
+		}
+		w.dir = w.v.root
+		path = strings.TrimLeft(path, "/")
+		if path == "" {
+			w.kind, w.slash, w.last = lastRoot, false, ""
+			return nil
+		}
+	}
+	for {
+		cur := w.dir
+		if err := w.v.cred.may(cur.dir.mode, cur.dir.uid, cur.dir.gid, mayExec); err != nil {
+			return err
+		}
+		name, rest, more := strings.Cut(path, "/")
+		if more {
+			rest = strings.TrimLeft(rest, "/")
+		}
+		if rest == "" {
+			w.last, w.slash = name, more
+			switch name {
+			case ".":
+				w.kind = lastDot
+			case "..":
+				w.kind = lastDotDot
+				w.winding = true
+			default:
+				w.kind = lastName
+			}
+			return nil
+		}
+		path = rest
+		switch name {
+		case ".":
+			continue
+		case "..":
+			w.winding = true
+			up, err := w.up(cur)
+			if err != nil {
+				return err
+			}
+			w.dir = up
+			continue
+		}
+		if len(name) > maxName {
+			return syscall.ENAMETOOLONG
+		}
+		n := w.lookup(cur, name)
+		switch {
+		case n == nil:
+			return syscall.ENOENT
+		case n.isLink():
+			target, err := w.follow(n, false)
+			if err != nil {
+				return err
+			}
+			path = target + "/" + rest
+			if target[0] == '/' {
+				if w.v.beneath {
+					return errEscapes
+				}
+				w.dir = w.v.root
+				path = strings.TrimLeft(path, "/")
+			}
+		case !n.isDir():
+			return syscall.ENOTDIR
+		default:
+			w.dir = n
+		}
+	}
+}
+
+// up gives the parent of a directory; the root is its own.
+func (w *walk) up(cur *node) (*node, error) {
+	if cur != w.v.root {
+		return cur.dir.parent, nil
+	}
+	if w.v.beneath {
+		return nil, errEscapes
+	}
+	return cur, nil
+}
+
+// lookup finds a name in a directory, taking its lock for the moment.
+func (w *walk) lookup(dir *node, name string) *node {
+	if w.excl {
+		return dir.dir.get(w.v.disk.conf.fold, name)
+	}
+	dir.mu.RLock()
+	n := dir.dir.get(w.v.disk.conf.fold, name)
+	dir.mu.RUnlock()
+	return n
+}
+
+// follow goes through a symbolic link that stands in w.dir and gives its
+// target. trailing says that it is the last component.
+func (w *walk) follow(n *node, trailing bool) (string, error) {
+	w.winding = true
+	if w.links++; w.links > maxLinks {
+		return "", syscall.ELOOP
+	}
+	if trailing && w.v.disk.conf.protectedSymlinks && !w.mayFollow(n) {
+		return "", errAccess
+	}
+	w.v.disk.accessed(n)
+	return n.target, nil
+}
+
+// mayFollow is the rule of fs.protected_symlinks.
+func (w *walk) mayFollow(n *node) bool {
+	const shared = bitSticky | 0o002
+	owner := n.owner()
+	dir := w.dir.dir
+	return owner == w.v.cred.uid || dir.mode&shared != shared || dir.uid == owner
+}
+
+// special gives the directory that a last component "/", "." or ".." names.
+func (w *walk) special() (*node, error) {
+	if w.kind == lastDotDot {
+		return w.up(w.dir)
+	}
+	return w.dir, nil
+}
+
+// resolve finds the inode of a path. Unless err is set the caller calls
+// release when it is done with the inode; until then its name stays what it is.
+func (w *walk) resolve(path string, follow bool) (*node, error) {
+	if err := w.parent(path); err != nil {
+		return nil, err
+	}
+	wantDir := false
+	for {
+		if w.kind != lastName {
+			return w.special()
+		}
+		if len(w.last) > maxName {
+			return nil, syscall.ENAMETOOLONG
+		}
+		w.hold()
+		n := w.dir.dir.get(w.v.disk.conf.fold, w.last)
+		if w.slash {
+			follow, wantDir = true, true
+		}
+		switch {
+		case n == nil:
+			w.release()
+			return nil, syscall.ENOENT
+		case follow && n.isLink():
+			w.release()
+			target, err := w.follow(n, true)
+			if err != nil {
+				return nil, err
+			}
+			if err := w.run(target); err != nil {
+				return nil, err
+			}
+		case wantDir && !n.isDir():
+			w.release()
+			return nil, syscall.ENOTDIR
+		default:
+			return n, nil
+		}
+	}
+}
+
+func (w *walk) hold() {
+	if !w.excl {
+		w.dir.mu.RLock()
+		w.held = w.dir
+	}
+}
+
+func (w *walk) release() {
+	if w.held != nil {
+		w.held.mu.RUnlock()
+		w.held = nil
+	}
+}
+
+// lock takes the directory of the last component for a change of its entries.
+func (w *walk) lock() {
+	if !w.excl {
+		w.dir.mu.Lock()
+		w.locked = w.dir
+	}
+}
+
+func (w *walk) unlock() {
+	if w.locked != nil {
+		w.locked.mu.Unlock()
+		w.locked = nil
+	}
+}
+
+// begin starts an operation: with the disk for itself, or beside others.
+func (v *FS) begin(excl bool) walk {
+	w := walk{v: v, excl: excl}
+	if excl {
+		v.disk.mu.Lock()
+	} else {
+		w.shard = v.disk.mu.RLock()
+	}
+	return w
+}
+
+// end closes an operation.
+func (w *walk) end() {
+	w.release()
+	w.unlock()
+	if w.excl {
+		w.v.disk.mu.Unlock()
+	} else {
+		w.v.disk.mu.RUnlock(w.shard)
+	}
+}
+
+// pathCache remembers where the leading part of a path led, for one view. An
+// entry holds for plain directories only, each of which its user may search; it
+// is true as long as no directory was moved or had its permissions changed
+// (Disk.gen), and the directory itself was not removed.
+type pathCache struct {
+	slots atomic.Pointer[[cacheSlots]atomic.Pointer[cachedPath]]
+}
+
+const cacheSlots = 512
+
+type cachedPath struct {
+	prefix string
+	dir    *node
+	gen    uint64
+}
+
+func (c *pathCache) get(prefix string, gen uint64) *node {
+	slots := c.slots.Load()
+	if slots == nil {
+		return nil
+	}
+	e := slots[maphash.String(hashSeed, prefix)%cacheSlots].Load()
+	if e == nil || e.gen != gen || e.prefix != prefix || e.dir.dir.dead {
+		return nil
+	}
+	return e.dir
+}
+
+func (c *pathCache) put(prefix string, dir *node, gen uint64) {
+	slots := c.slots.Load()
+	if slots == nil {
+		slots = new([cacheSlots]atomic.Pointer[cachedPath])
+		if !c.slots.CompareAndSwap(nil, slots) {
+			slots = c.slots.Load()
+		}
+	}
+	slots[maphash.String(hashSeed, prefix)%cacheSlots].Store(&cachedPath{prefix, dir, gen})
+}

@@ -1,0 +1,5 @@
+package supervise
+
+const tableReason = ""
+
+func unknownTable() error { return nil }

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package tmptest
+
+import "runtime"
+
+func checkUmask() []Violation {
+	return []Violation{unchecked(E10, "umask", "it cannot be read without a change on "+runtime.GOOS)}
+}
+
+func checkProtection() []Violation {
+	return []Violation{unchecked(E16, "fs.protected_*", "these are settings of Linux, and this is "+runtime.GOOS)}
+}

@@ -1,0 +1,69 @@
+package tmptest
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// openFile is a descriptor of this process.
+type openFile struct {
+	path    string // as the system names it, without " (deleted)"
+	deleted bool
+	inherit bool // not close-on-exec
+}
+
+// held are the directories that this package itself keeps open.
+var held sync.Map // path -> struct{}
+
+// checkOpen is R03 and C16 for the descriptors on dir or below it. A dev other
+// than 0 says that all of them are on this device.
+func checkOpen(dir string, dev uint64) []Violation {
+	files, err := openFiles(dir, dev)
+	if err != nil {
+		return []Violation{unchecked(R03, dir, err.Error()), unchecked(C16, dir, err.Error())}
+	}
+	known := make(map[string]bool)
+	var found []Violation
+	for _, f := range files {
+		if _, ours := held.Load(f.path); ours && !f.inherit && !known[f.path] {
+			known[f.path] = true // the first; another is the test's
+			continue
+		}
+		detail := "is still open"
+		if f.deleted {
+			detail = "is still open, though it has no name any more"
+			if base := filepath.Base(f.path); strings.HasPrefix(base, "#") {
+				detail = "is still open: a file without a name (O_TMPFILE)"
+				f.path = filepath.Dir(f.path)
+			}
+		}
+		found = append(found, Violation{Rule: R03, Path: f.path, Detail: detail})
+		if f.inherit {
+			found = append(found, Violation{Rule: C16, Path: f.path, Detail: "is open without close-on-exec"})
+		}
+	}
+	return found
+}
+
+// process is another process that holds on to a directory.
+type process struct {
+	pid  int
+	name string
+	how  string // what it has there
+	path string
+}
+
+// checkProcesses is R13.
+func checkProcesses(dir string) []Violation {
+	users, err := processesIn(dir)
+	if err != nil {
+		return []Violation{unchecked(R13, dir, err.Error())}
+	}
+	var found []Violation
+	for _, p := range users {
+		found = append(found, Violation{Rule: R13, Path: p.path, Detail: fmt.Sprintf("is the %s of a process that still runs: %s", p.how, p.name)})
+	}
+	return found
+}

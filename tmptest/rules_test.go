@@ -1,0 +1,186 @@
+//go:build linux
+
+package tmptest_test
+
+import (
+	"encoding/binary"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// ruleRow is a rule with a victim that breaks it and its nearest twin that
+// does not.
+type ruleRow struct {
+	rule   tmptest.Rule
+	name   string // what is broken
+	skip   func() string
+	broken func(tb testing.TB)
+	sound  func(tb testing.TB)
+}
+
+// coveredElsewhere says for each rule that cannot be checked by looking at
+// what is there which package breaks it in its tests.
+var coveredElsewhere = map[string]string{
+	"E11": "attack: the victim runs under umask 0", "E13": "leakcheck", "C01": "attack: the trace",
+	"C10": "attack: the trace", "C12": "attack", "C13": "attack", "C14": "attack: Faults", "C17": "attack: the trace",
+	"U02": "attack: the trace", "U03": "attack: the trace", "U07": "attack: a planted FIFO", "U08": "leakcheck", "U09": "leakcheck",
+	"R02": "leakcheck", "R04": "leakcheck", "R05": "attack: Faults", "R06": "leakcheck", "R07": "leakcheck: the sweeper",
+	"R08": "leakcheck: the sweeper", "R10": "attack", "R15": "leakcheck", "R16": "leakcheck", "R17": "leakcheck",
+	"X02": "attack", "X03": "attack", "X04": "attack", "X05": "attack", "X06": "attack", "X07": "attack: the deadline", "X08": "attack: Faults and Kills",
+}
+
+func needsRoot() string {
+	if os.Geteuid() != 0 {
+		return "only root can give a file away"
+	}
+	return ""
+}
+
+// inDir makes a directory of the mode and hands it to a body as temporary root.
+func inDir(mode fs.FileMode, body func(tb testing.TB, dir string)) func(testing.TB) {
+	return func(tb testing.TB) {
+		dir := filepath.Join(tb.TempDir(), "root")
+		noError(tb, os.Mkdir(dir, 0o700))
+		noError(tb, os.Chmod(dir, mode))
+		body(tb, dir)
+	}
+}
+
+// audit reports what Audit finds as the assertions do.
+func audit(tb testing.TB, path string, opts ...tmptest.Option) {
+	found, err := tmptest.Audit(path, opts...)
+	noError(tb, err)
+	for _, v := range found {
+		if v.Level() == tmptest.Fail {
+			tb.Errorf("\n  %s", v)
+		} else {
+			tb.Logf("\n  %s", v)
+		}
+	}
+}
+
+// withDir is a body that gets a directory from Dir.
+func withDir(body func(tb testing.TB, dir string), opts ...tmptest.Option) func(testing.TB) {
+	return func(tb testing.TB) { body(tb, tmptest.Dir(tb, opts...)) }
+}
+
+func withShared(body func(tb testing.TB, dir string), opts ...tmptest.Option) func(testing.TB) {
+	return func(tb testing.TB) { body(tb, tmptest.Shared(tb, opts...)) }
+}
+
+func setRoot(dir string) func(testing.TB) {
+	return func(tb testing.TB) {
+		tb.Setenv("GOTMPDIR", dir)
+		tmptest.Dir(tb)
+	}
+}
+
+func nothing(testing.TB, string) {}
+
+// aclWith is a list (linux/posix_acl_xattr.h) that gives user 12345 these
+// permissions through this mask.
+func aclWith(perm, mask uint16) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, 2)
+	for _, e := range []struct {
+		tag, perm uint16
+		id        uint32
+	}{{1, 7, ^uint32(0)}, {2, perm, 12345}, {4, 0, ^uint32(0)}, {0x10, mask, ^uint32(0)}, {0x20, 0, ^uint32(0)}} {
+		b = binary.LittleEndian.AppendUint16(b, e.tag)
+		b = binary.LittleEndian.AppendUint16(b, e.perm)
+		b = binary.LittleEndian.AppendUint32(b, e.id)
+	}
+	return b
+}
+
+func setACL(tb testing.TB, dir, kind string, list []byte) {
+	noError(tb, unix.Setxattr(dir, "system.posix_acl_"+kind, list, 0))
+}
+
+var ruleRows = slices.Concat(environmentRows, creationRows, useRows, removalRows)
+
+// TestRules runs each victim and its twin.
+func TestRules(t *testing.T) {
+	for _, row := range ruleRows {
+		t.Run(row.rule.ID+" "+row.name, func(t *testing.T) {
+			if row.skip != nil {
+				if why := row.skip(); why != "" {
+					t.Skip(why)
+				}
+			}
+			named := (*recorder).broken
+			if row.rule.Level() != tmptest.Fail {
+				named = func(r *recorder) []string { return append(r.broken(), r.advised()...) }
+			}
+			t.Run("broken", func(t *testing.T) {
+				r := observe(t, row.broken)
+				assert.Contains(t, named(r), row.rule.ID, r.text())
+			})
+			t.Run("sound", func(t *testing.T) {
+				r := observe(t, row.sound)
+				assert.NotContains(t, named(r), row.rule.ID, r.text())
+				assert.Empty(t, r.broken(), r.text())
+			})
+		})
+	}
+}
+
+// TestEveryRuleIsCovered: each rule of level ! has a row here, or the package
+// that has one is named; the attacks are moves of package attack.
+func TestEveryRuleIsCovered(t *testing.T) {
+	for _, r := range tmptest.Rules() {
+		here := slices.ContainsFunc(ruleRows, func(row ruleRow) bool { return row.rule.ID == r.ID })
+		elsewhere := coveredElsewhere[r.ID]
+		if r.ID[0] == 'A' {
+			elsewhere = "attack: its moves"
+		}
+		assert.True(t, here || elsewhere != "", "%s has no row and no package", r.ID)
+		assert.False(t, here && elsewhere != "", "%s has a row and a package", r.ID)
+	}
+	for id := range coveredElsewhere {
+		assert.True(t, slices.ContainsFunc(tmptest.Rules(), func(r tmptest.Rule) bool { return r.ID == id }), "%s is no rule", id)
+	}
+}
+
+// TestGuidelineIDs: what the guideline refers to has a rule here that a victim
+// breaks and its twin does not.
+func TestGuidelineIDs(t *testing.T) {
+	has := func(match func(r tmptest.Rule) bool) bool {
+		return slices.ContainsFunc(ruleRows, func(row ruleRow) bool { return match(row.rule) })
+	}
+	for _, cwe := range []int{377, 379, 459} {
+		assert.True(t, has(func(r tmptest.Rule) bool { return slices.Contains(r.CWE, cwe) }), "CWE-%d", cwe)
+	}
+	for _, cert := range []string{"FIO21-C", "FIO03-J", "FIO15-C"} {
+		assert.True(t, has(func(r tmptest.Rule) bool { return slices.Contains(r.CERT, cert) }), cert)
+	}
+}
+
+func TestRemoteTypes(t *testing.T) {
+	tests := map[string]struct {
+		kind           uint32
+		remote, unsure bool
+	}{
+		"NFS": {0x6969, true, false}, "SMB": {0x517b, true, false}, "CIFS": {0xff534d42, true, false}, "SMB2": {0xfe534d42, true, false},
+		"9p": {0x1021997, true, false}, "AFS": {0x5346414f, true, false}, "Ceph": {0xc36400, true, false},
+		"Lustre": {0x0bd00bd0, true, false}, "GPFS": {0x47504653, true, false}, "FUSE": {0x65735546, false, true},
+		"": {unix.OVERLAYFS_SUPER_MAGIC, false, false},
+	}
+	for want, tt := range tests {
+		t.Run(want, func(t *testing.T) {
+			name, remote, unsure := tmptest.RemoteType(tt.kind)
+			assert.Equal(t, want, name)
+			assert.Equal(t, tt.remote, remote)
+			assert.Equal(t, tt.unsure, unsure)
+		})
+	}
+	require.NotEmpty(t, tests)
+}
