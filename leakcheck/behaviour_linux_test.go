@@ -71,7 +71,7 @@ func addBehaviours(all map[string]fixture) {
 	add("allow open", fixture{tests: tests(ways[3].leak), opts: []Option{AllowOpen()}})
 	add("TMPDIR changed", fixture{tests: tests(func(t *testing.T) { must(t, os.Setenv("TMPDIR", "/var/tmp")) })})
 	add("TMPDIR set and taken back", fixture{tests: tests(func(t *testing.T) { t.Setenv("TMPDIR", t.TempDir()) })})
-	add("root removed", fixture{tests: tests(func(t *testing.T) { must(t, os.RemoveAll(os.TempDir())) })})
+	add("root removed", fixture{tests: tests(func(t *testing.T) { must(t, os.RemoveAll(os.Getenv("TMPDIR"))) })})
 	add("together", fixture{tests: tests(together, together)})
 	add("example", fixture{tests: tests(nothing), main: func(m *testing.M) int {
 		*field[testing.InternalExample](m, "examples") = []testing.InternalExample{{Name: "Example", F: func() { _, _ = os.MkdirTemp("", "ex-") }, Output: ""}}
@@ -104,6 +104,8 @@ func addBehaviours(all map[string]fixture) {
 	})})
 	add("clean", fixture{tests: tests(func(t *testing.T) { t.TempDir() })})
 	add("waits", fixture{tests: tests(waitForSignal)})
+	add("six", fixture{tests: tests(parallel(nothing), parallel(leakFile), parallel(nothing), parallel(nothing), parallel(ways[1].leak), parallel(nothing))})
+	add("six, no explanation", fixture{tests: all["six"].tests, opts: []Option{Explain(false)}})
 	add("nested", fixture{tests: tests(func(t *testing.T) {
 		if os.Getenv("INNER") == "" {
 			t.Setenv("INNER", "1")
@@ -150,6 +152,7 @@ func TestBehaviour(t *testing.T) {
 		{"check, process", 1, []string{`TestB left the process "sleep" running`, "!--- FAIL: TestA"}},
 		{"check, open", 1, []string{`TestB left "spool-*" open, made at victims_linux_test.go`, "!--- FAIL: TestA"}},
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
+		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
 		{"nested", 1, []string{leak("TestA")}},
 	}
 	for _, row := range rows {

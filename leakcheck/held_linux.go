@@ -38,6 +38,13 @@ func descriptors() []string {
 	return slices.DeleteFunc(names, func(s string) bool { return s == own })
 }
 
+// identity tells an open file from another one that later has its number. The
+// change time does so where the inode's number is used again.
+type identity struct {
+	dev, ino uint64
+	ctime    unix.Timespec
+}
+
 // openFiles are the descriptors of files below the root.
 func openFiles(r *root) []*leak {
 	var list []*leak
@@ -52,12 +59,17 @@ func openFiles(r *root) []*leak {
 		default:
 			continue // sockets and what has no inode of its own: not files of a directory
 		}
+		id := identity{st.Dev, st.Ino, st.Ctim}
+		if known, ok := r.elsewhere.Load(n); ok && known == id {
+			continue
+		}
 		to, err := os.Readlink(fdDir + "/" + fd)
 		if err != nil {
 			continue
 		}
 		name := below(r.files, to)
 		if name == "" {
+			r.elsewhere.Store(n, id)
 			continue
 		}
 		l := &leak{kind: descriptor, name: name, fd: n, what: "open file", size: st.Size, perm: fs.FileMode(st.Mode & 0o777)}

@@ -38,6 +38,8 @@ type root struct {
 	marker *os.File
 	dir    *os.File // files, held open
 	before []setting
+
+	elsewhere sync.Map // by descriptor, the identity of an open file that is not in the root
 }
 
 type setting struct {
@@ -47,9 +49,6 @@ type setting struct {
 
 // newRoot makes a root in dir.
 func newRoot(dir string) (r *root, err error) {
-	if dir == "" {
-		dir = os.TempDir()
-	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}

@@ -56,15 +56,13 @@ func start(o *options) (*session, error) {
 }
 
 func open(o *options, whole bool) (*session, error) {
-	s := &session{opt: o, whole: whole, windows: map[string]*span{}, reported: map[string]bool{},
-		goroutines: runtime.NumGoroutine(), children: newChildren()}
-	if whole {
-		s.sweeper = sweep(o.dir)
-		s.pkg = newPkgDir()
+	s := &session{opt: o, whole: whole, windows: map[string]*span{}, reported: map[string]bool{}, children: newChildren()}
+	dir := o.dir
+	if dir == "" {
+		dir = os.TempDir()
 	}
 	var err error
-	if s.root, err = newRoot(o.dir); err != nil {
-		s.sweeper.stop()
+	if s.root, err = newRoot(dir); err != nil {
 		return nil, err
 	}
 	if err = s.root.enter(); err == nil {
@@ -72,13 +70,19 @@ func open(o *options, whole bool) (*session, error) {
 	}
 	if err != nil {
 		s.root.leave()
-		s.sweeper.stop()
 		return nil, errors.Join(err, s.root.remove())
 	}
-	if whole && !o.signals {
-		s.signals = s.root.onSignal()
+	if whole {
+		s.pkg = newPkgDir()
+		if !o.signals {
+			s.signals = s.root.onSignal()
+		}
 	}
 	s.before = s.look(o)
+	s.goroutines = runtime.NumGoroutine()
+	if whole {
+		s.sweeper = sweep(dir)
+	}
 	return s, nil
 }
 
@@ -124,7 +128,7 @@ func (s *session) endOf(sp *span, before *look, o *options) string {
 	if sp.shared {
 		return ""
 	}
-	found, err := s.found(before, o)
+	found, err := s.found(before, o, false)
 	if err != nil {
 		return fmt.Sprintf("leakcheck: %v\n", err)
 	}
@@ -138,8 +142,9 @@ func (s *session) endOf(sp *span, before *look, o *options) string {
 // key tells a leak from others of the same run.
 func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.fd, " ", l.name) }
 
-// found is what is there and was not before.
-func (s *session) found(before *look, o *options) ([]*leak, error) {
+// found is what is there and was not before. Mappings are looked for at the
+// end alone: it takes longer than all else.
+func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	if err := s.root.lost(); err != nil {
 		return nil, err
 	}
@@ -153,7 +158,7 @@ func (s *session) found(before *look, o *options) ([]*leak, error) {
 	list := entries(s.root.files, names, entry, o)
 	if !o.allowed {
 		list = append(list, openFiles(s.root)...)
-		if s.whole {
+		if atEnd {
 			list = append(list, mappings(s.root)...)
 		}
 		if s.children.any() {
@@ -186,7 +191,7 @@ func (s *session) end() string {
 	s.sweeper.stop()
 	settle(s.goroutines)
 	var wrong []string
-	found, err := s.found(s.before, s.opt)
+	found, err := s.found(s.before, s.opt, true)
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	} else if changed := s.root.changed(); len(changed) > 0 {

@@ -34,6 +34,7 @@ func (s *span) holds(b time.Time) bool {
 type spans struct {
 	mu    sync.Mutex
 	list  []*span
+	runs  []*span  // those of list that have not ended
 	names []string // of tests, examples and fuzz tests, where they are known
 }
 
@@ -41,12 +42,12 @@ func (s *spans) begin(test string) *span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp := &span{test: test, start: time.Now()}
-	for _, o := range s.list {
-		if o.end.IsZero() && !o.contains(sp) && !sp.contains(o) {
+	for _, o := range s.runs {
+		if !o.contains(sp) && !sp.contains(o) {
 			o.shared, sp.shared = true, true
 		}
 	}
-	s.list = append(s.list, sp)
+	s.list, s.runs = append(s.list, sp), append(s.runs, sp)
 	return sp
 }
 
@@ -54,6 +55,7 @@ func (s *spans) finish(sp *span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp.end = time.Now()
+	s.runs = slices.DeleteFunc(s.runs, func(o *span) bool { return o == sp })
 }
 
 // candidates are the tests that may have made l, the likeliest first: the one

@@ -29,9 +29,6 @@ const (
 
 // sweep begins to look through dir.
 func sweep(dir string) *sweeper {
-	if dir == "" {
-		dir = os.TempDir()
-	}
 	s := &sweeper{done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
