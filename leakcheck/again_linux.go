@@ -343,8 +343,6 @@ func foreignFrame(f runtime.Frame) bool {
 	return !strings.Contains(first, ".") && !strings.HasPrefix(f.File, mainModule()+"/")
 }
 
-const ownPackage = "github.com/tmpproof/tmpproof/leakcheck"
-
 // standardFiles is the directory of the standard library's sources as this
 // binary names them, "" when it does not.
 var standardFiles = sync.OnceValue(func() string {

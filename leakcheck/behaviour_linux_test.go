@@ -286,9 +286,7 @@ func TestSweeperLeavesAlone(t *testing.T) {
 	must(t, os.Symlink(path("other"), path("tmpproof-gone", "out")))
 	must(t, os.Mkdir(path("tmpproof-gone", "ro"), 0o500))
 
-	s := sweep(dir)
-	<-s.done
-	s.stop()
+	new(sweeper).sweep(dir)
 	assert.NoDirExists(t, path("tmpproof-gone"))
 	for _, name := range append(foreign, "tmpproof-open", "tmpproof-other", "tmpproof-short", "tmpproof-none", "tmpproof-linkmarker",
 		"tmpproof-fifo", "tmpproof-livesin", "other") {

@@ -38,12 +38,13 @@
 //
 // # What is removed
 //
-// The private directory is removed at the end of the run, at once when SIGINT
-// or SIGTERM ends the process, and by the next run when the process was killed,
-// panicked, or called os.Exit: on Unix, directories of this user, with mode
-// 0700, that have the marker of this package, and whose lock no process holds.
-// Files in other places, and processes, are reported and left alone.
+// The private directory is removed at the end of the run, and by the next run
+// when the process was killed, panicked, or called os.Exit: on Unix,
+// directories of this user, with mode 0700, that have the marker of this
+// package, and whose lock no process holds. Files in other places, and
+// processes, are reported and left alone.
 //
-// A suite that sends SIGINT or SIGTERM to its own process must use
-// [LeaveSignals]: a process cannot know whether a signal was meant to end it.
+// SIGINT and SIGTERM remove it at once, on Linux (amd64 and arm64) and where no
+// other code of the test binary calls signal.Notify: a process that has such
+// code may be meant to survive the signal, and os/signal does not tell.
 package leakcheck

@@ -20,7 +20,6 @@ type options struct {
 	explain bool
 	keep    bool
 	dir     string
-	signals bool // are the tests' own
 	allowed bool // open descriptors, mappings and processes
 }
 
@@ -89,8 +88,3 @@ func Dir(dir string) Option { return optionFunc(func(o *options) { o.dir = dir }
 // AllowOpen does not look for open descriptors, mapped files and processes,
 // only for files.
 func AllowOpen() Option { return optionFunc(func(o *options) { o.allowed = true }) }
-
-// LeaveSignals does nothing when SIGINT or SIGTERM come. It is for suites that
-// send these to their own process. The private directory of a run that such a
-// signal ends is removed by the next one.
-func LeaveSignals() Option { return optionFunc(func(o *options) { o.signals = true }) }

@@ -26,8 +26,9 @@ type session struct {
 	last       []string // entries of the root when the last test ended
 	windows    map[string]*span
 	reported   map[string]bool
+	signals    *signals // nil where they are left to the tests
 	sweeper    *sweeper
-	signals    *signals
+	background chan struct{} // closed when the sweeper has ended
 }
 
 // look is what there is at one moment.
@@ -74,14 +75,19 @@ func open(o *options, whole bool) (*session, error) {
 	}
 	if whole {
 		s.pkg = newPkgDir()
-		if !o.signals {
+		if !takesSignals() {
 			s.signals = s.root.onSignal()
 		}
 	}
 	s.before = s.look(o)
 	s.goroutines = runtime.NumGoroutine()
 	if whole {
-		s.sweeper = sweep(dir)
+		s.background = make(chan struct{})
+		s.sweeper = new(sweeper)
+		go func() {
+			defer close(s.background)
+			s.sweeper.sweep(dir)
+		}()
 	}
 	return s, nil
 }
@@ -188,7 +194,10 @@ func (s *session) finish() string {
 // end is the verdict on the whole run, "" when nothing is wrong. The session
 // is over then.
 func (s *session) end() string {
-	s.sweeper.stop()
+	if s.whole {
+		s.sweeper.cancel()
+		<-s.background
+	}
 	settle(s.goroutines)
 	var wrong []string
 	found, err := s.found(s.before, s.opt, true)

@@ -6,6 +6,6 @@ package leakcheck
 // directory cannot be held against this user's.
 type sweeper struct{}
 
-func sweep(string) *sweeper { return nil }
+func (*sweeper) sweep(string) {}
 
-func (*sweeper) stop() {}
+func (*sweeper) cancel() {}

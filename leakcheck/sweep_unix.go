@@ -15,10 +15,7 @@ import (
 
 // sweeper removes the roots of runs that were killed (R07, R08). It works
 // while the tests run.
-type sweeper struct {
-	cancelled atomic.Bool
-	done      chan struct{}
-}
+type sweeper struct{ cancelled atomic.Bool }
 
 // Bounds of how many names of a shared directory are looked at: the first even
 // when the run is over before, the rest as long as it goes on.
@@ -27,25 +24,10 @@ const (
 	mostSwept   = 100_000
 )
 
-// sweep begins to look through dir.
-func sweep(dir string) *sweeper {
-	s := &sweeper{done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		s.sweep(dir)
-	}()
-	return s
-}
+// cancel ends sweep once it has looked at what it must.
+func (s *sweeper) cancel() { s.cancelled.Store(true) }
 
-// stop waits until the sweeper has looked at what it must.
-func (s *sweeper) stop() {
-	if s == nil {
-		return
-	}
-	s.cancelled.Store(true)
-	<-s.done
-}
-
+// sweep looks through dir.
 func (s *sweeper) sweep(dir string) {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -94,3 +94,14 @@ func BenchmarkListBeforeAndAfter(b *testing.B) {
 		}
 	}
 }
+
+// TestGoleakSeesNothingOfOurs: goleak finds no goroutine of leakcheck in a test
+// that it checks.
+func TestGoleakSeesNothingOfOurs(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	leakcheck.Run(tests(func() int {
+		leakcheck.Check(t)
+		goleak.VerifyNone(t, before)
+		return 0
+	}))
+}
