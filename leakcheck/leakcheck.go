@@ -115,7 +115,6 @@ func Check(t testing.TB, opts ...Option) {
 	before := s.look(o)
 	t.Cleanup(func() {
 		t.Helper()
-		s.spans.finish(sp)
 		text := s.endOf(sp, before, o)
 		text += s.release()
 		switch {

@@ -39,7 +39,8 @@ type root struct {
 	dir    *os.File // files, held open
 	before []setting
 
-	elsewhere sync.Map // by descriptor, the identity of an open file that is not in the root
+	reading   sync.Mutex // of dir, which has one position
+	elsewhere sync.Map   // by descriptor, the identity of an open file that is not in the root
 }
 
 type setting struct {
@@ -167,6 +168,8 @@ var nested = sync.OnceValue(func() bool {
 
 // names are the entries of the root.
 func (r *root) names() ([]string, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
 	if _, err := r.dir.Seek(0, 0); err != nil {
 		return nil, err
 	}

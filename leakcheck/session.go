@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,9 +24,12 @@ type session struct {
 	children   *children
 	before     *look // when it began
 	pkg        *pkgDir
-	last       []string // entries of the root when the last test ended
-	windows    map[string]*span
-	reported   map[string]bool
+
+	mu       sync.Mutex
+	last     map[string]bool // entries of the root when the last test ended
+	windows  map[string]*span
+	reported map[string]bool
+
 	signals    *signals // nil where they are left to the tests
 	sweeper    *sweeper
 	background chan struct{} // closed when the sweeper has ended
@@ -33,7 +37,7 @@ type session struct {
 
 // look is what there is at one moment.
 type look struct {
-	names []string
+	names map[string]bool
 	open  []string // keys
 	pids  []int
 }
@@ -92,9 +96,21 @@ func open(o *options, whole bool) (*session, error) {
 	return s, nil
 }
 
+func set(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
 func (s *session) look(o *options) *look {
 	l := new(look)
-	l.names, _ = s.root.names()
+	names, _ := s.root.names()
+	l.names = set(names)
 	if !o.allowed {
 		for _, f := range openFiles(s.root) {
 			l.open = append(l.open, f.key())
@@ -112,36 +128,40 @@ func (s *session) look(o *options) *look {
 func (s *session) test(name string) func() {
 	sp := s.spans.begin(name)
 	return func() {
-		s.spans.finish(sp)
-		s.spans.mu.Lock()
-		defer s.spans.mu.Unlock()
 		names, err := s.root.names()
+		alone := s.spans.finish(sp)
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if err != nil || len(names) == 0 && len(s.last) == 0 {
 			return
 		}
-		for _, n := range names {
-			if !sp.shared && !slices.Contains(s.last, n) {
+		now := set(names)
+		for n := range now {
+			if alone && !s.last[n] {
 				s.windows[n] = sp
 			}
 		}
-		s.last = names
+		s.last = now
 	}
 }
 
 // endOf looks at what a test has left that ran alone; what is left while
-// others run waits for the end.
+// others run waits for the end. The test counts as running while this looks,
+// so that one which begins meanwhile is not overlooked.
 func (s *session) endOf(sp *span, before *look, o *options) string {
-	if sp.shared {
+	found, err := s.found(before, o, false)
+	if !s.spans.finish(sp) {
 		return ""
 	}
-	found, err := s.found(before, o, false)
 	if err != nil {
 		return fmt.Sprintf("leakcheck: %v\n", err)
 	}
+	s.mu.Lock()
 	for _, l := range found {
 		l.window = sp
 		s.reported[l.key()] = true
 	}
+	s.mu.Unlock()
 	return s.verdict(found, nil, o)
 }
 
@@ -159,7 +179,7 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 		return nil, fmt.Errorf("%s cannot be read: %w", s.root.files, err)
 	}
 	if len(before.names) > 0 {
-		names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(before.names, n) })
+		names = slices.DeleteFunc(names, func(n string) bool { return before.names[n] })
 	}
 	list := entries(s.root.files, names, entry, o)
 	if !o.allowed {
@@ -171,6 +191,8 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 			list = append(list, processes(s.root, before.pids)...)
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return slices.DeleteFunc(list, func(l *leak) bool {
 		return s.reported[l.key()] || o.ignored(l.name) || slices.Contains(before.open, l.key())
 	}), nil

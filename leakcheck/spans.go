@@ -51,11 +51,13 @@ func (s *spans) begin(test string) *span {
 	return sp
 }
 
-func (s *spans) finish(sp *span) {
+// finish ends a span, and says whether no other test ran during it.
+func (s *spans) finish(sp *span) (alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp.end = time.Now()
 	s.runs = slices.DeleteFunc(s.runs, func(o *span) bool { return o == sp })
+	return !sp.shared
 }
 
 // candidates are the tests that may have made l, the likeliest first: the one

@@ -100,8 +100,10 @@ func BenchmarkListBeforeAndAfter(b *testing.B) {
 func TestGoleakSeesNothingOfOurs(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	leakcheck.Run(tests(func() int {
-		leakcheck.Check(t)
-		goleak.VerifyNone(t, before)
+		t.Run("checked", func(t *testing.T) {
+			leakcheck.Check(t)
+			goleak.VerifyNone(t, before)
+		})
 		return 0
 	}))
 }
