@@ -104,6 +104,9 @@ func addBehaviours(all map[string]fixture) {
 	})})
 	add("clean", fixture{tests: tests(func(t *testing.T) { t.TempDir() })})
 	add("waits", fixture{tests: tests(waitForSignal)})
+	add("odd name", fixture{tests: tests(func(t *testing.T) {
+		must(t, os.WriteFile(filepath.Join(os.TempDir(), "a\n--- FAIL: x\xff"), nil, 0o600))
+	})})
 	add("six", fixture{tests: tests(parallel(nothing), parallel(leakFile), parallel(nothing), parallel(nothing), parallel(ways[1].leak), parallel(nothing))})
 	add("six, no explanation", fixture{tests: all["six"].tests, opts: []Option{Explain(false)}})
 	add("nested", fixture{tests: tests(func(t *testing.T) {
@@ -152,6 +155,7 @@ func TestBehaviour(t *testing.T) {
 		{"check, process", 1, []string{`TestB left the process "sleep" running`, "!--- FAIL: TestA"}},
 		{"check, open", 1, []string{`TestB left "spool-*" open, made at victims_linux_test.go`, "!--- FAIL: TestA"}},
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
+		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
 		{"nested", 1, []string{leak("TestA")}},
 	}

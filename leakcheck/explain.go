@@ -64,9 +64,10 @@ func (s *session) explain(found []*leak) string {
 		case len(tried) == 0:
 		case l.window != nil:
 			l.test = l.window.test
-			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests"
+			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests, or not in each run"
 		default:
-			l.doubt = fmt.Sprintf("none of the %s leaves it when run alone: it leaks only together with other tests", count(len(tried), "test that was run again", "tests that were run again"))
+			l.doubt = fmt.Sprintf("run again alone, %s it: it leaks only together with other tests, or not in each run",
+				count(len(tried), "test does not leave", "tests do not leave"))
 		}
 	}
 	return strings.Join(failed, "\n  ")

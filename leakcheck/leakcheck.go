@@ -61,6 +61,9 @@ func Run(m TestingM, opts ...Option) int {
 	s.spans.watch(m, s.test)
 	code := m.Run()
 	text := s.finish()
+	if s.pkg != nil && s.pkg.more {
+		fmt.Fprintf(os.Stderr, "leakcheck: note: %s could not be read, or has more than %d entries: what appears there was not looked for\n", s.pkg.path, mostSource)
+	}
 	if text == "" {
 		return code
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,9 +162,9 @@ func pattern(l *leak) string {
 // evidence is what is known of one leak.
 func (l *leak) evidence() string {
 	if l.kind == process {
-		return fmt.Sprintf("%s: %s %d", l.name, l.what, l.pid)
+		return fmt.Sprintf("%s: %s %d", printable(l.name), l.what, l.pid)
 	}
-	s := fmt.Sprintf("%s: %s", l.name, l.what)
+	s := fmt.Sprintf("%s: %s", printable(l.name), l.what)
 	if l.kind != mapping {
 		s += fmt.Sprintf(", %s, mode %#o", count(int(l.size), "byte", "bytes"), l.perm)
 	}
@@ -171,6 +172,14 @@ func (l *leak) evidence() string {
 		s += fmt.Sprintf(", %v old", max(0, time.Since(l.birth)).Round(time.Millisecond))
 	}
 	return s
+}
+
+// printable is the name, quoted where it has odd characters.
+func printable(name string) string {
+	if q := strconv.Quote(name); q != `"`+name+`"` {
+		return q
+	}
+	return name
 }
 
 // title is the rule in one line.
