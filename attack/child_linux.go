@@ -57,6 +57,7 @@ type child struct {
 	link    *supervise.Child
 	wd      string
 	env     []string
+	cwd     string
 	host    string
 	user    string
 	parents bool // the process had children before the first run
@@ -72,20 +73,25 @@ func (c *child) settle() error {
 	c.env = os.Environ()
 	wd, werr := os.Getwd()
 	c.wd = wd
+	var buf [unix.PathMax]byte
+	n, cerr := unix.Getcwd(buf[:])
+	c.cwd = string(buf[:max(n-1, 0)]) // may be another name of the same directory
 	c.host, _ = os.Hostname()
 	if u, uerr := user.Current(); uerr == nil {
 		c.user = u.Username
 	}
 	_, none := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 	c.parents = none != unix.ECHILD
-	return errors.Join(err, werr, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+	return errors.Join(err, werr, cerr, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
 // restore takes back what a run may have changed of the process: a victim is
 // not judged by what it did to the next one.
 func (c *child) restore() {
 	unix.Umask(0o022)
-	if wd, err := os.Getwd(); err != nil || wd != c.wd {
+	var buf [unix.PathMax]byte
+	// Not os.Getwd: it looks the name up, and each look is a stop.
+	if n, err := unix.Getcwd(buf[:]); err != nil || string(buf[:max(n-1, 0)]) != c.cwd {
 		_ = os.Chdir(c.wd)
 	}
 	if slices.Equal(os.Environ(), c.env) {

@@ -158,7 +158,7 @@ func (r *run) targets() []target {
 	var all []target
 	for _, p := range r.plan.opt.targets {
 		var t target
-		for _, name := range r.tree(dirShared, 0) {
+		for _, name := range r.listing() {
 			rel := name[len(dirShared)+1:]
 			if ok, _ := path.Match(p, rel); !ok {
 				continue
@@ -250,10 +250,18 @@ func (r *run) tree(dir string, depth int) []string {
 	return all
 }
 
+// listing is all below Dir when the victim has come back.
+func (r *run) listing() []string {
+	if r.shared == nil {
+		r.shared = append([]string{}, r.tree(dirShared, 0)...)
+	}
+	return r.shared
+}
+
 // judgeLeftovers looks for what the victim left in Dir and was not meant to.
 func (r *run) judgeLeftovers() {
 	var told []string
-	for _, name := range r.tree(dirShared, 0) {
+	for _, name := range r.listing() {
 		n := r.disk.stat(name)
 		if r.scene.initial[name] || r.attacker.owns(n) || r.isCanary(n) || r.plan.isTarget(name) || r.holdsTarget(name, n) {
 			continue

@@ -97,7 +97,8 @@ var misbehaviours = []misbehaviour{
 	{name: "deadlock of a mutex under attack", victim: attacked(func() { var mu sync.Mutex; mu.Lock(); mu.Lock() }),
 		opts: []attack.Option{attack.Budget(short), attack.Moves(attack.Socket)}, says: []string{"X07", "did not come back: "}},
 	{name: "endless loop", victim: after(func(*attack.Scene) {
-		for {
+		for i := 0; ; i++ {
+			_ = i * i
 		}
 	}), opts: []attack.Option{attack.Budget(short)}, says: []string{"without any attack, the victim did not come back: "}},
 	{name: "endless calls", victim: after(func(s *attack.Scene) {

@@ -86,9 +86,8 @@ func TestPairsAreWeiAndPus(t *testing.T) {
 	assert.Len(t, names, 224)
 }
 
-// onFiles, onDirs and onLinks say what the pair's name is, or would be.
-func (p pair) onFiles() bool { return p.second == "FileCreation" || p.second == "FileNormalUse" }
-func (p pair) onDirs() bool  { return p.second == "DirCreation" || p.second == "DirNormalUse" }
+// onDirs and onLinks say what the pair's name is, or would be.
+func (p pair) onDirs() bool { return p.second == "DirCreation" || p.second == "DirNormalUse" }
 
 // has says that one of the two calls is one of those named.
 func (p pair) has(calls ...string) bool {

@@ -282,3 +282,25 @@ func BenchmarkFS(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkScale shows that the cost of an operation does not grow with the
+// number of files on the disk.
+func BenchmarkScale(b *testing.B) {
+	for _, files := range []int{1_000, 10_000, 100_000} {
+		f, dir := peers[0].make(b)
+		for i := 0; i < files; i += 1000 {
+			d := dir + "/" + strconv.Itoa(i)
+			must(b, f.Mkdir(d, 0o755))
+			fill(b, f, d, 1000)
+		}
+		b.Run("StatCreateRemove/files="+strconv.Itoa(files), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				d := dir + "/" + strconv.Itoa(i*7919%files/1000*1000)
+				_, err := f.Stat(d + "/file77")
+				must(b, err)
+				write(b, f, d+"/new", hundred)
+				must(b, f.Remove(d+"/new"))
+			}
+		})
+	}
+}

@@ -1,0 +1,185 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+)
+
+// baselines runs the victim undisturbed: twice in one process and once in
+// another. What differs between them is chance, or made of what differs
+// between processes and moments.
+func (e *explorer) baselines() (*run, error) {
+	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
+	var runs []*run
+	for i := range 3 {
+		if i == 1 { // in a second process
+			if err := e.closeWorlds(); err != nil {
+				return nil, err
+			}
+		}
+		r, err := e.execute(nil, true)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, r)
+		if e.plan.hopeless = !e.comesBack(r); e.plan.hopeless {
+			break
+		}
+	}
+	var paths [][]string
+	var contexts []context
+	for _, r := range runs {
+		paths, contexts = append(paths, r.subjects()), append(contexts, r.outcome.Context)
+	}
+	e.plan.names.learn(paths, contexts)
+	first := runs[0]
+	for _, r := range runs {
+		for _, s := range r.steps {
+			e.plan.concurrent = e.plan.concurrent || s.side
+			e.plan.coarse = e.plan.coarse || !s.main
+		}
+	}
+	// Judged again with the names now known.
+	for _, r := range runs {
+		r.rekey()
+	}
+	e.plan.targets, e.plan.stableTargets = first.left, true
+	for _, r := range runs[1:] {
+		if !sameTargets(first.left, r.left) {
+			e.plan.stableTargets = false
+		}
+		if !slices.Equal(first.keys(), r.keys()) {
+			e.plan.fresh = true
+		}
+	}
+	if e.plan.fresh || first.outcome.Goroutines > 0 {
+		e.plan.fresh = true
+		if err := e.closeWorlds(); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range first.steps {
+		if s.names() {
+			e.plan.known[s.key] = true
+		}
+		if s.kind == supervise.Mkdir {
+			e.plan.made[s.key.shape] = true
+		}
+		if s.opaque != "" {
+			e.problem("a call could not be looked into: %s (%s)", s.call, s.opaque)
+		}
+	}
+	e.judgeBaseline(first)
+	e.record(first)
+	for _, f := range first.facts {
+		if f.rule.ID == "R01" || f.rule.ID == "R05" {
+			e.plan.left[e.plan.names.shape(f.path)] = true
+		}
+	}
+	return first, nil
+}
+
+// comesBack sees that the undisturbed victim ends in a way that allows a
+// verdict.
+func (e *explorer) comesBack(r *run) bool {
+	o := r.outcome
+	switch o.End {
+	case returned:
+		return true
+	default:
+		e.problem("without any attack, the victim %s", o)
+		return false
+	}
+}
+
+func (e *explorer) judgeBaseline(r *run) {
+	o := r.outcome
+	switch {
+	case o.Setup != "":
+		e.problem("Setup failed: %s", o.Setup)
+	case o.Removed:
+		e.problem("without any attack, the victim removed the scene itself")
+	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
+		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
+	case countNames(r) == 0 && o.End == returned:
+		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
+	}
+}
+
+// rekey names the boundaries anew when the patterns of names are known.
+func (r *run) rekey() {
+	r.counts = map[key]int{}
+	for _, s := range r.steps {
+		s.key = r.keyOf(&s.boundary)
+	}
+	// What was said of names before they were known.
+	var kept []fact
+	for _, f := range r.facts {
+		if f.rule.ID != "C06" {
+			kept = append(kept, f)
+		}
+	}
+	r.facts = kept
+	seen := map[string]bool{} // at an earlier boundary
+	r.attacker.seen = seen
+	for i, s := range r.steps {
+		if s.newName && len(s.lookups) > 0 { // the scene of the run is no longer there to be asked
+			if a, ok := s.lookups[0].final(); ok {
+				r.judgeName(a, i)
+			}
+		}
+		all := s.accesses()
+		for j, a := range all {
+			s.reach[j].names = seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
+			if !s.reach[j].names {
+				s.reach[j] = reach{}
+			}
+		}
+		for _, a := range all {
+			if a.node.exists() {
+				seen[a.path()] = true
+			}
+		}
+	}
+}
+
+// subjects are the names that the run's boundaries are about, in order.
+func (r *run) subjects() []string {
+	var all []string
+	for _, s := range r.steps {
+		for _, l := range s.lookups {
+			all = append(all, l.given)
+		}
+	}
+	return all
+}
+
+func (r *run) keys() []string {
+	var all []string
+	for _, s := range r.steps {
+		if s.names() {
+			all = append(all, s.key.String())
+		}
+	}
+	slices.Sort(all) // goroutines reorder
+	return all
+}
+
+func sameTargets(a, b []target) bool {
+	content := func(ts []target) string {
+		var b strings.Builder
+		for _, t := range ts {
+			var es []string
+			for _, e := range t.entries {
+				es = append(es, e.kind+" "+e.data)
+			}
+			slices.Sort(es)
+			fmt.Fprintf(&b, "%q", es)
+		}
+		return b.String()
+	}
+	return content(a) == content(b)
+}

@@ -1,0 +1,178 @@
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// newScene makes a scene below TMPDIR.
+func newScene(opt *options) (*osDisk, error) {
+	tmp := os.TempDir()
+	root, err := os.MkdirTemp(tmp, "tmpproof-")
+	if err != nil {
+		return nil, fmt.Errorf("no scene can be made in %q (set TMPDIR to a directory that can be written): %w", tmp, err)
+	}
+	if real, err := resolved(root); err == nil {
+		root = real
+	}
+	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(root))
+	}
+	d := &osDisk{root: root, fd: fd, asRoot: unix.Geteuid() == 0}
+	if err := d.build(opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("building the scene in %s: %w", root, err), d.destroy())
+	}
+	return d, nil
+}
+
+func resolved(p string) (string, error) {
+	fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// build makes all parts of an empty scene.
+func (d *osDisk) build(opt *options) error {
+	shared := uint32(0o1777)
+	if opt.unsticky {
+		shared = 0o777
+	}
+	if err := errors.Join(d.mkdir(dirShared, shared), d.mkdir(dirHome, 0o700), d.buildAttic()); err != nil {
+		return err
+	}
+	return d.buildVault()
+}
+
+func (d *osDisk) buildAttic() error {
+	return errors.Join(d.mkdir(dirAttic, 0o755), d.fillAttic(), d.age(dirAttic))
+}
+
+func (d *osDisk) fillAttic() error {
+	return errors.Join(d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
+		d.age(atticFile), d.age(atticDir))
+}
+
+func (d *osDisk) buildVault() error {
+	err := errors.Join(d.mkdir(dirVault, 0o705), d.write(vaultFile, canaryData, 0o604), d.mkdir(vaultDir, 0o705), d.write(vaultKept, canaryData, 0o604))
+	if err != nil {
+		return err
+	}
+	names := []string{vaultKept, vaultDir, vaultFile, dirVault}
+	if d.asRoot {
+		for _, n := range names {
+			if unix.Fchownat(d.fd, n, canaryOwner, canaryOwner, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				d.asRoot = false // without the capability
+			}
+		}
+	}
+	for _, n := range names {
+		err = errors.Join(err, d.age(n))
+	}
+	// The moves need links to it.
+	probe := dirAttic + "/probe"
+	if lerr := d.link(vaultFile, probe); lerr != nil {
+		return errors.Join(err, fmt.Errorf("hard links to the canary cannot be made: %w", lerr))
+	}
+	return errors.Join(err, d.remove(probe), d.probeAtimes(), d.age("."))
+}
+
+// clear empties the scene for the next run. The canaries are made anew when
+// something has touched them.
+func (d *osDisk) clear(opt *options, touched bool) error {
+	if n := d.stat(dirShared); !n.isDir() || !d.stat(dirHome).isDir() || !d.stat(dirAttic).isDir() {
+		touched = true
+	}
+	if touched {
+		list, err := d.list(".")
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if err := d.removeAll(e); err != nil {
+				return err
+			}
+		}
+		return d.build(opt)
+	}
+	if err := d.empty(dirShared); err != nil {
+		return err
+	}
+	// Untouched since it was last emptied, it bears the time of then.
+	if d.stat(dirHome).mtime != oldTime {
+		if err := errors.Join(d.empty(dirHome), d.age(dirHome)); err != nil {
+			return err
+		}
+	}
+	return d.clearAttic()
+}
+
+// empty removes what a part of the scene holds, but for the entries to keep.
+func (d *osDisk) empty(dir string, keep ...string) error {
+	list, err := d.list(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if name := dir + "/" + e; !slices.Contains(keep, name) {
+			if err := d.removeAll(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// clearAttic keeps the two permanent entries when they are as they were.
+func (d *osDisk) clearAttic() error {
+	file, dir := d.stat(atticFile), d.stat(atticDir)
+	whole := file.regular() && file.mtime == oldTime && file.atime == oldTime && dir.isDir() && dir.mtime == oldTime && dir.atime == oldTime
+	switch {
+	case !whole:
+		if err := d.empty(dirAttic); err != nil {
+			return err
+		}
+		if err := d.fillAttic(); err != nil {
+			return err
+		}
+	case d.stat(dirAttic).mtime == oldTime:
+		return nil
+	default:
+		if err := d.empty(dirAttic, atticFile, atticDir); err != nil {
+			return err
+		}
+	}
+	return d.age(dirAttic)
+}
+
+// destroy removes the whole scene.
+func (d *osDisk) destroy() error {
+	var err error
+	if list, lerr := d.list("."); lerr == nil {
+		for _, e := range list {
+			err = errors.Join(err, d.removeAll(e))
+		}
+	} else {
+		err = lerr
+	}
+	root := d.root
+	if at := readlink(fmt.Sprintf("/proc/self/fd/%d", d.fd)); strings.HasPrefix(at, "/") && !strings.HasSuffix(at, " (deleted)") {
+		root = at // where the victim has moved it
+	}
+	_ = unix.Close(d.fd)
+	if rerr := unix.Rmdir(root); rerr != nil && rerr != unix.ENOENT {
+		err = errors.Join(err, pathError("rmdir", d.root, rerr))
+	}
+	if err != nil && strings.Contains(err.Error(), "no such file") {
+		return nil // the victim removed the scene itself
+	}
+	return err
+}
