@@ -52,7 +52,7 @@ func (s *session) explain(found []*leak) string {
 			failed = append(failed, fmt.Sprintf("running %s again: %v", test, err))
 			continue
 		}
-		open = tr.claim(test, open)
+		open = tr.claim(test, s.spans.times(test), open)
 		if len(open) == 0 {
 			break
 		}
@@ -93,10 +93,18 @@ func (s *session) next(open []*leak, tried map[string]bool) string {
 	return ""
 }
 
-// claim gives to each leak of the trial one that is open and looks the same,
-// first those that are alike in all, then those that have the same shape. It
-// returns what remains open.
-func (t *trial) claim(test string, open []*leak) []*leak {
+// claim gives to each leak of the trial those that are open and look the same:
+// one for each time that the test has run, first those that are alike in all,
+// then those that have the same shape. It returns what remains open.
+func (t *trial) claim(test string, times int, open []*leak) []*leak {
+	for range times {
+		open = t.claimOnce(test, open)
+	}
+	return open
+}
+
+func (t *trial) claimOnce(test string, open []*leak) []*leak {
+	claimed := map[*leak]bool{}
 	for _, alike := range []func(a, b *leak) bool{
 		same,
 		func(a, b *leak) bool { return a.shape() == b.shape() },
@@ -104,13 +112,14 @@ func (t *trial) claim(test string, open []*leak) []*leak {
 		func(a, b *leak) bool { return a.kind == process && b.kind == process },
 	} {
 		for _, mine := range slices.Concat(t.left, t.made) {
-			if mine.confirmed {
+			if claimed[mine] {
 				continue
 			}
-			// In the window of this test first.
+			// What appeared while this test ran alone is its own first, what
+			// appeared while another did comes last.
 			i := slices.IndexFunc(open, func(l *leak) bool { return l.window != nil && l.window.test == test && alike(l, mine) })
 			if i < 0 {
-				i = slices.IndexFunc(open, func(l *leak) bool { return (l.window == nil || l.kind == process) && alike(l, mine) })
+				i = slices.IndexFunc(open, func(l *leak) bool { return l.window == nil && alike(l, mine) })
 			}
 			if i < 0 {
 				i = slices.IndexFunc(open, func(l *leak) bool { return alike(l, mine) })
@@ -119,25 +128,12 @@ func (t *trial) claim(test string, open []*leak) []*leak {
 				continue
 			}
 			l := open[i]
-			mine.confirmed, l.confirmed = true, true
+			claimed[mine] = true
 			l.test, l.line, l.via = test, mine.line, mine.via
 			open = slices.Delete(open, i, i+1)
 		}
 	}
-	// The test may have run more than once (-count): what it leaves each time
-	// is its own.
-	return slices.DeleteFunc(open, func(l *leak) bool {
-		if l.window == nil || l.window.test != test {
-			return false
-		}
-		for _, mine := range slices.Concat(t.left, t.made) {
-			if mine.shape() == l.shape() {
-				l.confirmed, l.test, l.line, l.via = true, test, mine.line, mine.via
-				return true
-			}
-		}
-		return false
-	})
+	return open
 }
 
 // same says that two leaks are alike in all that two runs have in common.

@@ -46,8 +46,7 @@ type leak struct {
 	guess  string   // what the sources say
 	likely []string // tests that have the literal of its name
 
-	confirmed bool // a test was seen to make it again
-	foreign   bool // no test was seen to make it: perhaps another program did
+	foreign bool // no test was seen to make it: perhaps another program did
 }
 
 // rule is the rule of the rule book that a leak breaks.

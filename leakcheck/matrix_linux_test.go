@@ -63,6 +63,22 @@ var arrangements = []arrangement{
 	}, []string{"-test.shuffle=on", "-test.cpu=1"}},
 }
 
+// TestRepeated: what a test leaves in each of its runs is all its own.
+func TestRepeated(t *testing.T) {
+	lines := madeHere(t)
+	for _, w := range []string{"file, parallel", "file, serial", "open descriptor, parallel"} {
+		t.Run(w, func(t *testing.T) {
+			t.Parallel()
+			way, _, _ := strings.Cut(w, ",")
+			r := runFixture(t, w, "-test.count=3", "-test.parallel=8")
+			assert.Equal(t, 1, r.code, r.out)
+			assert.Equal(t, 1, strings.Count(r.out, "TestLeaks left 3 times"), r.out)
+			assert.Equal(t, 1, strings.Count(r.out, "made at "+lines[way]), r.out)
+			requireNothingLeft(t, r)
+		})
+	}
+}
+
 func addMatrix(all map[string]fixture) {
 	for _, w := range ways {
 		for _, a := range arrangements {

@@ -99,6 +99,19 @@ func (s *spans) candidates(l *leak, likely func(test string) bool) []string {
 	return list
 }
 
+// times is how often a test has run, at least 1.
+func (s *spans) times(test string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, sp := range s.list {
+		if sp.test == test {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
 // around are the tests that ran when l was born.
 func (s *spans) around(l *leak) []string {
 	if l.window != nil {
