@@ -35,6 +35,29 @@ func (c *Call) command(k ticket) (*exec.Cmd, *Output, error) {
 	if c.role != Parent {
 		return nil, nil, errRole
 	}
+	earlier, err := c.earlierResults()
+	if err != nil {
+		return nil, nil, err
+	}
+	k.call, k.earlier = c.id, len(earlier)
+	cmd, out, err := again(k, c.timeout())
+	if err == nil && len(earlier) > 0 {
+		cmd.Stdin = bytes.NewReader(earlier)
+	}
+	return cmd, out, err
+}
+
+// Whole prepares a child process that runs the named test of this binary again
+// from its beginning to its end, with all that is below it. It is a child as
+// Command's is, but serves no call: each call of a verb in it has the role
+// Other. limit is its -test.timeout, 0 for none. In the child, IsWhole is
+// true.
+func Whole(test string, limit time.Duration) (*exec.Cmd, *Output, error) {
+	return again(ticket{call: ID{Test: test}}, limit)
+}
+
+// again prepares the process that the ticket is for.
+func again(k ticket, limit time.Duration) (*exec.Cmd, *Output, error) {
 	if process.dirErr != nil {
 		return nil, nil, fmt.Errorf("rerun: the directory that the test was started in: %w", process.dirErr)
 	}
@@ -45,23 +68,16 @@ func (c *Call) command(k ticket) (*exec.Cmd, *Output, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	earlier, err := c.earlierResults()
-	if err != nil {
-		return nil, nil, err
-	}
-	k.parent, k.call, k.earlier = os.Getpid(), c.id, len(earlier)
+	k.parent = os.Getpid()
 	out := new(Output)
 	cmd := &exec.Cmd{
 		Path:      path,
-		Args:      c.args(),
+		Args:      args(k.call.Test, limit),
 		Env:       environ(os.Environ(), process.dir, k),
 		Dir:       process.dir,
 		Stdout:    out,
 		Stderr:    out,
 		WaitDelay: waitDelay,
-	}
-	if len(earlier) > 0 {
-		cmd.Stdin = bytes.NewReader(earlier)
 	}
 	prepare(cmd)
 	return cmd, out, nil
@@ -112,12 +128,12 @@ func (c *Call) earlierResults() ([]byte, error) {
 
 // args is the child's command line: the flags that select and bound this one
 // test, then what this process was given by its user.
-func (c *Call) args() []string {
+func args(test string, limit time.Duration) []string {
 	args := []string{
 		slices.Concat(process.args, []string{"test"})[0],
-		"-test.run=" + pattern(c.id.Test),
+		"-test.run=" + pattern(test),
 		"-test.cpu=" + strconv.Itoa(runtime.GOMAXPROCS(0)),
-		"-test.timeout=" + c.timeout().String(),
+		"-test.timeout=" + limit.String(),
 	}
 	if len(process.args) == 0 {
 		return args

@@ -22,7 +22,7 @@ const maxTransfer = 64 << 20
 // ticket is what Variable says.
 type ticket struct {
 	parent  int    // process id of the process that starts the child
-	call    ID     // the call to serve
+	call    ID     // the call to serve; N is 0 when there is none (Whole)
 	earlier int    // bytes of earlier results on standard input
 	result  uint64 // descriptor or handle for the answer of Once; 0: none
 }
@@ -58,7 +58,7 @@ func parseTicket(s string) (ticket, error) {
 		earlier: int(numbers[2]),
 		result:  numbers[3],
 	}
-	if k.String() != s || test == "" || k.call.N < 1 || k.parent < 1 || k.earlier > maxTransfer {
+	if k.String() != s || test == "" || k.call.N < 0 || k.parent < 1 || k.earlier > maxTransfer {
 		return bad()
 	}
 	return k, nil
@@ -136,3 +136,6 @@ func (o *origin) openResult(handle uint64) error {
 // It is false in processes that the child starts, also when they run the same
 // test binary.
 func IsChild() bool { return process.child }
+
+// IsWhole reports whether this process is a child that Whole prepared.
+func IsWhole() bool { return process.child && process.call.N == 0 }

@@ -1,0 +1,437 @@
+package leakcheck
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"golang.org/x/sys/unix"
+)
+
+// opHeld is the child's message that its test is over, with what it holds.
+const opHeld = supervise.OpUser
+
+// origin is the call that made a name.
+type origin struct {
+	chain string
+	via   string
+}
+
+// watcher follows one child.
+type watcher struct {
+	tree    *supervise.Tree
+	root    string
+	pkg     string
+	origins map[string]origin // by absolute path
+	unnamed map[string]origin // O_TMPFILE, by directory
+	started map[int]origin    // programs, by process
+	held    []*leak
+	answers bool
+}
+
+// again runs a test again, alone, in a child process.
+func (s *session) again(test string, deadline time.Time) (tr *trial, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The child's life hangs on this thread; the goroutine ends locked, so
+		// that the thread ends with it.
+		runtime.LockOSThread()
+		tr, err = s.trial(test, deadline)
+	}()
+	<-done
+	return tr, err
+}
+
+func (s *session) trial(test string, deadline time.Time) (tr *trial, err error) {
+	r, err := newRoot(filepath.Dir(s.root.path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.remove()) }()
+	cmd, out, err := rerun.Whole(test, time.Until(deadline).Round(time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	cmd.Env = append(cmd.Env, r.environ()...)
+	tree, err := supervise.Start(cmd, supervise.Creates, deadline)
+	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
+		return nil, &errUnsupported{un.Reason}
+	}
+	if errors.Is(err, supervise.ErrEarlyExit) {
+		return nil, fmt.Errorf("the child ended (%v) before it came to leakcheck: call it first in TestMain, or in the test:\n%s", cmd.ProcessState, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{tree: tree, root: r.files, origins: map[string]origin{}, unnamed: map[string]origin{}, started: map[int]origin{}}
+	var before map[string]bool
+	if s.pkg != nil {
+		w.pkg, before = s.pkg.path, s.pkg.names()
+	}
+	err = errors.Join(w.follow(deadline), tree.Kill())
+	tr = &trial{}
+	names, e := r.names()
+	if err = errors.Join(err, e); err != nil {
+		return nil, err
+	}
+	tr.left = append(entries(r.files, names, entry, s.opt), w.held...)
+	for _, l := range tr.left {
+		l.line, l.via = w.origin(l)
+	}
+	tr.made = w.inPackage(s.pkg, before)
+	return tr, nil
+}
+
+// follow lets the child run to its end.
+func (w *watcher) follow(deadline time.Time) error {
+	for {
+		ev, err := w.tree.Next(earlier(deadline, 100*time.Millisecond))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if _, e := w.tree.Wait(time.Now()); e == nil {
+				return nil // what it started goes on; it is known by now
+			}
+			if time.Now().Before(deadline) {
+				continue
+			}
+			return errors.New("the child process did not end in time")
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case ev.Type == supervise.Gone:
+			return nil
+		case ev.Type == supervise.Message:
+			w.message(ev)
+			continue
+		case ev.Kind == supervise.Exec:
+			w.started[ev.PID] = w.where(ev)
+		case ev.Creates() && !ev.Repeat:
+			w.creates(ev)
+		}
+		w.tree.Continue(ev)
+	}
+}
+
+func (w *watcher) message(ev *supervise.Event) {
+	var list []heldJSON
+	if ev.Op == opHeld && json.Unmarshal(ev.Data, &list) == nil {
+		w.answers = true
+		for _, h := range list {
+			l := h.leak()
+			if l.kind == process {
+				o, ok := w.started[l.pid]
+				if !ok {
+					o = w.started[supervise.Parent(l.pid)]
+				}
+				if !ok && o.chain == "" {
+					o = only(w.started)
+				}
+				l.line, l.via = o.chain, ""
+			}
+			w.held = append(w.held, l)
+		}
+	}
+	w.tree.Answer(ev, 1)
+}
+
+// only is the one origin of all, none when they differ.
+func only(m map[int]origin) (o origin) {
+	for _, v := range m {
+		if o.chain != "" && v.chain != o.chain {
+			return origin{}
+		}
+		o = v
+	}
+	return o
+}
+
+// creates notes where a name comes from.
+func (w *watcher) creates(ev *supervise.Event) {
+	if len(ev.Paths) == 0 {
+		return
+	}
+	p := ev.Paths[len(ev.Paths)-1]
+	name := w.abs(ev.TID, p)
+	if name == "" || !w.concerns(name) {
+		return
+	}
+	const tmpfile = unix.O_TMPFILE &^ unix.O_DIRECTORY
+	switch {
+	case ev.Kind == supervise.Open && ev.Flags&tmpfile != 0:
+		w.unnamed[name] = w.where(ev)
+	case ev.Kind == supervise.Rename:
+		w.renames(ev, name)
+	case ev.Kind == supervise.Open && exists(name):
+		if _, known := w.origins[name]; !known {
+			w.origins[name] = w.where(ev)
+		}
+	default:
+		w.origins[name] = w.where(ev)
+	}
+}
+
+// renames moves what is known of the old name, and of all below, to the new.
+func (w *watcher) renames(ev *supervise.Event, name string) {
+	old := w.abs(ev.TID, ev.Paths[0])
+	moved := map[string]origin{}
+	for from, o := range w.origins {
+		if from == old {
+			moved[name] = o
+		} else if rel := below(old, from); rel != "" {
+			moved[filepath.Join(name, rel)] = o
+		}
+	}
+	if _, ok := moved[name]; !ok {
+		moved[name] = w.where(ev)
+	}
+	for n, o := range moved {
+		w.origins[n] = o
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// concerns says that a name is in the root or in the package's directory.
+func (w *watcher) concerns(name string) bool {
+	return name == w.root || below(w.root, name) != "" || w.pkg != "" && below(w.pkg, name) != ""
+}
+
+// abs is the absolute form of a path argument, with the links of its directory
+// resolved, "" when it cannot be known.
+func (w *watcher) abs(tid int, p supervise.Path) string {
+	if p.Err != nil {
+		return ""
+	}
+	name := p.Raw
+	if !filepath.IsAbs(name) {
+		link := "/proc/" + strconv.Itoa(tid) + "/cwd"
+		if p.Dir != unix.AT_FDCWD {
+			link = "/proc/" + strconv.Itoa(tid) + "/fd/" + strconv.Itoa(p.Dir)
+		}
+		dir, err := os.Readlink(link)
+		if err != nil {
+			return ""
+		}
+		name = filepath.Join(dir, name)
+	}
+	name = filepath.Clean(name)
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(dir, filepath.Base(name))
+	}
+	return name
+}
+
+// where is the Go line behind a stopped call.
+func (w *watcher) where(ev *supervise.Event) origin {
+	st, err := w.tree.Stack(ev)
+	if err != nil {
+		return origin{}
+	}
+	o := origin{chain: chain(st.Frames)}
+	if st.Via != "" {
+		o.via = filepath.Base(st.Via)
+	}
+	return o
+}
+
+// origin is where a leak of the root comes from.
+func (w *watcher) origin(l *leak) (string, string) {
+	if l.kind == process {
+		return l.line, l.via
+	}
+	name := filepath.Join(w.root, filepath.FromSlash(l.name))
+	o, ok := w.origins[name]
+	if !ok && l.kind == descriptor {
+		o = w.unnamed[filepath.Dir(name)]
+	}
+	return o.chain, o.via
+}
+
+// inPackage is what the child made in the package's directory, and removes
+// what was not there before it ran.
+func (w *watcher) inPackage(p *pkgDir, before map[string]bool) []*leak {
+	if p == nil {
+		return nil
+	}
+	dir, err := os.OpenRoot(p.path)
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	var names []string
+	for name := range w.origins {
+		if rel := below(p.path, name); rel != "" {
+			names = append(names, rel)
+		}
+	}
+	slices.Sort(names)
+	var list []*leak
+	for _, rel := range names {
+		path := filepath.Join(p.path, rel)
+		st, err := os.Lstat(path)
+		if err != nil {
+			continue
+		}
+		o := w.origins[path]
+		l := &leak{kind: source, name: rel, line: o.chain, via: o.via}
+		l.describe(path, st)
+		list = append(list, l)
+	}
+	for _, rel := range names {
+		top, _, _ := strings.Cut(rel, "/")
+		if !before[rel] && (!strings.Contains(rel, "/") || top == "testdata") {
+			_ = dir.RemoveAll(rel)
+		}
+	}
+	return list
+}
+
+// mostFrames bounds a call chain.
+const mostFrames = 4
+
+// chain is the lines of the code under test, the innermost first: without the
+// standard library, and without what is ours.
+func chain(frames []runtime.Frame) string {
+	var lines []string
+	for _, f := range frames {
+		if foreignFrame(f) {
+			continue
+		}
+		line := filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
+		if len(lines) == 0 || lines[len(lines)-1] != line {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[:min(len(lines), mostFrames)], " < ")
+}
+
+var wrappers = []string{"github.com/spf13/afero", "golang.org/x/sys/unix"}
+
+// foreignFrame says that a frame is not of the user's code. A closure of the
+// standard library that was inlined bears the name of the function around it,
+// so that its file decides.
+func foreignFrame(f runtime.Frame) bool {
+	slash := strings.LastIndexByte(f.Function, '/') + 1
+	pkg, _, ok := strings.Cut(f.Function[slash:], ".")
+	pkg = f.Function[:slash] + pkg
+	if !ok || f.File == "<autogenerated>" || slices.Contains(wrappers, pkg) || strings.HasPrefix(f.Function, ownPackage+".(*spans).") {
+		return true
+	}
+	if std := standardFiles(); std != "" {
+		return strings.HasPrefix(f.File, std)
+	}
+	// With -trimpath a file is named after its package.
+	first, _, _ := strings.Cut(f.File, "/")
+	return !strings.Contains(first, ".") && !strings.HasPrefix(f.File, mainModule()+"/")
+}
+
+// standardFiles is the directory of the standard library's sources as this
+// binary names them, "" when it does not.
+var standardFiles = sync.OnceValue(func() string {
+	fn := runtime.FuncForPC(reflect.ValueOf(os.Getpid).Pointer())
+	file, _ := fn.FileLine(fn.Entry())
+	dir, _, _ := strings.Cut(file, "os/"+filepath.Base(file))
+	return dir
+})
+
+var mainModule = sync.OnceValue(func() string {
+	if bi, ok := debug.ReadBuildInfo(); ok && bi.Main.Path != "" {
+		return bi.Main.Path
+	}
+	return "command-line-arguments"
+})
+
+// The child's side.
+
+// heldJSON is what a child says of a descriptor, a mapping or a process.
+type heldJSON struct {
+	Kind kind
+	Name string
+	What string
+	PID  int
+	Size int64
+	Perm os.FileMode
+}
+
+func (h heldJSON) leak() *leak {
+	return &leak{kind: h.Kind, name: h.Name, what: h.What, pid: h.PID, size: h.Size, perm: h.Perm}
+}
+
+var attached = sync.OnceValues(supervise.Attach)
+
+// runAgain is Run in a child.
+func runAgain(m TestingM) int {
+	tell, err := listen()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leakcheck:", err)
+		return 3
+	}
+	code := m.Run()
+	tell()
+	return code
+}
+
+// checkAgain is Check in a child.
+func checkAgain(t testing.TB) {
+	tell, err := listen()
+	if err != nil {
+		t.Fatal("leakcheck:", err)
+	}
+	t.Cleanup(tell)
+}
+
+var listening sync.Mutex
+
+// listen begins the supervision, and returns what reports at the end. Inside
+// of a Run, or of another Check, there is nothing to begin or to report.
+func listen() (tell func(), err error) {
+	if !listening.TryLock() {
+		return func() {}, nil
+	}
+	before := runtime.NumGoroutine()
+	link, err := attached()
+	if err != nil {
+		return nil, err
+	}
+	r := &root{files: os.Getenv(rootVariable)}
+	if r.dir, err = os.Open(r.files); err != nil {
+		return nil, err
+	}
+	kids := newChildren()
+	return func() {
+		settle(before)
+		list := slices.Concat(openFiles(r), mappings(r))
+		if kids.any() {
+			list = append(list, processes(r, []int{os.Getppid()})...)
+		}
+		held := []heldJSON{}
+		for _, l := range list {
+			held = append(held, heldJSON{l.kind, l.name, l.what, l.pid, l.size, l.perm})
+		}
+		data, err := json.Marshal(held)
+		if err == nil {
+			_, err = link.Call(opHeld, data)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "leakcheck:", err)
+		}
+	}, nil
+}

@@ -1,0 +1,340 @@
+package leakcheck
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/stretchr/testify/suite"
+)
+
+func leakFile(t *testing.T) {
+	f, err := os.CreateTemp("", "upload-*.tmp")
+	must(t, err)
+	must(t, f.Close())
+}
+
+func nothing(*testing.T) {}
+
+func tests(list ...func(t *testing.T)) []testing.InternalTest {
+	var all []testing.InternalTest
+	for i, f := range list {
+		all = append(all, one("Test"+string(rune('A'+i)), f))
+	}
+	return all
+}
+
+// checked is a test that calls Check first.
+func checked(f func(t *testing.T), opts ...Option) func(t *testing.T) {
+	return func(t *testing.T) {
+		Check(t, opts...)
+		f(t)
+	}
+}
+
+func plainMain(m *testing.M) int { return m.Run() }
+
+// shared makes two parallel tests leave a file together that neither leaves
+// alone.
+var shared = make(chan bool, 1)
+
+func together(t *testing.T) {
+	select {
+	case shared <- true:
+	default:
+		leakFile(t)
+	}
+}
+
+func waitForSignal(t *testing.T) {
+	leakFile(t)
+	must(t, os.WriteFile(filepath.Join(os.Getenv("READY"), "ready"), nil, 0o600))
+	select {}
+}
+
+func addBehaviours(all map[string]fixture) {
+	add := func(name string, f fixture) { all[name] = f }
+	add("failing test", fixture{tests: tests(func(t *testing.T) { leakFile(t); t.Error("failed") })})
+	add("warn", fixture{tests: tests(leakFile), opts: []Option{Warn()}})
+	add("no explanation", fixture{tests: tests(nothing, leakFile), opts: []Option{Explain(false)}})
+	add("ignored", fixture{tests: tests(leakFile), opts: []Option{Ignore("upload-*")}})
+	add("bad glob", fixture{tests: tests(nothing), opts: []Option{Ignore("[")}})
+	add("no such dir", fixture{tests: tests(nothing), opts: []Option{Dir("/nonexistent/dir")}})
+	add("kept", fixture{tests: tests(leakFile), opts: []Option{KeepOnLeak()}})
+	add("allow open", fixture{tests: tests(ways[3].leak), opts: []Option{AllowOpen()}})
+	add("TMPDIR changed", fixture{tests: tests(func(t *testing.T) { must(t, os.Setenv("TMPDIR", "/var/tmp")) })})
+	add("TMPDIR set and taken back", fixture{tests: tests(func(t *testing.T) { t.Setenv("TMPDIR", t.TempDir()) })})
+	add("root removed", fixture{tests: tests(func(t *testing.T) { must(t, os.RemoveAll(os.Getenv("TMPDIR"))) })})
+	add("together", fixture{tests: tests(together, together)})
+	add("example", fixture{tests: tests(nothing), main: func(m *testing.M) int {
+		*field[testing.InternalExample](m, "examples") = []testing.InternalExample{{Name: "Example", F: func() { _, _ = os.MkdirTemp("", "ex-") }, Output: ""}}
+		return Run(m)
+	}})
+	add("package directory", fixture{tests: tests(nothing, func(t *testing.T) { must(t, os.WriteFile("out.txt", []byte("x"), 0o600)) })})
+	add("somebody's file", fixture{tests: tests(func(t *testing.T) {
+		if os.Getenv("STRANGER") != "" {
+			must(t, os.WriteFile("notes.txt", nil, 0o600))
+		}
+		must(t, os.Unsetenv("STRANGER"))
+	})})
+	add("check", fixture{tests: tests(checked(nothing), checked(leakFile), checked(nothing)), main: plainMain})
+	add("check, parallel", fixture{tests: tests(parallel(checked(nothing)), parallel(checked(leakFile)), parallel(checked(nothing))), main: plainMain})
+	add("check in a subtest", fixture{tests: tests(func(t *testing.T) {
+		t.Run("x", checked(nothing))
+		t.Run("y/z", checked(leakFile))
+	}), main: plainMain})
+	add("check and main", fixture{tests: tests(checked(nothing), checked(leakFile))})
+	add("check, warn", fixture{tests: tests(checked(leakFile, Warn())), main: plainMain})
+	add("check, process", fixture{tests: tests(checked(nothing), checked(ways[8].leak)), main: plainMain})
+	add("check, open", fixture{tests: tests(checked(nothing), checked(ways[4].leak)), main: plainMain})
+	add("suite", fixture{tests: tests(func(t *testing.T) { suite.Run(t, new(leakingSuite)) }), main: plainMain})
+	add("panic", fixture{tests: tests(func(t *testing.T) { leakFile(t); panic("away") })})
+	add("exit", fixture{tests: tests(func(t *testing.T) { leakFile(t); os.Exit(3) })})
+	add("killed", fixture{tests: tests(func(t *testing.T) {
+		leakFile(t)
+		must(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
+		select {}
+	})})
+	add("clean", fixture{tests: tests(func(t *testing.T) { t.TempDir() })})
+	add("waits", fixture{tests: tests(waitForSignal)})
+	add("odd name", fixture{tests: tests(func(t *testing.T) {
+		must(t, os.WriteFile(filepath.Join(os.TempDir(), "a\n--- FAIL: x\xff"), nil, 0o600))
+	})})
+	add("six", fixture{tests: tests(parallel(nothing), parallel(leakFile), parallel(nothing), parallel(nothing), parallel(ways[1].leak), parallel(nothing))})
+	add("six, no explanation", fixture{tests: all["six"].tests, opts: []Option{Explain(false)}})
+	add("nested", fixture{tests: tests(func(t *testing.T) {
+		if os.Getenv("INNER") == "" {
+			t.Setenv("INNER", "1")
+			out, err := exec.Command("/proc/self/exe").CombinedOutput()
+			must(t, err)
+			assert.Equal(t, "PASS\n", string(out))
+			return
+		}
+		leakFile(t)
+	})})
+}
+
+type leakingSuite struct{ Suite }
+
+func (s *leakingSuite) TestClean() {}
+
+func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
+
+// TestBehaviour: one row per way in which a run can go.
+func TestBehaviour(t *testing.T) {
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:19` }
+	rows := []struct {
+		name string
+		code int
+		has  []string // "!x": x is not in it
+	}{
+		{"failing test", 1, []string{leak("TestA")}},
+		{"warn", 0, []string{leak("TestA")}},
+		{"no explanation", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran: TestB\n", "!made at"}},
+		{"ignored", 0, []string{"!leakcheck"}},
+		{"bad glob", 1, []string{"nothing can be checked: the pattern [ of Ignore: syntax error in pattern"}},
+		{"no such dir", 1, []string{"nothing can be checked: a private directory", "PASS"}},
+		{"allow open", 0, []string{"!leakcheck"}},
+		{"TMPDIR changed", 1, []string{`E13: a test changed the place`, `TMPDIR="/var/tmp"`}},
+		{"TMPDIR set and taken back", 0, []string{"!leakcheck"}},
+		{"root removed", 1, []string{"a test removed or replaced", "!could not be removed"}},
+		{"together", 1, []string{"leaks only together with other tests", "!made at"}},
+		{"example", 1, []string{`Example left "ex-*", made at behaviour_linux_test.go`}},
+		{"check", 1, []string{leak("TestB"), "--- FAIL: TestB", "!--- FAIL: TestA", "!--- FAIL: TestC"}},
+		{"check, parallel", 1, []string{leak("TestB"), "--- FAIL: Test"}},
+		{"check in a subtest", 1, []string{leak("TestA/y/z"), "--- FAIL: TestA/y/z", "!--- FAIL: TestA/x", "-run '^TestA$/^y$/^z$'"}},
+		{"check and main", 1, []string{leak("TestB"), "--- FAIL: TestB", "!--- FAIL: TestA"}},
+		{"check, warn", 0, []string{"!FAIL"}},
+		{"check, process", 1, []string{`TestB left the process "sleep" running`, "!--- FAIL: TestA"}},
+		{"check, open", 1, []string{`TestB left "spool-*" open, made at victims_linux_test.go`, "!--- FAIL: TestA"}},
+		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
+		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
+		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
+		{"nested", 1, []string{leak("TestA")}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			r := runFixture(t, row.name)
+			endOrphans(r.out)
+			assert.Equal(t, row.code, r.code, r.out)
+			for _, s := range row.has {
+				if not, ok := strings.CutPrefix(s, "!"); ok {
+					assert.NotContains(t, r.out, not)
+				} else {
+					assert.Contains(t, r.out, s)
+				}
+			}
+			requireNothingLeft(t, r)
+		})
+	}
+}
+
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	r := runFixture(t, "kept")
+	assert.Equal(t, 1, r.code)
+	files, err := filepath.Glob(filepath.Join(r.tmp, "*", "t", "upload-*.tmp"))
+	require.NoError(t, err)
+	assert.Len(t, files, 1, r.out)
+	assert.Contains(t, r.out, "kept: "+filepath.Dir(filepath.Dir(files[0])))
+	// No later run takes it.
+	cmd, tmp := fixtureCommand(t, "clean")
+	must(t, os.Rename(filepath.Dir(filepath.Dir(files[0])), filepath.Join(tmp, rootPrefix+"1")))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.DirExists(t, filepath.Join(tmp, rootPrefix+"1", "t"))
+}
+
+func TestPackageDirectory(t *testing.T) {
+	t.Parallel()
+	run := func(name string, env ...string) (string, int, string) {
+		cmd, _ := fixtureCommand(t, name)
+		must(t, os.WriteFile(filepath.Join(cmd.Dir, "x_test.go"), []byte("package x\n"), 0o600))
+		cmd.Env = append(cmd.Env, env...)
+		out, _ := cmd.CombinedOutput()
+		return string(out), cmd.ProcessState.ExitCode(), cmd.Dir
+	}
+	out, code, dir := run("package directory")
+	assert.Equal(t, 1, code, out)
+	assert.Contains(t, out, `TestB left "out.txt" in the package's directory, made at behaviour_linux_test.go`)
+	assert.FileExists(t, filepath.Join(dir, "out.txt"), "what is outside of the root is reported, not removed")
+	// What no test is seen to make may be another program's.
+	out, code, dir = run("somebody's file")
+	assert.Zero(t, code, out)
+	assert.NoFileExists(t, filepath.Join(dir, "notes.txt"))
+}
+
+// TestCrash: what a run that did not end has left is removed by the next one.
+func TestCrash(t *testing.T) {
+	for name, code := range map[string]int{"panic": 2, "exit": 3, "killed": -1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runFixture(t, name)
+			assert.Equal(t, code, r.code, r.out)
+			left, err := filepath.Glob(filepath.Join(r.tmp, "*"))
+			require.NoError(t, err)
+			require.Len(t, left, 1)
+			cmd, _ := fixtureCommand(t, "clean")
+			cmd.Env = append(cmd.Env, "TMPDIR="+r.tmp)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			requireNothingLeft(t, r)
+		})
+	}
+}
+
+// TestSignal: a signal from outside ends the run as it would have, and nothing
+// stays.
+func TestSignal(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			cmd, tmp := fixtureCommand(t, "waits")
+			ready := t.TempDir()
+			cmd.Env = append(cmd.Env, "READY="+ready)
+			must(t, cmd.Start())
+			require.Eventually(t, func() bool { return exists(filepath.Join(ready, "ready")) }, 20*time.Second, time.Millisecond)
+			must(t, cmd.Process.Signal(sig))
+			_ = cmd.Wait()
+			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			assert.True(t, status.Signaled() && status.Signal() == sig, status)
+			requireNothingLeft(t, result{tmp: tmp})
+		})
+	}
+}
+
+// TestSweeperLeavesAlone: what only looks like a root of ours.
+func TestSweeperLeavesAlone(t *testing.T) {
+	dir := t.TempDir()
+	path := func(elem ...string) string { return filepath.Join(append([]string{dir}, elem...)...) }
+	plant := func(name string, perm os.FileMode, text string) {
+		must(t, os.Mkdir(path(name), 0o700))
+		must(t, os.WriteFile(path(name, "data"), nil, 0o600))
+		if text != "" {
+			must(t, os.WriteFile(path(name, markerName), []byte(text), 0o600))
+		}
+		must(t, os.Chmod(path(name), perm))
+	}
+	plant("tmpproof-gone", 0o700, markerText)
+	plant("tmpproof-open", 0o755, markerText)
+	plant("tmpproof-other", 0o700, "something else that is long enough\n")
+	plant("tmpproof-short", 0o700, "x")
+	plant("tmpproof-none", 0o700, "")
+	plant("other", 0o700, markerText)
+	must(t, os.Symlink("other", path("tmpproof-link")))
+	must(t, os.WriteFile(path("tmpproof-file"), nil, 0o600))
+	plant("tmpproof-linkmarker", 0o700, "")
+	must(t, os.Symlink("../other/"+markerName, path("tmpproof-linkmarker", markerName)))
+	plant("tmpproof-fifo", 0o700, "")
+	must(t, syscall.Mkfifo(path("tmpproof-fifo", markerName), 0o600))
+	plant("tmpproof-livesin", 0o700, markerText)
+	f, err := os.OpenFile(path("tmpproof-livesin", markerName), os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	must(t, lock(f))
+	foreign := []string{}
+	if os.Getuid() == 0 {
+		plant("tmpproof-foreign", 0o700, markerText)
+		must(t, os.Chown(path("tmpproof-foreign"), 65534, 65534))
+		foreign = append(foreign, "tmpproof-foreign")
+	}
+	// A link inside of what is removed does not lead out of it.
+	must(t, os.Symlink(path("other"), path("tmpproof-gone", "out")))
+	must(t, os.Mkdir(path("tmpproof-gone", "ro"), 0o500))
+
+	new(sweeper).sweep(dir)
+	assert.NoDirExists(t, path("tmpproof-gone"))
+	for _, name := range append(foreign, "tmpproof-open", "tmpproof-other", "tmpproof-short", "tmpproof-none", "tmpproof-linkmarker",
+		"tmpproof-fifo", "tmpproof-livesin", "other") {
+		assert.FileExists(t, path(name, "data"), name)
+	}
+	assert.FileExists(t, path("tmpproof-file"))
+	_, err = os.Lstat(path("tmpproof-link"))
+	assert.NoError(t, err)
+}
+
+type recorder struct {
+	testing.TB
+	text     string
+	failed   bool
+	cleanups []func()
+}
+
+func (r *recorder) Helper()           {}
+func (r *recorder) Name() string      { return "TestRecorded" }
+func (r *recorder) Cleanup(f func())  { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Error(args ...any) { r.failed, r.text = true, args[0].(string) }
+
+func TestCheckFs(t *testing.T) {
+	for name, fsys := range map[string]afero.Fs{"memory": afero.NewMemMapFs(), "os": afero.NewBasePathFs(afero.NewOsFs(), t.TempDir())} {
+		t.Run(name, func(t *testing.T) {
+			must(t, fsys.MkdirAll("/tmp/before", 0o700))
+			for _, leaks := range []bool{false, true} {
+				r := &recorder{TB: t}
+				CheckFs(r, fsys, Dir("/tmp"), Ignore("cache"))
+				f, err := afero.TempFile(fsys, "/tmp", "up-*.x")
+				must(t, err)
+				must(t, f.Close())
+				must(t, fsys.MkdirAll("/tmp/cache", 0o700))
+				if !leaks {
+					must(t, fsys.Remove(f.Name()))
+				}
+				r.cleanups[0]()
+				assert.Equal(t, leaks, r.failed, r.text)
+				if leaks {
+					assert.Contains(t, r.text, `TestRecorded left "up-*.x"`)
+					assert.Contains(t, r.text, `the sources have "up-*.x" at behaviour_linux_test.go`)
+				}
+				must(t, fsys.RemoveAll(f.Name()))
+			}
+		})
+	}
+}

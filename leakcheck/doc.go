@@ -1,0 +1,50 @@
+// Package leakcheck fails a test run that leaves anything behind: temporary
+// files, open descriptors, mapped files, running processes. It names the test
+// and the line that made them.
+//
+//	func TestMain(m *testing.M) { leakcheck.Main(m) }
+//
+// or in one test:
+//
+//	func TestStore(t *testing.T) {
+//		leakcheck.Check(t)
+//		...
+//	}
+//
+// What a program does not remove stays: it fills the disk, and what it holds
+// can be read later (CWE-459, CERT FIO03-J and FIO21-C). Tests are where it
+// shows first, if someone looks.
+//
+// # How it is found
+//
+// While the tests run, TMPDIR names a private directory. Nobody else writes
+// there, so that what is left in it afterwards is theirs: no list of /tmp is
+// compared, however full that is, and two runs at the same time do not see each
+// other.
+//
+// # Who did it
+//
+// The time at which a file was made leaves few tests that can have made it, or
+// many when tests are parallel. These run again, each alone in a child process,
+// under a supervisor that stops each call that makes a name, until each leak
+// has been seen to be made again. So the report has the line and its callers,
+// also for a file that a child process made. A leak that no test makes when it
+// runs alone is reported as such: nobody is blamed on suspicion.
+//
+// Running a test again needs Linux (amd64 or arm64, 5.7 or later) and a test
+// that may run twice. Where that is missing the report says so, and has the
+// tests that ran at the time, and the string in the sources that the name was
+// made of.
+//
+// # What is removed
+//
+// The private directory is removed at the end of the run, and by the next run
+// when the process was killed, panicked, or called os.Exit: on Unix,
+// directories of this user, with mode 0700, that have the marker of this
+// package, and whose lock no process holds. Files in other places, and
+// processes, are reported and left alone.
+//
+// SIGINT and SIGTERM remove it at once, on Linux (amd64 and arm64) and where no
+// other code of the test binary calls signal.Notify: a process that has such
+// code may be meant to survive the signal, and os/signal does not tell.
+package leakcheck

@@ -1,0 +1,142 @@
+package leakcheck
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Budgets of an explanation.
+const (
+	explainTime = 30 * time.Second // for all tests that are run again
+	oneTest     = 10 * time.Second // for one of them
+)
+
+// errUnsupported says why tests cannot be run again under a supervisor.
+type errUnsupported struct{ reason string }
+
+func (e *errUnsupported) Error() string { return e.reason }
+
+// trial is a test that was run again, alone.
+type trial struct {
+	left []*leak // with line and via
+	made []*leak // in the package's directory, whether it was there before or not
+}
+
+// explain runs the tests that may have made the leaks again, each alone in a
+// child process that stops at each call that makes a name, until each leak has
+// been seen to be made. It returns what it could not do.
+func (s *session) explain(found []*leak) string {
+	open := slices.Clone(found)
+	deadline := time.Now().Add(explainTime)
+	tried := map[string]bool{}
+	var failed []string
+	for {
+		test := s.next(open, tried)
+		if test == "" {
+			break
+		}
+		if !time.Now().Before(deadline) {
+			failed = append(failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", explainTime))
+			break
+		}
+		tried[test] = true
+		tr, err := s.again(test, earlier(deadline, oneTest))
+		var un *errUnsupported
+		if errors.As(err, &un) {
+			return "not explained by running tests again: " + un.reason
+		}
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("running %s again: %v", test, err))
+			continue
+		}
+		open = tr.claim(test, s.spans.times(test), open)
+		if len(open) == 0 {
+			break
+		}
+	}
+	for _, l := range open {
+		switch {
+		case l.kind == source:
+			l.foreign = len(failed) == 0
+		case len(tried) == 0:
+		case l.window != nil:
+			l.test = l.window.test
+			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests, or not in each run"
+		default:
+			l.doubt = fmt.Sprintf("run again alone, %s it: it leaks only together with other tests, or not in each run",
+				count(len(tried), "test does not leave", "tests do not leave"))
+		}
+	}
+	return strings.Join(failed, "\n  ")
+}
+
+func earlier(deadline time.Time, d time.Duration) time.Time {
+	if at := time.Now().Add(d); at.Before(deadline) {
+		return at
+	}
+	return deadline
+}
+
+// next is the test to run again, "" when there is none left: the likeliest for
+// the first leak that is open.
+func (s *session) next(open []*leak, tried map[string]bool) string {
+	for _, l := range open {
+		for _, test := range s.spans.candidates(l, func(test string) bool { return slices.Contains(l.likely, test) }) {
+			if !tried[test] {
+				return test
+			}
+		}
+	}
+	return ""
+}
+
+// claim gives to each leak of the trial those that are open and look the same:
+// one for each time that the test has run, first those that are alike in all,
+// then those that have the same shape. It returns what remains open.
+func (t *trial) claim(test string, times int, open []*leak) []*leak {
+	for range times {
+		open = t.claimOnce(test, open)
+	}
+	return open
+}
+
+func (t *trial) claimOnce(test string, open []*leak) []*leak {
+	claimed := map[*leak]bool{}
+	for _, alike := range []func(a, b *leak) bool{
+		same,
+		func(a, b *leak) bool { return a.shape() == b.shape() },
+		// One of the two may not have come to its program yet.
+		func(a, b *leak) bool { return a.kind == process && b.kind == process },
+	} {
+		for _, mine := range slices.Concat(t.left, t.made) {
+			if claimed[mine] {
+				continue
+			}
+			// What appeared while this test ran alone is its own first, what
+			// appeared while another did comes last.
+			i := slices.IndexFunc(open, func(l *leak) bool { return l.window != nil && l.window.test == test && alike(l, mine) })
+			if i < 0 {
+				i = slices.IndexFunc(open, func(l *leak) bool { return l.window == nil && alike(l, mine) })
+			}
+			if i < 0 {
+				i = slices.IndexFunc(open, func(l *leak) bool { return alike(l, mine) })
+			}
+			if i < 0 {
+				continue
+			}
+			l := open[i]
+			claimed[mine] = true
+			l.test, l.line, l.via = test, mine.line, mine.via
+			open = slices.Delete(open, i, i+1)
+		}
+	}
+	return open
+}
+
+// same says that two leaks are alike in all that two runs have in common.
+func same(a, b *leak) bool {
+	return a.shape() == b.shape() && a.what == b.what && a.size == b.size && a.perm == b.perm
+}

@@ -1,0 +1,241 @@
+package leakcheck
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// birthTime is when the file was made, as far as its file system knows. The
+// kernel's clock for it lags behind by up to 12 ms.
+func birthTime(path string, st fs.FileInfo) time.Time {
+	var x unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &x)
+	if err != nil || x.Mask&unix.STATX_BTIME == 0 {
+		return st.ModTime() // not before the birth, for a file that nobody dates back
+	}
+	return time.Unix(x.Btime.Sec, int64(x.Btime.Nsec))
+}
+
+const fdDir = "/proc/self/fd"
+
+// descriptors are the numbers of this process's open files.
+func descriptors() []string {
+	f, err := os.Open(fdDir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	own := strconv.Itoa(int(f.Fd()))
+	return slices.DeleteFunc(names, func(s string) bool { return s == own })
+}
+
+// identity tells an open file from another one that later has its number. The
+// change time does so where the inode's number is used again.
+type identity struct {
+	dev, ino uint64
+	ctime    unix.Timespec
+}
+
+// openFiles are the descriptors of files below the root.
+func openFiles(r *root) []*leak {
+	var list []*leak
+	for _, fd := range descriptors() {
+		n, _ := strconv.Atoi(fd)
+		var st unix.Stat_t
+		if n == int(r.dir.Fd()) || unix.Fstat(n, &st) != nil {
+			continue
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFREG, unix.S_IFDIR, unix.S_IFIFO:
+		default:
+			continue // sockets and what has no inode of its own: not files of a directory
+		}
+		id := identity{st.Dev, st.Ino, st.Ctim}
+		if known, ok := r.elsewhere.Load(n); ok && known == id {
+			continue
+		}
+		to, err := os.Readlink(fdDir + "/" + fd)
+		if err != nil {
+			continue
+		}
+		name := below(r.files, to)
+		if name == "" {
+			r.elsewhere.Store(n, id)
+			continue
+		}
+		l := &leak{kind: descriptor, name: name, fd: n, what: "open file", size: st.Size, perm: fs.FileMode(st.Mode & 0o777)}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			l.what = "open directory"
+		}
+		if bare, gone := strings.CutSuffix(name, " (deleted)"); gone {
+			l.name = bare
+			l.what += ", removed"
+			if base := filepath.Base(bare); strings.HasPrefix(base, "#") {
+				l.name, l.what = filepath.Join(filepath.Dir(bare), "(unnamed)"), "open file without a name (O_TMPFILE)"
+			}
+		}
+		list = append(list, l)
+	}
+	sortLeaks(list)
+	return list
+}
+
+// seesDescriptor says that the way of openFiles leads to f.
+func seesDescriptor(r *root, f *os.File) bool {
+	to, err := os.Readlink(fdDir + "/" + strconv.Itoa(int(f.Fd())))
+	if err != nil {
+		_, err = os.Stat("/proc/self/stat")
+		return err != nil // without /proc there is no such check, and report says so
+	}
+	return below(r.files, to) == filepath.Base(f.Name())
+}
+
+// mappings are the mapped files below the root.
+func mappings(r *root) []*leak {
+	b, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil
+	}
+	var list []*leak
+	seen := map[string]bool{}
+	for line := range bytes.Lines(b) {
+		i := bytes.IndexByte(line, '/')
+		if i < 0 {
+			continue
+		}
+		name := below(r.files, unescape(strings.TrimSuffix(string(line[i:]), "\n")))
+		if name == "" || seen[name] {
+			continue
+		}
+		seen[name] = true
+		bare, gone := strings.CutSuffix(name, " (deleted)")
+		l := &leak{kind: mapping, name: bare, what: "mapped file"}
+		if gone {
+			l.what += ", removed"
+		}
+		list = append(list, l)
+	}
+	sortLeaks(list)
+	return list
+}
+
+// unescape undoes what /proc/self/maps does to a line break in a name.
+func unescape(s string) string { return strings.ReplaceAll(s, `\012`, "\n") }
+
+// children says whether this process has, or ever had, a child process. It is
+// cheap, so that the look through /proc is made only where it can find one.
+type children struct{ usage unix.Rusage }
+
+func newChildren() *children {
+	c := new(children)
+	_ = unix.Getrusage(unix.RUSAGE_CHILDREN, &c.usage)
+	return c
+}
+
+func (c *children) any() bool {
+	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
+		return true
+	}
+	var now unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_CHILDREN, &now)
+	return now != c.usage
+}
+
+// processes are those that this process, or what it started, left running: its
+// descendants, and whoever has the root in its environment, as its working
+// directory, as its program or open. Before are processes that may stay.
+func processes(r *root, before []int) []*leak {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	uid := uint32(os.Geteuid())
+	parents := map[int]int{}
+	var own []int
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		var st unix.Stat_t
+		if err != nil || pid == os.Getpid() || unix.Stat("/proc/"+name, &st) != nil || st.Uid != uid {
+			continue
+		}
+		own = append(own, pid)
+		parents[pid] = parentOf(pid)
+	}
+	slices.Sort(own)
+	var list []*leak
+	for _, pid := range own {
+		if parents[pid] < 0 || slices.Contains(before, pid) {
+			continue
+		}
+		if !descends(pid, parents) && !uses(pid, r) {
+			continue
+		}
+		list = append(list, &leak{kind: process, name: program(pid), pid: pid, what: "running process", birth: time.Time{}})
+	}
+	return list
+}
+
+// parentOf is the parent of a process, -1 when it has ended.
+func parentOf(pid int) int {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return -1
+	}
+	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(fields) < 2 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
+		return -1
+	}
+	n, _ := strconv.Atoi(string(fields[1]))
+	return n
+}
+
+func descends(pid int, parents map[int]int) bool {
+	for range 1000 {
+		if pid = parents[pid]; pid <= 1 {
+			return false
+		}
+		if pid == os.Getpid() {
+			return true
+		}
+	}
+	return false
+}
+
+// uses says that the process has something to do with the root.
+func uses(pid int, r *root) bool {
+	dir := "/proc/" + strconv.Itoa(pid)
+	env, _ := os.ReadFile(dir + "/environ")
+	for v := range bytes.SplitSeq(env, []byte{0}) {
+		if string(v) == rootVariable+"="+r.files {
+			return true
+		}
+	}
+	links := []string{dir + "/cwd", dir + "/exe"}
+	if fds, err := os.ReadDir(dir + "/fd"); err == nil {
+		for _, fd := range fds {
+			links = append(links, dir+"/fd/"+fd.Name())
+		}
+	}
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil && (to == r.files || below(r.files, to) != "") {
+			return true
+		}
+	}
+	return false
+}
+
+func program(pid int) string {
+	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,154 @@
+package leakcheck
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// kind says what was left behind.
+type kind int
+
+const (
+	entry      kind = iota // a name in the root
+	source                 // a name in the package's directory
+	descriptor             // open, by name, deleted or never named
+	mapping                // of a file
+	process
+)
+
+// leak is one thing that was left behind.
+type leak struct {
+	kind  kind
+	name  string // below the root or the package's directory; of the program for a process
+	pid   int
+	fd    int
+	what  string // "file", "directory (3 entries)", "open file (deleted)"
+	typ   fs.FileMode
+	perm  fs.FileMode
+	size  int64
+	birth time.Time // zero when not known
+
+	window *span // the only test that ran when it appeared, nil when not known
+
+	// of the explanation
+	test   string
+	line   string
+	via    string   // the program that made the call
+	doubt  string   // why the test is not named
+	guess  string   // what the sources say
+	likely []string // tests that have the literal of its name
+
+	foreign bool // no test was seen to make it: perhaps another program did
+}
+
+// rule is the rule of the rule book that a leak breaks.
+func (l *leak) rule() tmptest.Rule {
+	switch l.kind {
+	case descriptor:
+		return tmptest.R03
+	case mapping:
+		return tmptest.R04
+	case process:
+		return tmptest.R13
+	}
+	return tmptest.R01
+}
+
+var random = regexp.MustCompile(`[0-9]+`)
+
+// shape is the name less what differs between two runs: numbers, of which the
+// random part of os.CreateTemp consists.
+func (l *leak) shape() string {
+	return fmt.Sprintf("%d %v %s", l.kind, l.typ, random.ReplaceAllString(l.name, "*"))
+}
+
+// describe fills a leak from the file's attributes.
+func (l *leak) describe(path string, st fs.FileInfo) {
+	l.typ, l.perm, l.size, l.birth = st.Mode().Type(), st.Mode().Perm(), st.Size(), birthTime(path, st)
+	switch {
+	case st.IsDir():
+		n, size, more := weigh(path)
+		l.size = size
+		l.what = "directory with " + count(n, "entry", "entries")
+		if n == 0 {
+			l.what = "empty directory"
+		}
+		if more {
+			l.what = fmt.Sprintf("directory with more than %d entries", n)
+		}
+	case l.typ == fs.ModeSymlink:
+		to, _ := os.Readlink(path)
+		l.what = fmt.Sprintf("symbolic link to %q", to)
+	case l.typ == fs.ModeNamedPipe:
+		l.what = "FIFO"
+	case l.typ == fs.ModeSocket:
+		l.what = "Unix socket"
+	case l.typ == 0:
+		l.what = "file"
+	default:
+		l.what = "special file"
+	}
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// mostEntries bounds the look into a directory that was left.
+const mostEntries = 10_000
+
+// weigh counts what is below a directory.
+func weigh(path string) (n int, size int64, more bool) {
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == path {
+			return nil
+		}
+		if n == mostEntries {
+			more = true
+			return fs.SkipAll
+		}
+		n++
+		if st, err := d.Info(); err == nil && st.Mode().IsRegular() {
+			size += st.Size()
+		}
+		return nil
+	})
+	return n, size, more
+}
+
+// entries describes names of a directory, in order of their birth.
+func entries(dir string, names []string, k kind, o *options) []*leak {
+	var list []*leak
+	for _, name := range names {
+		if o.ignored(filepath.ToSlash(name)) {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		st, err := os.Lstat(path)
+		if err != nil {
+			continue // it has gone meanwhile
+		}
+		l := &leak{kind: k, name: filepath.ToSlash(name)}
+		l.describe(path, st)
+		list = append(list, l)
+	}
+	sortLeaks(list)
+	return list
+}
+
+func sortLeaks(list []*leak) {
+	slices.SortFunc(list, func(a, b *leak) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), a.birth.Compare(b.birth), cmp.Compare(a.name, b.name), cmp.Compare(a.pid, b.pid))
+	})
+}

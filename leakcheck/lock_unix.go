@@ -1,0 +1,20 @@
+//go:build unix
+
+package leakcheck
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock takes the file's lock, which ends with the process, or fails at once
+// when another one has it.
+func lock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}

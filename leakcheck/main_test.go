@@ -1,0 +1,82 @@
+package leakcheck
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fixtureVariable makes this test binary a test run of another kind: that of
+// the named fixture's tests alone, checked by leakcheck as a user's are.
+const fixtureVariable = "LEAKCHECK_FIXTURE"
+
+type fixture struct {
+	tests []testing.InternalTest
+	opts  []Option
+	// main replaces Run with these options.
+	main func(m *testing.M) int
+}
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(fixtureVariable)
+	if name == "" {
+		os.Exit(m.Run())
+	}
+	f, ok := fixtures()[name]
+	if !ok {
+		panic("no fixture " + name)
+	}
+	*field[testing.InternalTest](m, "tests") = f.tests
+	if f.main != nil {
+		os.Exit(f.main(m))
+	}
+	Main(m, f.opts...)
+}
+
+// result is what a fixture's run gave.
+type result struct {
+	out  string
+	code int
+	tmp  string // its TMPDIR
+}
+
+// runFixture runs a fixture as the go command would, with a TMPDIR of its own.
+func runFixture(t testing.TB, name string, args ...string) result {
+	t.Helper()
+	cmd, tmp := fixtureCommand(t, name, args...)
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return result{string(out), cmd.ProcessState.ExitCode(), tmp}
+}
+
+func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	tmp, err := os.MkdirTemp("", "lc") // shorter than t.TempDir, for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(tmp)) })
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout=50s")...)
+	cmd.Dir = t.TempDir()
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Env = append(os.Environ(), fixtureVariable+"="+name, "TMPDIR="+tmp, "TMP="+tmp, "TEMP="+tmp, "GOTMPDIR=", "GORACE=atexit_sleep_ms=0")
+	return cmd, tmp
+}
+
+// requireNothingLeft holds the checker against its own rule.
+func requireNothingLeft(t testing.TB, r result) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(r.tmp, "*"))
+	require.NoError(t, err)
+	require.Empty(t, names, r.out)
+}

@@ -1,0 +1,146 @@
+package leakcheck
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// arrangement is how a leaking test stands among others.
+type arrangement struct {
+	name  string
+	tests func(leak, clean func(t *testing.T)) []testing.InternalTest
+	args  []string
+}
+
+// twins are the ways whose clean form runs beside the leaking test: those
+// that are cheap.
+func among(leaking testing.InternalTest, clean func(t *testing.T), n int, wrap func(func(t *testing.T)) func(t *testing.T)) []testing.InternalTest {
+	var tests []testing.InternalTest
+	for i := range n {
+		tests = append(tests, one(fmt.Sprintf("TestClean%d", i), wrap(clean)))
+	}
+	tests = append(tests, leaking)
+	for i := range n {
+		tests = append(tests, one(fmt.Sprintf("TestCleanToo%d", i), wrap(clean)))
+	}
+	return tests
+}
+
+func plain(f func(t *testing.T)) func(t *testing.T) { return f }
+
+func parallel(f func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		f(t)
+	}
+}
+
+func subtests(f func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Run("a", func(t *testing.T) {})
+		t.Run("b/c", f)
+	}
+}
+
+var arrangements = []arrangement{
+	{"serial", func(leak, clean func(t *testing.T)) []testing.InternalTest {
+		return among(one("TestLeaks", leak), clean, 2, plain)
+	}, nil},
+	{"parallel", func(leak, clean func(t *testing.T)) []testing.InternalTest {
+		return among(one("TestLeaks", parallel(leak)), clean, 4, parallel)
+	}, []string{"-test.parallel=8"}},
+	{"subtests", func(leak, clean func(t *testing.T)) []testing.InternalTest {
+		return among(one("TestLeaks", subtests(leak)), clean, 2, subtests)
+	}, []string{"-test.shuffle=on", "-test.cpu=1"}},
+}
+
+// TestRepeated: what a test leaves in each of its runs is all its own.
+func TestRepeated(t *testing.T) {
+	lines := madeHere(t)
+	for _, w := range []string{"file, parallel", "file, serial", "open descriptor, parallel"} {
+		t.Run(w, func(t *testing.T) {
+			t.Parallel()
+			way, _, _ := strings.Cut(w, ",")
+			r := runFixture(t, w, "-test.count=3", "-test.parallel=8")
+			assert.Equal(t, 1, r.code, r.out)
+			assert.Equal(t, 1, strings.Count(r.out, "TestLeaks left 3 times"), r.out)
+			assert.Equal(t, 1, strings.Count(r.out, "made at "+lines[way]), r.out)
+			requireNothingLeft(t, r)
+		})
+	}
+}
+
+func addMatrix(all map[string]fixture) {
+	for _, w := range ways {
+		for _, a := range arrangements {
+			all[w.name+", "+a.name] = fixture{tests: a.tests(w.leak, w.clean)}
+			all[w.name+", "+a.name+", clean"] = fixture{tests: a.tests(w.clean, w.clean)}
+		}
+	}
+}
+
+// madeHere are the lines of the victims, by the name of the way.
+func madeHere(t *testing.T) map[string]string {
+	b, err := os.ReadFile("victims_linux_test.go")
+	require.NoError(t, err)
+	lines := map[string]string{}
+	name, n := "", 0
+	for line := range bytes.Lines(b) {
+		n++
+		if rest, ok := strings.CutPrefix(string(line), "\t{\""); ok {
+			name, _, _ = strings.Cut(rest, "\"")
+		}
+		if strings.Contains(string(line), "// made here") {
+			lines[name] = fmt.Sprintf("victims_linux_test.go:%d", n)
+		}
+	}
+	return lines
+}
+
+func TestMatrix(t *testing.T) {
+	lines := madeHere(t)
+	for _, w := range ways {
+		for _, a := range arrangements {
+			if w.name == "10,000 files" && a.name != "serial" && os.Getenv("TMPPROOF_LONG") == "" {
+				continue // each is a second of system calls
+			}
+			t.Run(w.name+", "+a.name, func(t *testing.T) {
+				t.Parallel()
+				r := runFixture(t, w.name+", "+a.name, a.args...)
+				endOrphans(r.out)
+				assert.Equal(t, 1, r.code, r.out)
+				out := strings.ReplaceAll(r.out, "TestLeaksbc", "TestLeaks") // t.TempDir of a subtest
+				assert.Contains(t, out, "TestLeaks "+w.want+", made at "+lines[w.name], r.out)
+				assert.Equal(t, 1, strings.Count(r.out, " left "), r.out)
+				requireNothingLeft(t, r)
+			})
+			t.Run(w.name+", "+a.name+", clean", func(t *testing.T) {
+				t.Parallel()
+				r := runFixture(t, w.name+", "+a.name+", clean", a.args...)
+				assert.Equal(t, 0, r.code, r.out)
+				assert.NotContains(t, r.out, "leakcheck")
+				requireNothingLeft(t, r)
+			})
+		}
+	}
+}
+
+var running = regexp.MustCompile(`sleep: running process (\d+)`)
+
+// endOrphans ends what leakcheck has reported: it ends nobody itself.
+func endOrphans(out string) {
+	for _, m := range running.FindAllStringSubmatch(out, -1) {
+		if pid, err := strconv.Atoi(m[1]); err == nil {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package leakcheck
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+const (
+	mostGroups = 20 // of leaks that are shown
+	mostNames  = 3  // of one group
+	mostTests  = 8  // that may be it
+)
+
+// report says what was left. The same failure gives the same text but for
+// random names, ages and process numbers.
+type report struct {
+	leaks  []*leak
+	wrong  []string // what stood against the check
+	note   string   // what the explanation could not do
+	around func(*leak) []string
+}
+
+// guess adds what the sources say.
+func (r *report) guess() {
+	all := literals(sources())
+	for _, l := range r.leaks {
+		var at []string
+		for _, lit := range guesses(l, all) {
+			at = append(at, fmt.Sprintf("%q at %s", lit.text, lit.at))
+			if lit.test != "" && !slices.Contains(l.likely, lit.test) {
+				l.likely = append(l.likely, lit.test)
+			}
+		}
+		if len(at) > 0 && len(at) <= 4 {
+			l.guess = strings.Join(at, ", ")
+		}
+	}
+}
+
+// group is leaks of one cause.
+type group struct {
+	key   string
+	leaks []*leak
+}
+
+func (r *report) groups() []*group {
+	byKey := map[string]*group{}
+	var list []*group
+	for _, l := range r.leaks {
+		key := strings.Join([]string{l.rule().ID, l.test, l.line, l.shape()}, "\x00")
+		g := byKey[key]
+		if g == nil {
+			g = &group{key: key}
+			byKey[key] = g
+			list = append(list, g)
+		}
+		g.leaks = append(g.leaks, l)
+	}
+	slices.SortStableFunc(list, func(a, b *group) int { return cmp.Compare(a.key, b.key) })
+	return list
+}
+
+// String is the whole text, "" when there is nothing to say.
+func (r *report) String() string {
+	if len(r.leaks) == 0 && len(r.wrong) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, w := range r.wrong {
+		fmt.Fprintf(&b, "leakcheck: %s\n", w)
+	}
+	groups := r.groups()
+	var tests []string
+	for i, g := range groups {
+		l := g.leaks[0]
+		if l.test != "" && !slices.Contains(tests, l.test) {
+			tests = append(tests, l.test)
+		}
+		if i < mostGroups {
+			r.write(&b, g)
+		}
+	}
+	if n := len(groups) - mostGroups; n > 0 {
+		fmt.Fprintf(&b, "leakcheck: and %s\n", count(n, "more kind of leak", "more kinds of leaks"))
+	}
+	if r.note != "" {
+		fmt.Fprintf(&b, "  %s\n", r.note)
+	}
+	if len(r.leaks) > 0 {
+		fmt.Fprintf(&b, "  fix: %s\n", fix(groups[0].leaks[0]))
+		fmt.Fprintf(&b, "  repeat: %s\n", repeat(tests))
+	}
+	return b.String()
+}
+
+func (r *report) write(b *strings.Builder, g *group) {
+	l := g.leaks[0]
+	rule := l.rule()
+	who := l.test
+	if who == "" {
+		who = "the tests"
+	}
+	fmt.Fprintf(b, "leakcheck: %s: %s left ", title(rule), who)
+	if len(g.leaks) > 1 {
+		fmt.Fprintf(b, "%d times ", len(g.leaks))
+	}
+	fmt.Fprintf(b, "%s", pattern(l))
+	if l.line != "" {
+		fmt.Fprintf(b, ", made at %s", l.line)
+	}
+	if l.via != "" {
+		fmt.Fprintf(b, " by the program %s", l.via)
+	}
+	b.WriteString("\n")
+	for i, l := range g.leaks {
+		if i == mostNames {
+			fmt.Fprintf(b, "    and %d more\n", len(g.leaks)-i)
+			break
+		}
+		fmt.Fprintf(b, "    %s\n", l.evidence())
+	}
+	if l.doubt != "" {
+		fmt.Fprintf(b, "    %s\n", l.doubt)
+	}
+	if l.line == "" && l.guess != "" {
+		fmt.Fprintf(b, "    the sources have %s\n", l.guess)
+	}
+	if l.test == "" && r.around != nil {
+		if tests := r.around(l); len(tests) > mostTests {
+			fmt.Fprintf(b, "    %d tests ran at that time\n", len(tests))
+		} else if len(tests) > 0 {
+			fmt.Fprintf(b, "    at that time ran: %s\n", strings.Join(tests, ", "))
+		}
+	}
+}
+
+var digits = regexp.MustCompile(`[0-9]{4,}`)
+
+// pattern is the leak's name without its random part.
+func pattern(l *leak) string {
+	name := digits.ReplaceAllString(l.name, "*")
+	switch l.kind {
+	case source:
+		return fmt.Sprintf("%q in the package's directory", name)
+	case descriptor:
+		return fmt.Sprintf("%q open", name)
+	case mapping:
+		return fmt.Sprintf("%q mapped", name)
+	case process:
+		return fmt.Sprintf("the process %q running", name)
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+// evidence is what is known of one leak.
+func (l *leak) evidence() string {
+	if l.kind == process {
+		return fmt.Sprintf("%s: %s %d", printable(l.name), l.what, l.pid)
+	}
+	s := fmt.Sprintf("%s: %s", printable(l.name), l.what)
+	if l.kind != mapping {
+		s += fmt.Sprintf(", %s, mode %#o", count(int(l.size), "byte", "bytes"), l.perm)
+	}
+	if !l.birth.IsZero() {
+		s += fmt.Sprintf(", %v old", max(0, time.Since(l.birth)).Round(time.Millisecond))
+	}
+	return s
+}
+
+// printable is the name, quoted where it has odd characters.
+func printable(name string) string {
+	if q := strconv.Quote(name); q != `"`+name+`"` {
+		return q
+	}
+	return name
+}
+
+// title is the rule in one line.
+func title(rule tmptest.Rule) string { return rule.String() }
+
+func fix(l *leak) string {
+	switch l.kind {
+	case descriptor:
+		return "close the file on every path, before the test ends"
+	case mapping:
+		return "unmap the file before the test ends"
+	case process:
+		return "end the process and wait for it, in a t.Cleanup: exec.CommandContext(t.Context(), ...) kills what it started itself"
+	case source:
+		return "write to t.TempDir(), or remove the file in a t.Cleanup"
+	}
+	return "remove it on every path, errors and panics too: a deferred os.Remove where it is made, or t.TempDir() in a test"
+}
+
+// repeat is the command that shows the same again.
+func repeat(tests []string) string {
+	cmd := "go test -count=1 "
+	slices.Sort(tests)
+	switch {
+	case len(tests) == 1:
+		parts := strings.Split(tests[0], "/")
+		for i, p := range parts {
+			parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+		}
+		cmd += "-run " + quote(strings.Join(parts, "/")) + " "
+	case len(tests) > 1 && len(tests) <= mostTests && !strings.Contains(strings.Join(tests, ""), "/"):
+		for i, t := range tests {
+			tests[i] = regexp.QuoteMeta(t)
+		}
+		cmd += "-run " + quote("^("+strings.Join(tests, "|")+")$") + " "
+	}
+	return cmd + packageName()
+}
+
+// quote makes one word of a POSIX shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -1,0 +1,294 @@
+package leakcheck
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// session is one checked run: the private root, what was there before, and
+// the tests that ran.
+type session struct {
+	opt   *options
+	whole bool // of Run, not of calls of Check
+	root  *root
+	spans spans
+
+	goroutines int
+	children   *children
+	before     *look // when it began
+	pkg        *pkgDir
+
+	mu       sync.Mutex
+	last     map[string]bool // entries of the root when the last test ended
+	windows  map[string]*span
+	reported map[string]bool
+
+	signals    *signals // nil where they are left to the tests
+	sweeper    *sweeper
+	background chan struct{} // closed when the sweeper has ended
+}
+
+// look is what there is at one moment.
+type look struct {
+	names map[string]bool
+	open  []string // keys
+	pids  []int
+}
+
+// start begins the session of Run.
+func start(o *options) (*session, error) {
+	if o.badGlob != nil {
+		return nil, o.badGlob
+	}
+	current.Lock()
+	defer current.Unlock()
+	if current.s != nil {
+		return nil, errors.New("Run was called while a checked run goes on: call it once, in TestMain")
+	}
+	s, err := open(o, true)
+	if err != nil {
+		return nil, err
+	}
+	current.s = s
+	return s, nil
+}
+
+func open(o *options, whole bool) (*session, error) {
+	s := &session{opt: o, whole: whole, windows: map[string]*span{}, reported: map[string]bool{}, children: newChildren()}
+	dir := o.dir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	var err error
+	if s.root, err = newRoot(dir); err != nil {
+		return nil, err
+	}
+	if err = s.root.enter(); err == nil {
+		err = s.root.canary()
+	}
+	if err != nil {
+		s.root.leave()
+		return nil, errors.Join(err, s.root.remove())
+	}
+	if whole {
+		s.pkg = newPkgDir()
+		if !takesSignals() {
+			s.signals = s.root.onSignal()
+		}
+	}
+	s.before = s.look(o)
+	s.goroutines = runtime.NumGoroutine()
+	if whole {
+		s.background = make(chan struct{})
+		s.sweeper = new(sweeper)
+		go func() {
+			defer close(s.background)
+			s.sweeper.sweep(dir)
+		}()
+	}
+	return s, nil
+}
+
+func set(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+func (s *session) look(o *options) *look {
+	l := new(look)
+	names, _ := s.root.names()
+	l.names = set(names)
+	if !o.allowed {
+		for _, f := range openFiles(s.root) {
+			l.open = append(l.open, f.key())
+		}
+		if s.children.any() {
+			for _, p := range processes(s.root, nil) {
+				l.pids = append(l.pids, p.pid)
+			}
+		}
+	}
+	return l
+}
+
+// test notes that a top-level test begins, and returns what notes its end.
+func (s *session) test(name string) func() {
+	sp := s.spans.begin(name)
+	return func() {
+		names, err := s.root.names()
+		alone := s.spans.finish(sp)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err != nil || len(names) == 0 && len(s.last) == 0 {
+			return
+		}
+		now := set(names)
+		for n := range now {
+			if alone && !s.last[n] {
+				s.windows[n] = sp
+			}
+		}
+		s.last = now
+	}
+}
+
+// endOf looks at what a test has left that ran alone; what is left while
+// others run waits for the end. The test counts as running while this looks,
+// so that one which begins meanwhile is not overlooked.
+func (s *session) endOf(sp *span, before *look, o *options) string {
+	found, err := s.found(before, o, false)
+	if !s.spans.finish(sp) {
+		return ""
+	}
+	if err != nil {
+		return fmt.Sprintf("leakcheck: %v\n", err)
+	}
+	s.mu.Lock()
+	for _, l := range found {
+		l.window = sp
+		s.reported[l.key()] = true
+	}
+	s.mu.Unlock()
+	return s.verdict(found, nil, o)
+}
+
+// key tells a leak from others of the same run.
+func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.fd, " ", l.name) }
+
+// found is what is there and was not before. Mappings are looked for at the
+// end alone: it takes longer than all else.
+func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
+	if err := s.root.lost(); err != nil {
+		return nil, err
+	}
+	names, err := s.root.names()
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", s.root.files, err)
+	}
+	if len(before.names) > 0 {
+		names = slices.DeleteFunc(names, func(n string) bool { return before.names[n] })
+	}
+	list := entries(s.root.files, names, entry, o)
+	if !o.allowed {
+		list = append(list, openFiles(s.root)...)
+		if atEnd {
+			list = append(list, mappings(s.root)...)
+		}
+		if s.children.any() {
+			list = append(list, processes(s.root, before.pids)...)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(list, func(l *leak) bool {
+		return s.reported[l.key()] || o.ignored(l.name) || slices.Contains(before.open, l.key())
+	}), nil
+}
+
+// settle waits a little for goroutines that the tests did not wait for.
+func settle(before int) {
+	for d := time.Microsecond; d < 100*time.Millisecond && runtime.NumGoroutine() > before; d *= 2 {
+		time.Sleep(d)
+	}
+}
+
+// finish is end for Run.
+func (s *session) finish() string {
+	current.Lock()
+	defer current.Unlock()
+	defer func() { current.s = nil }()
+	return s.end()
+}
+
+// end is the verdict on the whole run, "" when nothing is wrong. The session
+// is over then.
+func (s *session) end() string {
+	if s.whole {
+		s.sweeper.cancel()
+		<-s.background
+	}
+	settle(s.goroutines)
+	var wrong []string
+	found, err := s.found(s.before, s.opt, true)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	} else if changed := s.root.changed(); len(changed) > 0 {
+		wrong = append(wrong, "E13: a test changed the place for temporary files and did not take it back, so that later tests were not seen: "+
+			strings.Join(changed, ", ")+"\n  fix: t.Setenv takes a change back when the test ends")
+	}
+	for _, l := range found {
+		l.window = s.windows[l.name]
+	}
+	if s.pkg != nil {
+		found = append(found, s.pkg.appeared(s.opt)...)
+	}
+	text := s.verdict(found, wrong, s.opt)
+	s.root.leave()
+	s.signals.stop()
+	var gone error
+	if s.opt.keep && text != "" {
+		text += "  kept: " + s.root.path + "\n"
+		gone = s.root.keep()
+	} else {
+		gone = s.root.remove()
+	}
+	if gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		text += fmt.Sprintf("leakcheck: R11: the private directory could not be removed: %v\n", gone)
+	}
+	return text
+}
+
+// release ends a call of Check; the last one without a Run ends the session.
+// A Check that begins meanwhile waits.
+func (s *session) release() string {
+	if s.whole {
+		return ""
+	}
+	current.Lock()
+	defer current.Unlock()
+	if current.checks--; current.checks > 0 {
+		return ""
+	}
+	defer func() { current.s = nil }()
+	return s.end()
+}
+
+// verdict explains what was found and says it. What s found before is not
+// found again.
+func (s *session) verdict(found []*leak, wrong []string, o *options) string {
+	if len(found) == 0 && len(wrong) == 0 {
+		return ""
+	}
+	r := &report{leaks: found, wrong: wrong, around: s.spans.around}
+	if len(found) > 0 {
+		r.guess()
+		if o.explain {
+			r.note = s.explain(found)
+			r.leaks = slices.DeleteFunc(found, func(l *leak) bool { return l.kind == source && l.foreign })
+		}
+	}
+	return r.String()
+}
+
+// packageName is the import path of the package under test, as the go command
+// takes it.
+func packageName() string {
+	name, _ := os.Getwd()
+	if p := buildPath(); p != "" {
+		return strings.TrimSuffix(p, ".test")
+	}
+	return name
+}

@@ -1,0 +1,173 @@
+package leakcheck
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// span is the time of one test.
+type span struct {
+	test       string
+	start, end time.Time // end is zero while it runs
+	shared     bool      // another test ran meanwhile
+}
+
+// contains says that o is s or one of its subtests.
+func (s *span) contains(o *span) bool {
+	return o.test == s.test || strings.HasPrefix(o.test, s.test+"/")
+}
+
+// birthLag is how far the clock of birth times lags behind.
+const birthLag = 20 * time.Millisecond
+
+// holds says that something born at b may have been made during the span.
+func (s *span) holds(b time.Time) bool {
+	return !b.Before(s.start.Add(-birthLag)) && (s.end.IsZero() || !b.After(s.end))
+}
+
+// spans knows which tests ran when.
+type spans struct {
+	mu    sync.Mutex
+	list  []*span
+	runs  []*span  // those of list that have not ended
+	names []string // of tests, examples and fuzz tests, where they are known
+}
+
+func (s *spans) begin(test string) *span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := &span{test: test, start: time.Now()}
+	for _, o := range s.runs {
+		if !o.contains(sp) && !sp.contains(o) {
+			o.shared, sp.shared = true, true
+		}
+	}
+	s.list, s.runs = append(s.list, sp), append(s.runs, sp)
+	return sp
+}
+
+// finish ends a span, and says whether no other test ran during it.
+func (s *spans) finish(sp *span) (alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp.end = time.Now()
+	s.runs = slices.DeleteFunc(s.runs, func(o *span) bool { return o == sp })
+	return !sp.shared
+}
+
+// candidates are the tests that may have made l, the likeliest first: the one
+// in whose window it was found, those that ran when it was born, those that
+// ended before (a goroutine may have outlived them), what is not known by time.
+func (s *spans) candidates(l *leak, likely func(test string) bool) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ranks [5][]string
+	timed := map[string]bool{}
+	for _, sp := range slices.Backward(s.list) {
+		timed[sp.test] = true
+		rank := 3
+		switch {
+		case sp == l.window:
+			rank = 0
+		case l.birth.IsZero() || sp.holds(l.birth):
+			rank = 2
+			if likely(sp.test) {
+				rank = 1
+			}
+		case sp.start.After(l.birth.Add(birthLag)):
+			continue
+		}
+		ranks[rank] = append(ranks[rank], sp.test)
+	}
+	slices.Reverse(ranks[2]) // in the order in which they ran
+	for _, name := range s.names {
+		if !timed[name] {
+			ranks[4] = append(ranks[4], name)
+		}
+	}
+	var list []string
+	for _, test := range slices.Concat(ranks[:]...) {
+		if !slices.Contains(list, test) {
+			list = append(list, test)
+		}
+	}
+	return list
+}
+
+// times is how often a test has run, at least 1.
+func (s *spans) times(test string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, sp := range s.list {
+		if sp.test == test {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+// around are the tests that ran when l was born.
+func (s *spans) around(l *leak) []string {
+	if l.window != nil {
+		return []string{l.window.test}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []string
+	for _, sp := range s.list {
+		if (l.birth.IsZero() || sp.holds(l.birth)) && !slices.Contains(list, sp.test) {
+			list = append(list, sp.test)
+		}
+	}
+	return list
+}
+
+// watch makes each top-level test of m known when it begins, and when it has
+// ended with its subtests and cleanups. The testing package offers no hook
+// for it: the list of tests is an unexported field, which is used only if it
+// is of the type that it has today. Without it the intervals are not known,
+// and an explanation takes longer.
+func (s *spans) watch(m TestingM, begin func(string) (end func())) {
+	tests := field[testing.InternalTest](m, "tests")
+	if tests == nil {
+		return
+	}
+	list := slices.Clone(*tests)
+	for i := range list {
+		name, f := list[i].Name, list[i].F
+		list[i].F = func(t *testing.T) {
+			t.Cleanup(begin(name))
+			f(t)
+		}
+	}
+	*tests = list
+	if examples := field[testing.InternalExample](m, "examples"); examples != nil {
+		for _, e := range *examples {
+			s.names = append(s.names, e.Name)
+		}
+	}
+	if fuzz := field[testing.InternalFuzzTarget](m, "fuzzTargets"); fuzz != nil {
+		for _, f := range *fuzz {
+			s.names = append(s.names, f.Name)
+		}
+	}
+}
+
+// field is a slice that a testing.M has, nil if it has none of this kind.
+func field[T any](m TestingM, name string) *[]T {
+	p, ok := m.(*testing.M)
+	if !ok || p == nil {
+		return nil
+	}
+	f := reflect.ValueOf(p).Elem().FieldByName(name)
+	if !f.IsValid() || f.Type() != reflect.TypeFor[[]T]() {
+		return nil
+	}
+	return (*[]T)(unsafe.Pointer(f.UnsafeAddr()))
+}
