@@ -40,6 +40,36 @@ func TestAferoIssues(t *testing.T) {
 		}, nil},
 		{"#258 no symlinks", func(v *fsfake.FS) error { return v.Symlink("f", "/s") }, nil},
 		{"#432 no hard links", func(v *fsfake.FS) error { return v.Link("/f", "/l") }, nil},
+		{"#166 a write after Close succeeds", func(v *fsfake.FS) error {
+			f, err := v.Create("/f")
+			if err != nil {
+				return err
+			}
+			if err := f.Close(); err != nil {
+				return err
+			}
+			_, err = f.Write([]byte("x"))
+			return err
+		}, os.ErrClosed},
+		{"#567 a second Close succeeds", func(v *fsfake.FS) error {
+			f, err := v.Create("/f")
+			if err != nil {
+				return err
+			}
+			if err := f.Close(); err != nil {
+				return err
+			}
+			return f.Close()
+		}, os.ErrClosed},
+		{"#53 a read-only handle writes", func(v *fsfake.FS) error {
+			f, err := v.Open("/f")
+			if err != nil {
+				return err
+			}
+			_, err = f.Write([]byte("x"))
+			return err
+		}, syscall.EBADF},
+		{"rename into itself ends the process", func(v *fsfake.FS) error { return v.Rename("/d", "/d/y") }, syscall.EINVAL},
 	} {
 		t.Run(row.issue, func(t *testing.T) {
 			v := fsfake.New().As(fsfake.User{})
