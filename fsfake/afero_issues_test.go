@@ -70,6 +70,20 @@ func TestAferoIssues(t *testing.T) {
 			return err
 		}, syscall.EBADF},
 		{"rename into itself ends the process", func(v *fsfake.FS) error { return v.Rename("/d", "/d/y") }, syscall.EINVAL},
+		{"#150 Open checks no permission", func(v *fsfake.FS) error {
+			if err := v.Chmod("/f", 0o600); err != nil {
+				return err
+			}
+			_, err := v.Disk().As(fsfake.User{UID: 5, GID: 5}).Open("/f")
+			return err
+		}, syscall.EACCES},
+		{"#335 a directory's x bit is not checked", func(v *fsfake.FS) error {
+			if err := v.Chmod("/d", 0o644); err != nil {
+				return err
+			}
+			_, err := v.Disk().As(fsfake.User{UID: 5, GID: 5}).Stat("/d/in")
+			return err
+		}, syscall.EACCES},
 	} {
 		t.Run(row.issue, func(t *testing.T) {
 			v := fsfake.New().As(fsfake.User{})
