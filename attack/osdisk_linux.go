@@ -199,11 +199,35 @@ func (d *osDisk) write(name, data string, perm uint32) error {
 }
 
 func (d *osDisk) rename(old, name string) error {
-	return pathError("rename", name, unix.Renameat2(d.fd, old, d.fd, name, unix.RENAME_NOREPLACE))
+	return pathError("rename", name, d.move(old, name, unix.RENAME_NOREPLACE))
 }
 
 func (d *osDisk) exchange(a, b string) error {
-	return pathError("exchange", b, unix.Renameat2(d.fd, a, d.fd, b, unix.RENAME_EXCHANGE))
+	return pathError("exchange", b, d.move(a, b, unix.RENAME_EXCHANGE))
+}
+
+// move renames. A directory that changes its parent must be writable for who
+// moves it, which is a matter of the attic here and not of the attacker's
+// powers: it would rename in place.
+func (d *osDisk) move(a, b string, flags uint) error {
+	err := unix.Renameat2(d.fd, a, d.fd, b, flags)
+	if err != unix.EACCES {
+		return err
+	}
+	na, nb := d.stat(a), d.stat(b)
+	lift := func(name string, n node, perm uint32) {
+		if n.isDir() && n.perm&0o200 == 0 {
+			_ = unix.Fchmodat(d.fd, name, perm, 0)
+		}
+	}
+	lift(a, na, na.perm|0o200)
+	lift(b, nb, nb.perm|0o200)
+	if err = unix.Renameat2(d.fd, a, d.fd, b, flags); err == nil {
+		a, b = b, a
+	}
+	lift(a, na, na.perm)
+	lift(b, nb, nb.perm)
+	return err
 }
 
 func (d *osDisk) remove(name string) error {

@@ -26,7 +26,7 @@ func build(t *testing.T, pkg string, env []string, flags ...string) string {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
 	exe := filepath.Join(dir, "program")
-	args := append([]string{"build", "-o", exe}, flags...)
+	args := append([]string{"build", "-buildvcs=false", "-o", exe}, flags...)
 	cmd := exec.Command(gobin, append(args, "./testdata/"+pkg)...)
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
