@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,6 +28,7 @@ type oracleTest struct {
 	victim attack.Victim
 	opts   []attack.Option
 	want   string // rule ids, sorted
+	slow   bool   // left out with -short
 }
 
 func write(path string, flag int, perm fs.FileMode, data string) error {
@@ -283,6 +285,65 @@ var oracleTests = []oracleTest{{
 	},
 	opts: []attack.Option{attack.Target("out")},
 }, {
+	name: "leaves its file when its input is bad",
+	victim: func(s *attack.Scene) error {
+		tmp, err := temp(s)
+		if err != nil {
+			return err
+		}
+		if b, err := os.ReadFile(s.Path("upload")); err != nil || string(b) != "good" {
+			return errors.New("bad input")
+		}
+		return os.Remove(tmp)
+	},
+	opts: []attack.Option{attack.Moves(attack.Hardlink), attack.Hostile("upload"), attack.Setup(badUpload)},
+	want: "R05",
+}, {
+	name: "removes its file when its input is bad",
+	victim: func(s *attack.Scene) error {
+		tmp, err := temp(s)
+		if err != nil {
+			return err
+		}
+		defer os.Remove(tmp)
+		if b, err := os.ReadFile(s.Path("upload")); err != nil || string(b) != "good" {
+			return errors.New("bad input")
+		}
+		return nil
+	},
+	opts: []attack.Option{attack.Moves(attack.Hardlink), attack.Hostile("upload"), attack.Setup(badUpload)},
+}, {
+	name: "tries the same name again without end",
+	victim: func(s *attack.Scene) error {
+		for {
+			err := write(s.Path("app.lock"), excl, 0o600, "")
+			if err == nil {
+				return os.Remove(s.Path("app.lock"))
+			}
+			if !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+	},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1)},
+	want: "X07",
+	slow: true,
+}, {
+	name: "tries the same name a few times",
+	victim: func(s *attack.Scene) error {
+		for range 100 {
+			err := write(s.Path("app.lock"), excl, 0o600, "")
+			if err == nil {
+				return os.Remove(s.Path("app.lock"))
+			}
+			if !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		return errors.New("app.lock is held")
+	},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known")},
+}, {
 	name: "looks, then removes below: needs two moves",
 	victim: func(s *attack.Scene) error {
 		fi, err := os.Lstat(s.Path("cache"))
@@ -400,6 +461,10 @@ var oracleTests = []oracleTest{{
 	want: "X07",
 }}
 
+func badUpload(s *attack.Scene) error {
+	return os.WriteFile(s.Path("upload"), []byte("bad"), 0o644)
+}
+
 func random() uint64 {
 	var b [8]byte
 	if _, err := unix.Getrandom(b[:], 0); err != nil {
@@ -424,6 +489,9 @@ func ruleIDs(r *attack.Report) string {
 func TestOracles(t *testing.T) {
 	for _, tt := range oracleTests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.slow && testing.Short() {
+				t.Skip("takes seconds: left out with -short")
+			}
 			r := attack.Prove(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
 			assert.Equal(t, tt.want, ruleIDs(r))
 			require.True(t, r.Complete)

@@ -211,7 +211,21 @@ func (r *run) events(f fact) []Event {
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
 	}
-	return list
+	return shorten(list)
+}
+
+// maxEvents bounds what a finding keeps of a long run: its start, what is
+// around the first move, and its end.
+const maxEvents = 300
+
+func shorten(list []Event) []Event {
+	if len(list) <= maxEvents {
+		return list
+	}
+	first := max(0, slices.IndexFunc(list, func(e Event) bool { return e.Move != "" }))
+	from := max(0, min(first-maxEvents/3, len(list)-maxEvents))
+	kept := slices.Clone(list[from : from+2*maxEvents/3])
+	return append(kept, list[len(list)-maxEvents/3:]...)
 }
 
 // concerns says that the call looks one of the names up.
@@ -239,14 +253,15 @@ func (s *step) found() string {
 // the same text.
 func (r *run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.disk.abs(""), "")
-	seen := map[string]bool{}
-	for _, s := range r.steps {
-		for _, a := range s.accesses() {
-			if p, ok := r.plan.names.pattern(a.name); ok && !seen[a.name] && a.dir != "." {
-				seen[a.name] = true
-				text = strings.ReplaceAll(text, a.name, p.String())
+	for ; r.masked < len(r.steps); r.masked++ { // each step once: a run can be long
+		for _, a := range r.steps[r.masked].accesses() {
+			if p, ok := r.plan.names.pattern(a.name); ok && a.dir != "." && !slices.ContainsFunc(r.chance, func(c [2]string) bool { return c[0] == a.name }) {
+				r.chance = append(r.chance, [2]string{a.name, p.String()})
 			}
 		}
+	}
+	for _, c := range r.chance {
+		text = strings.ReplaceAll(text, c[0], c[1])
 	}
 	return text
 }

@@ -35,6 +35,8 @@ type run struct {
 	absent   map[string]int // names found absent by a check, and where
 	open     []int          // steps whose call may not have run yet, or whose effect was not looked at
 	shared   []string       // see listing
+	masked   int            // steps whose names mask has seen
+	chance   [][2]string    // names that differ from run to run, and their patterns
 	left     []target       // what an undisturbed run left under the targets' names
 }
 
