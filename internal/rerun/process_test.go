@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,7 +62,12 @@ func TestRemovedBinary(t *testing.T) {
 	data, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
 	copied := filepath.Join(t.TempDir(), "copy.test")
-	require.NoError(t, os.WriteFile(copied, data, 0o755))
+	// A parallel test that forks meanwhile would hold the file open for
+	// writing until it execs, and the copy could not be run (go.dev/issue/22315).
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(copied, data, 0o755)
+	syscall.ForkLock.RUnlock()
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), copied)
 	cmd.Env = append(os.Environ(), fixtureVariable+"=removed")
 	out, err := cmd.CombinedOutput()
