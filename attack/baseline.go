@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/tmptest"
 )
 
 // baselines runs the victim undisturbed: twice in one process and once in
@@ -106,7 +107,9 @@ func (e *explorer) judgeBaseline(r *run) {
 		e.problem("without any attack, the victim removed the scene itself")
 	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
 		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
-	case countNames(r) == 0 && o.End == returned && o.Processes == 0: // a process left running may make them yet, and is a finding itself
+	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
+		// A process left running may make them yet, and is a finding itself
+		// unless that is allowed: a run without boundaries never passes.
 		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
 	}
 }

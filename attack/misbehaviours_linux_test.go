@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
 )
 
@@ -175,6 +176,10 @@ var misbehaviours = []misbehaviour{
 		started <- runtime.NumGoroutine()
 		return nil
 	}), says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat home/no"}},
+
+	{name: "names nothing and leaves a process that is allowed", victim: func(*testing.T) attack.Victim {
+		return func(*attack.Scene) error { return exec.Command("sh", "-c", "sleep 60 >/dev/null 2>&1 &").Run() }
+	}, opts: []attack.Option{attack.Allow(tmptest.R13, "a daemon")}, says: []string{"made no call that names anything in the scene"}},
 
 	// The process's own state.
 	{name: "closes all descriptors", victim: after(func(*attack.Scene) { closeAll() }), clean: true},
