@@ -344,39 +344,13 @@ var oracleTests = []oracleTest{{
 	},
 	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known")},
 }, {
-	name: "looks, then removes below: needs two moves",
-	victim: func(s *attack.Scene) error {
-		fi, err := os.Lstat(s.Path("cache"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || !fi.IsDir() {
-			return errors.New("not a directory")
-		}
-		err = os.Remove(s.Path("cache", "kept"))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		return err
-	},
-	want: "X01",
+	name:   "looks, then removes below: needs two moves",
+	victim: lookThenRemove,
+	want:   "X01",
 }, {
-	name: "the same at depth one",
-	victim: func(s *attack.Scene) error {
-		fi, err := os.Lstat(s.Path("cache"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || !fi.IsDir() {
-			return errors.New("not a directory")
-		}
-		err = os.Remove(s.Path("cache", "kept"))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		return err
-	},
-	opts: []attack.Option{attack.Depth(1)},
+	name:   "the same at depth one",
+	victim: lookThenRemove,
+	opts:   []attack.Option{attack.Depth(1)},
 }, {
 	name: "looks, then removes through os.Root",
 	victim: func(s *attack.Scene) error {
@@ -460,6 +434,23 @@ var oracleTests = []oracleTest{{
 	},
 	want: "X07",
 }}
+
+// lookThenRemove is broken by no single move: the first passes the look, the
+// second leads the removal elsewhere.
+func lookThenRemove(s *attack.Scene) error {
+	fi, err := os.Lstat(s.Path("cache"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !fi.IsDir() {
+		return errors.New("not a directory")
+	}
+	err = os.Remove(s.Path("cache", "kept"))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
+}
 
 func badUpload(s *attack.Scene) error {
 	return os.WriteFile(s.Path("upload"), []byte("bad"), 0o644)

@@ -29,15 +29,28 @@ type FileInfo struct {
 	a    *attr
 }
 
-func (i *FileInfo) Name() string       { return i.name }
-func (i *FileInfo) Size() int64        { return i.a.size }
-func (i *FileInfo) Mode() fs.FileMode  { return fileMode(i.a.mode) }
-func (i *FileInfo) ModTime() time.Time { return i.a.stamp(mtime).time() }
-func (i *FileInfo) IsDir() bool        { return i.a.typ() == typeDir }
-func (i *FileInfo) Sys() any           { return sysOf(i.a) }
+// Name is the last element of the name that was asked for.
+func (i *FileInfo) Name() string { return i.name }
 
-// Type and Info make it an fs.DirEntry.
-func (i *FileInfo) Type() fs.FileMode          { return i.Mode().Type() }
+// Size is the length in bytes.
+func (i *FileInfo) Size() int64 { return i.a.size }
+
+// Mode has the type and the permission bits.
+func (i *FileInfo) Mode() fs.FileMode { return fileMode(i.a.mode) }
+
+// ModTime is when the content last changed.
+func (i *FileInfo) ModTime() time.Time { return i.a.stamp(mtime).time() }
+
+// IsDir is Mode().IsDir().
+func (i *FileInfo) IsDir() bool { return i.a.typ() == typeDir }
+
+// Sys is a *syscall.Stat_t or a *Stat: see FileInfo.
+func (i *FileInfo) Sys() any { return sysOf(i.a) }
+
+// Type has the type bits; with Info it makes an fs.DirEntry.
+func (i *FileInfo) Type() fs.FileMode { return i.Mode().Type() }
+
+// Info is the FileInfo itself.
 func (i *FileInfo) Info() (fs.FileInfo, error) { return i, nil }
 
 // String formats it as fs.FormatFileInfo does.
