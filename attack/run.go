@@ -146,10 +146,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		// A victim that takes another way may have changed what the attacker
 		// may do here.
 		r.attacker.see(a)
-		able := slices.ContainsFunc(moves(a, r.attacker.reach(a), r.plan.opt.allows), func(c move) bool {
-			return c.family == m.family && c.variant == m.variant
-		})
-		if !able {
+		if !able(m, a, r.attacker.reach(a), r.plan.opt.allows) {
 			return false, nil
 		}
 		text, err := r.attacker.make(m, b, a)
