@@ -25,11 +25,11 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 	c := &child{call: call, victim: victim, opt: opt,
 		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}}
 	if err := c.settle(); err != nil {
-		t.Fatalf("attack.Prove: preparing the child: %v", err)
+		t.Fatalf("%v: preparing the child: %v", opt.verb, err)
 	}
 	link, err := supervise.Attach()
 	if err != nil {
-		t.Fatalf("attack.Prove: %v", err)
+		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
 	o := &outcome{}
@@ -40,7 +40,7 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		}
 		answer, err := link.Call(opDone, data)
 		if err != nil {
-			t.Fatalf("attack.Prove: %v", err)
+			t.Fatalf("%v: %v", opt.verb, err)
 		}
 		if answer == 0 {
 			t.SkipNow()
