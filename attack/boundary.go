@@ -36,6 +36,9 @@ type boundary struct {
 	repeat  bool
 	rooted  bool // the thread's root is not the system's
 	main    bool // made by the victim's own goroutine, not by one that it started
+	point   bool // no system call: a point at which a panic can be injected
+	length  int  // of a write, in bytes
+	answer  answer
 	side    bool // made by another goroutine of its process
 	// elsewhere are entries that the call does not look up. The explorer
 	// makes no moves on them, since they commute with the call; the full

@@ -24,16 +24,16 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 	c := &child{call: call, victim: victim, opt: opt,
 		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
 	if err := c.settle(); err != nil {
-		t.Fatalf("attack.Prove: preparing the child: %v", err)
+		t.Fatalf("%v: preparing the child: %v", opt.verb, err)
 	}
 	link, err := supervise.Attach()
 	if err != nil {
-		t.Fatalf("attack.Prove: %v", err)
+		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
 	call.ServeEach(c.next)
 	if c.err != nil {
-		t.Fatalf("attack.Prove: %v", c.err)
+		t.Fatalf("%v: %v", opt.verb, c.err)
 	}
 	t.SkipNow()
 }

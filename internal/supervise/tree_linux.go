@@ -54,7 +54,7 @@ const (
 // What cmd runs is left alone otherwise, but for one more of its ExtraFiles and
 // a variable of its environment.
 func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
-	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data) != 0 {
+	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads) != 0 {
 		return nil, fmt.Errorf("set %#x of system calls: it must have Names or Creates", set)
 	}
 	sp, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
