@@ -170,6 +170,9 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	if w.calls++; w.calls > maxCalls {
 		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
 	}
+	if w.calls%busyCalls == 0 {
+		w.clock.start() // the machine may be slow: their number bounds the run
+	}
 	if w.phase != inVictim {
 		w.tree.Continue(ev)
 		return nil, nil
