@@ -1,8 +1,14 @@
 #!/bin/busybox sh
 # The guest's process 1: mounts, modules, settings; runs the program; sends its
 # exit status and the wanted files back as a tar archive; ends.
-/bin/busybox mkdir -p /proc /sys /dev /tmp /root /run /bin /sbin /usr/bin /usr/sbin
-/bin/busybox --install -s
+b=/bin/busybox
+if [ "$1" != second ]; then
+  # The first root file system is not a mount that pivot_root could move.
+  $b mkdir /new; $b mount -t tmpfs -o mode=755,size=90% root /new
+  $b cp -a /init /bin /etc /vmexec /new/ && exec $b switch_root /new /init second
+fi
+$b mkdir -p /proc /sys /dev /tmp /root /run /bin /sbin /usr/bin /usr/sbin
+$b --install -s
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 mkdir -p /dev/shm /dev/pts; mount -t tmpfs -o mode=1777 shm /dev/shm; mount -t devpts pts /dev/pts
 ln -sf /proc/self/fd /dev/fd; ln -sf /proc/self/fd/0 /dev/stdin; ln -sf /proc/self/fd/1 /dev/stdout; ln -sf /proc/self/fd/2 /dev/stderr
@@ -36,7 +42,12 @@ while IFS= read -r d; do mkdir -p "$d"; chmod 777 "$d"; done </vmexec/dirs
 
 mkfifo /run/out; cat /run/out >"$out" & cat=$!
 echo "vmexec: begin" >/dev/console
-if [ "$user" = 0 ]; then /bin/sh /vmexec/run; else su -s /bin/sh "$(awk -F: -v u="$user" '$3 == u { print $1 }' /etc/passwd)" -c 'exec /bin/sh /vmexec/run'; fi >/run/out 2>&1 </dev/null
+# The shell's own word about a signal goes to the console.
+if [ "$user" = 0 ]; then
+  /bin/sh /vmexec/run >/run/out 2>&1 </dev/null
+else
+  su -s /bin/sh "$(awk -F: -v u="$user" '$3 == u { print $1 }' /etc/passwd)" -c 'exec /bin/sh /vmexec/run' >/run/out 2>&1 </dev/null
+fi
 echo $? >/vmexec/status
 # What it left running may hold the pipe; go test waits 5 seconds for such.
 for i in $(seq 50); do kill -0 $cat 2>/dev/null || break; sleep 0.1; done
