@@ -182,7 +182,11 @@ func (e *explorer) verdict(t *testing.T, n int) {
 		t.Error(reportText(e.opt.verb, t.Name(), n, report))
 	}
 	if testing.Verbose() && !t.Failed() {
-		t.Logf("%d boundaries, %d schedules, %d findings, %v", report.Boundaries, report.Schedules, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
+		twice := ""
+		if report.Repeated {
+			twice = " (each clean one twice: before Linux 5.19 a signal can show a call twice)"
+		}
+		t.Logf("%d boundaries, %d schedules%s, %d findings, %v", report.Boundaries, report.Schedules, twice, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
 	}
 }
 
