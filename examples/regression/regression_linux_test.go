@@ -66,7 +66,9 @@ var advisories = []advisory{
 	},
 	{
 		id: "GO-2024-3271", where: "rclone",
-		vulnerable: func(s *attack.Scene) error { return copyLinkWithMode(s.Path("src", "link"), filepath.Join(s.Home, "copy")) },
+		vulnerable: func(s *attack.Scene) error {
+			return copyLinkWithMode(s.Path("src", "link"), filepath.Join(s.Home, "copy"))
+		},
 		fixed: func(s *attack.Scene) error {
 			return copyLink(s.Path("src", "link"), filepath.Join(s.Home, "copy"))
 		},
