@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,15 +45,16 @@ type osWorld struct {
 	touched   bool
 
 	// of the present run
-	clock   clock
-	phase   string
-	refused string // a signal that was not sent
-	calls   int
-	blocked string         // the FIFO at which the victim would wait for ever
-	inCall  map[int]bool   // threads that were let go into a call
-	waiting map[int]string // threads that were let go to open a FIFO, and which
-	still   int            // glances during which nothing moved
-	opaque  string
+	clock    clock
+	phase    string
+	refused  string // a signal that was not sent
+	calls    int
+	blocked  string         // the FIFO at which the victim would wait for ever
+	inCall   map[int]bool   // threads that were let go into a call
+	waiting  map[int]string // threads that were let go to open a FIFO, and which
+	still    int            // glances during which nothing moved
+	opaque   string
+	programs []int // process ids of what the victim started
 }
 
 func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
@@ -131,7 +133,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.inCall, w.still = map[int]string{}, map[int]bool{}, 0
+	w.waiting, w.inCall, w.still, w.programs = map[int]string{}, map[int]bool{}, 0, nil
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -156,6 +158,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
 			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
+			o.Context.Programs = w.programs
 			return o, nil
 		}
 		w.clock.progress()
@@ -221,6 +224,9 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 // stopped handles one call of the victim.
 func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	w.oneAtATime(ev.TID)
+	if ev.PID != w.tree.PID() && !slices.Contains(w.programs, ev.PID) {
+		w.programs = append(w.programs, ev.PID)
+	}
 	if ev.Kind == supervise.Signal {
 		if w.refuses(ev) {
 			w.tree.Fail(ev, unix.EPERM)
