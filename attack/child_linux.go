@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
+	if opt.verb == kills {
+		c.scene.FS, c.scene.point = pointFS{c.scene.FS, c.point}, c.point
+	}
 	o := &outcome{}
 	for {
 		data, err := json.Marshal(o)
@@ -42,12 +46,20 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		if err != nil {
 			t.Fatalf("%v: %v", opt.verb, err)
 		}
-		if answer == 0 {
+		switch {
+		case answer == 0:
 			t.SkipNow()
+		case answer >= closeThenAsk:
+			_ = unix.Close(int(answer - closeThenAsk))
+			continue
 		}
 		o = c.once()
 	}
 }
+
+// closeThenAsk and a descriptor is the answer to opDone that has the child
+// close it, and ask again.
+const closeThenAsk = 1 << 32
 
 type child struct {
 	call    *rerun.Call
@@ -60,7 +72,8 @@ type child struct {
 	cwd     string
 	host    string
 	user    string
-	parents bool // the process had children before the first run
+	parents bool       // the process had children before the first run
+	points  sync.Mutex // one message goes at a time
 }
 
 // settle makes the process what a victim expects: TMPDIR is the scene's
@@ -204,4 +217,18 @@ func (c *child) children() int {
 		}
 	}
 	return 0
+}
+
+// point tells the parent where the victim is, and does what it answers.
+func (c *child) point(op, name string) {
+	c.points.Lock()
+	answer, err := c.link.Call(opPoint, []byte(op+"\x00"+name))
+	c.points.Unlock()
+	switch {
+	case err != nil: // the supervisor is gone: this process ends in a moment
+	case answer == pointPanic:
+		panic(injectedPanic)
+	case answer == pointGoexit:
+		runtime.Goexit()
+	}
 }

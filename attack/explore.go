@@ -45,6 +45,9 @@ func (e *explorer) explore() error {
 	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
 		return nil // said already: what it does is no ground for schedules
 	}
+	if e.opt.verb != prove {
+		return e.exploreInjections(base)
+	}
 	extend(base, nil)
 	for done := 0; len(queue) > 0; done++ {
 		if e.opt.maxSchedules > 0 && done >= e.opt.maxSchedules {
@@ -130,7 +133,7 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {
 				m.target = e.plan.names.shape(m.target)
-				list = append(list, placed{s.key, m})
+				list = append(list, placed{at: s.key, move: m})
 			}
 		}
 	}
@@ -277,6 +280,9 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
+	if r.plan.opt.verb != prove {
+		r.before = r.targetsOf(r.tree(dirShared, 0))
+	}
 	for _, name := range r.tree(dirShared, 0) {
 		r.scene.initial[name] = true
 	}
@@ -316,12 +322,22 @@ func (e *explorer) closeWorlds() error {
 }
 
 // replay runs one schedule.
-func (e *explorer) replay(*run) error {
+func (e *explorer) replay(base *run) error {
 	schedule, err := parseSchedule(e.opt.replay)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	r, err := e.attempt(schedule)
+	for _, p := range schedule {
+		if how := p.inject.of(); how != e.opt.verb {
+			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
+		}
+	}
+	run := e.attempt
+	if e.opt.verb != prove {
+		e.plan.occurrences = base.occurrences()
+		run = e.injected
+	}
+	r, err := run(schedule)
 	if err != nil || r == nil {
 		return err
 	}

@@ -71,6 +71,9 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			w.still = 0
 		} else if at := w.stuck(); at != "" {
 			return nil, w.atFIFO(at), nil
+		} else if w.quiet() {
+			w.release()
+			continue
 		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:
@@ -111,6 +114,9 @@ func (w *osWorld) exit() *outcome {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())
 	}
 	exit, out := rerun.ExitOf(state), w.out.String()
+	if w.sent != 0 && exit.Signal == w.sent.String() {
+		return w.lost(killed, "")
+	}
 	e := w.call.Explain(true, exit, out)
 	switch e.Kind {
 	case rerun.Exited:

@@ -1,0 +1,163 @@
+package attack
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+)
+
+// injected is what a schedule has done to the victim's calls in this run, and
+// what is to be taken back.
+type injected struct {
+	restore func()           // ends the limit that cuts a write
+	held    *supervise.Event // the call at which a signal was sent
+	sent    syscall.Signal
+	// standIns are descriptors of the child that hold the place of files whose
+	// close failed: the next run must not find them.
+	standIns []int
+}
+
+// The answers to opPoint.
+const (
+	pointGoOn = iota + 1
+	pointPanic
+	pointGoexit
+)
+
+// inject answers a call otherwise than by letting it go.
+func (w *osWorld) inject(b *boundary, ev *supervise.Event) (*outcome, error) {
+	switch b.answer.act {
+	case fail:
+		if b.kind != supervise.Close {
+			w.tree.Fail(ev, b.answer.errno)
+			return nil, nil
+		}
+		if err := w.tree.FailClose(ev, b.answer.errno); err != nil {
+			w.tree.Continue(ev)
+			return nil, fmt.Errorf("a close cannot be made to fail: %w", err)
+		}
+		if ev.PID == w.tree.PID() {
+			w.standIns = append(w.standIns, ev.FD)
+		}
+	case short:
+		restore, err := w.tree.Shorten(ev)
+		if err != nil {
+			w.tree.Continue(ev)
+			return nil, fmt.Errorf("a write cannot be cut: %w", err)
+		}
+		w.restore = restore
+		w.inCall[ev.TID] = true
+	case kill:
+		if b.answer.sig == syscall.SIGKILL {
+			err := w.tree.Kill()
+			return w.lost(killed, ""), err
+		}
+		w.held, w.sent = ev, b.answer.sig
+		if err := w.tree.Signal(ev.TID, b.answer.sig); err != nil {
+			return nil, fmt.Errorf("sending the signal: %w", err)
+		}
+	default:
+		w.tree.Continue(ev)
+		return nil, fmt.Errorf("nothing of that kind can be injected at %s", b.call)
+	}
+	return nil, nil
+}
+
+// mend ends the limit on the last write: its next one is not cut.
+func (w *osWorld) mend() {
+	if w.restore != nil {
+		w.restore()
+		w.restore = nil
+	}
+}
+
+// quiet says that the handler of the signal that was sent, and whatever it
+// has set free, has come to a standstill.
+func (w *osWorld) quiet() bool {
+	if w.held == nil {
+		return false
+	}
+	if w.still++; !w.allAsleep() {
+		w.still = 0
+	}
+	return w.still >= 2
+}
+
+// release lets the call go at which a signal was sent.
+func (w *osWorld) release() {
+	if w.held != nil {
+		w.inCall[w.held.TID] = true
+		w.tree.Continue(w.held)
+		w.held, w.still = nil, 0
+	}
+}
+
+// closeStandIns has the child close what its failed closes have left.
+func (w *osWorld) closeStandIns() error {
+	for _, fd := range w.standIns {
+		w.tree.Answer(w.pending, closeThenAsk+int64(fd))
+		ev, err := w.await(w.clock.budget)
+		if err != nil {
+			return err
+		}
+		w.pending = ev
+	}
+	w.injected = injected{}
+	return nil
+}
+
+// point handles a point in the victim's code at which a panic can be injected.
+func (w *osWorld) point(ev *supervise.Event, at func(*boundary) error) error {
+	w.oneAtATime(ev.TID)
+	w.mend()
+	if w.phase != inVictim {
+		w.tree.Answer(ev, pointGoOn)
+		return nil
+	}
+	op, name, _ := strings.Cut(string(ev.Data), "\x00")
+	b := &boundary{call: op, point: true, thread: ev.TID, busy: w.tree.Busy}
+	b.object, _ = w.d.rel(name)
+	b.locate = func(b *boundary) { w.describe(b, ev) }
+	err := at(b)
+	answer := int64(pointGoOn)
+	switch b.answer.act {
+	case panics:
+		answer = pointPanic
+	case goexits:
+		answer = pointGoexit
+	}
+	w.tree.Answer(ev, answer)
+	return err
+}
+
+// openFiles names the descriptors of the child that are open in the scene.
+func (w *osWorld) openFiles() []string {
+	dir := "/proc/" + strconv.Itoa(w.tree.PID()) + "/fd"
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var open []string
+	for _, fd := range fds {
+		if rel, ok := w.d.rel(readlink(dir + "/" + fd.Name())); ok {
+			open = append(open, withoutNumber(strings.TrimSuffix(rel, " (deleted)")))
+		}
+	}
+	slices.Sort(open)
+	return open
+}
+
+// withoutNumber is the name of a file that O_TMPFILE made, "#1234", without
+// the number, which is chance.
+func withoutNumber(name string) string {
+	if dir, base := path.Split(name); len(base) > 1 && base[0] == '#' && isNumber(base[1:]) {
+		return dir + "#*"
+	}
+	return name
+}
