@@ -34,8 +34,10 @@ func (r *run) sealInjected() {
 		o.End == exited && r.plan.opt.verb == faults,
 		o.End == panicked && !strings.Contains(o.Text, injectedPanic):
 		r.injectedFact(tmptest.X07, at, r.steps[at].subject(), "the code "+o.String())
+		return // what it left half done is the consequence
 	case o.End == endless:
 		r.injectedFact(tmptest.C13, at, r.steps[at].subject(), "the code "+o.String())
+		return
 	}
 	r.judgeWhole(at)
 	r.judgeBehind(at)
@@ -172,8 +174,8 @@ func (r *run) judgeBehind(at int) {
 	}
 	if o.End == returned {
 		for i, name := range o.Open {
-			if i == 0 || o.Open[i-1] != name {
-				r.injectedFact(tmptest.R03, at, name, "the code "+o.String()+" and left a descriptor of "+pretty(name)+" open")
+			if (i == 0 || o.Open[i-1] != name) && !r.plan.leaves(r.plan.names.shape(name)) {
+				r.injectedFact(tmptest.R03, at, name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
 			}
 		}
 	}
@@ -278,7 +280,7 @@ func (r *run) judgeSync(at int) {
 		}
 	}
 	for _, name := range sortedKeys(lost) {
-		if s := lost[name]; s != nil && r.disk.stat(name).exists() {
+		if s := lost[name]; s != nil && r.plan.isTarget(name) && r.disk.stat(name).exists() {
 			r.injectedFact(tmptest.X05, at, name, "the code reported success, though "+s.call+" of "+pretty(name)+" had failed: what was written to it may be lost")
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,9 @@ func (e *explorer) exploreInjections(base *run) error {
 		if r == nil {
 			continue
 		}
+		if err := e.learnFrom(r, schedule); err != nil {
+			return err
+		}
 		e.record(r)
 		switch r.outcome.End {
 		case hung, endless:
@@ -63,8 +67,8 @@ func (e *explorer) injections(before []placed, steps []*step) [][]placed {
 		e.plan.known = map[key]bool{}
 	}
 	for _, s := range steps {
-		if e.plan.known[s.key] {
-			continue
+		if e.plan.known[s.key] || before != nil && e.plan.occurrences[s.key.site()] > 0 {
+			continue // a further try at a call that was failed is none of another kind
 		}
 		e.plan.known[s.key] = true
 		at := deathsAt
@@ -96,6 +100,21 @@ func (e *explorer) injected(schedule []placed) (*run, error) {
 	return nil, nil
 }
 
+// learnFrom sees which names of a way that the undisturbed runs did not take
+// are chance, by going it once more.
+func (e *explorer) learnFrom(r *run, schedule []placed) error {
+	if len(r.facts) == 0 && !r.outcome.success() || !e.plan.names.strange(elements(r.subjects())) {
+		return nil
+	}
+	again, err := e.execute(schedule, r.full)
+	if err != nil {
+		return err
+	}
+	e.plan.names.learnMore(elements(r.subjects()), elements(again.subjects()), r.outcome.Context, again.outcome.Context)
+	r.nameSteps()
+	return nil
+}
+
 // inject is called at a boundary of a run under Faults or Kills.
 func (r *run) inject(b *boundary, s *step) {
 	switch {
@@ -108,6 +127,10 @@ func (r *run) inject(b *boundary, s *step) {
 		}
 	case r.sticky != nil:
 		b.answer = r.sticky.follows(b)
+		if b.answer.errno == syscall.EEXIST {
+			r.tries++
+			b.answer.alike = r.tries > 64
+		}
 	}
 	s.answer = b.answer
 }

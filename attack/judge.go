@@ -86,7 +86,7 @@ func (r *run) finish(o *outcome) {
 	}
 	if len(o.Open) > 0 && !r.moved() {
 		r.fact(fact{rule: tmptest.R03, exploit: true, path: o.Open[0], name: o.Open[0], step: r.lastUse(o.Open[0]),
-			text: "the code " + o.String() + " and left a descriptor of " + pretty(o.Open[0]) + " open"})
+			text: "the code " + o.String() + ", and left a descriptor of " + pretty(o.Open[0]) + " open"})
 	}
 	if o.Late != "" {
 		r.fact(fact{rule: tmptest.R14, path: dirShared, name: dirShared, step: last,

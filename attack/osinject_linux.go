@@ -21,6 +21,45 @@ type injected struct {
 	// standIns are descriptors of the child that hold the place of files whose
 	// close failed: the next run must not find them.
 	standIns []int
+	alike    likeness
+	tries    int // that failed alike
+}
+
+// maxTries is for a free name, in one run: more than the 238,328 (TMP_MAX) of
+// the C library's mkstemp.
+const maxTries = 240_000
+
+// likeness is a call that others are compared with.
+type likeness struct {
+	call, dir string
+	fd        int
+	flags     uint64
+	errno     syscall.Errno
+}
+
+func likenessOf(ev *supervise.Event, errno syscall.Errno) likeness {
+	if len(ev.Paths) != 1 {
+		return likeness{}
+	}
+	dir, _ := path.Split(ev.Paths[0].Raw)
+	return likeness{ev.Name, dir, ev.Paths[0].Dir, ev.Flags, errno}
+}
+
+// failsAlike answers one more of thousands of tries for a free name.
+func (w *osWorld) failsAlike(ev *supervise.Event) bool {
+	if w.alike == (likeness{}) || likenessOf(ev, w.alike.errno) != w.alike {
+		return false
+	}
+	w.calls-- // these are counted apart
+	w.tries++
+	w.clock.start()
+	if w.tries > maxTries {
+		w.alike = likeness{} // the next one is met, and ends the run
+		w.calls = maxCalls
+		return false
+	}
+	w.tree.Fail(ev, w.alike.errno)
+	return true
 }
 
 // The answers to opPoint.
@@ -34,6 +73,9 @@ const (
 func (w *osWorld) inject(b *boundary, ev *supervise.Event) (*outcome, error) {
 	switch b.answer.act {
 	case fail:
+		if b.answer.alike {
+			w.alike = likenessOf(ev, b.answer.errno)
+		}
 		if b.kind != supervise.Close {
 			w.tree.Fail(ev, b.answer.errno)
 			return nil, nil

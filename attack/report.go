@@ -212,7 +212,28 @@ func (r *run) events(f fact) []Event {
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
 	}
+	if r.plan.opt.verb != prove {
+		list = fold(list)
+	}
 	return shorten(list)
+}
+
+// fold keeps the first calls of many that are the same.
+func fold(list []Event) []Event {
+	const keep = 2
+	var folded []Event
+	for i := 0; i < len(list); {
+		j := i
+		for j < len(list) && list[j] == list[i] {
+			j++
+		}
+		folded = append(folded, list[i:min(j, i+keep)]...)
+		if j > i+keep {
+			folded = append(folded, Event{Call: "...", Path: "the same again and again"})
+		}
+		i = j
+	}
+	return folded
 }
 
 // maxEvents bounds what a finding keeps of a long run: its start, what is

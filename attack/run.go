@@ -46,6 +46,7 @@ type run struct {
 	masked   int            // steps whose names mask has seen
 	chance   [][2]string    // names that differ from run to run, and their patterns
 	sticky   *injection     // what every call from now on comes to
+	tries    int            // for a free name, when there is none
 	before   []target       // what Setup left under the targets' names
 	left     []target       // what an undisturbed run left under the targets' names
 }
