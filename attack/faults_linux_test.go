@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tmpproof/tmpproof/attack"
 	"golang.org/x/sys/unix"
@@ -420,6 +421,7 @@ var faultTests = []oracleTest{{
 		}
 		return nil
 	},
+	opts: []attack.Option{attack.Budget(20 * time.Second)}, // a tenth of which is waited
 	want: "X07",
 	slow: true,
 }, {

@@ -50,8 +50,8 @@ func (r *run) sealInjected() {
 // unhandled says that a signal ended the process at once, as SIGKILL does:
 // the code has no handler, and nothing is to be said that SIGKILL has not.
 func (r *run) unhandled() bool {
-	last := r.schedule[len(r.schedule)-1].inject
-	return r.outcome.End == killed && last.sig != syscall.SIGKILL
+	last := len(r.steps) - 1
+	return r.outcome.End == killed && r.steps[last].answer.act == kill && r.steps[last].answer.sig != syscall.SIGKILL
 }
 
 // creates says that a step may make a name.
@@ -159,12 +159,12 @@ func (r *run) judgeBehind(at int) {
 		}
 		told = append(told, name)
 		text := "the code " + o.String() + ", and left " + pretty(name) + " (" + n.kindName() + ", mode " + octal(n.perm) + ") behind"
-		switch act := r.steps[at].answer.act; {
-		case act == kill:
+		switch how := r.steps[at].answer; {
+		case how.sig == syscall.SIGKILL:
 			if !r.hides(name, n) {
 				r.injectedFact(tmptest.R07, r.maker(name), name, text)
 			}
-		case act == panics, act == goexits:
+		case how.act != fail && how.act != short: // of which the code could know
 			r.injectedFact(tmptest.R06, r.maker(name), name, text)
 		case !r.stuckAt(name):
 			r.injectedFact(tmptest.R05, at, name, text)

@@ -64,11 +64,15 @@ func (c *clock) progress() { c.next = time.Now().Add(c.patience) }
 // can come.
 func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 	for {
-		ev, err := w.tree.Next(time.Now().Add(glance))
+		wait := glance
+		if w.held != nil {
+			wait = handlerGlance
+		}
+		ev, err := w.tree.Next(time.Now().Add(wait))
 		now := time.Now()
 		if err == nil {
 			delete(w.waiting, ev.TID)
-			w.still = 0
+			w.still, w.calm = 0, time.Time{}
 		} else if at := w.stuck(); at != "" {
 			return nil, w.atFIFO(at), nil
 		} else if w.quiet() {

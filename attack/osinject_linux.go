@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 )
@@ -18,6 +19,7 @@ type injected struct {
 	restore func()           // ends the limit that cuts a write
 	held    *supervise.Event // the call at which a signal was sent
 	sent    syscall.Signal
+	calm    time.Time // since when all threads sleep
 	// standIns are descriptors of the child that hold the place of files whose
 	// close failed: the next run must not find them.
 	standIns []int
@@ -119,16 +121,27 @@ func (w *osWorld) mend() {
 	}
 }
 
+const (
+	handlerGlance = 5 * time.Millisecond
+	// handlerWait is longer than the Go scheduler leaves a goroutine that could
+	// run while all threads sleep: 10 ms, after which its monitor thread hands
+	// it on.
+	handlerWait = 30 * time.Millisecond
+)
+
 // quiet says that the handler of the signal that was sent, and whatever it
-// has set free, has come to a standstill.
+// has set free, has come to a standstill: all threads sleep, and did so some
+// time ago, and there was no call between. On a busy machine the monitor
+// thread is mostly waiting to run, so that not every glance in between tells.
 func (w *osWorld) quiet() bool {
-	if w.held == nil {
+	if w.held == nil || !w.allAsleep() {
 		return false
 	}
-	if w.still++; !w.allAsleep() {
-		w.still = 0
+	now := time.Now()
+	if w.calm.IsZero() {
+		w.calm = now
 	}
-	return w.still >= 2
+	return now.Sub(w.calm) > handlerWait
 }
 
 // release lets the call go at which a signal was sent.
@@ -136,7 +149,7 @@ func (w *osWorld) release() {
 	if w.held != nil {
 		w.inCall[w.held.TID] = true
 		w.tree.Continue(w.held)
-		w.held, w.still = nil, 0
+		w.held = nil
 	}
 }
 
