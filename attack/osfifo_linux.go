@@ -60,7 +60,9 @@ func (w *osWorld) stuck() string {
 	return at
 }
 
-// allAsleep says that no thread of the tree runs or could run.
+// allAsleep says that no thread of the tree runs or could run, but for one
+// whose call is held: that one waits in a way which only SIGKILL ends, and
+// which looks like waiting for a disk.
 func (w *osWorld) allAsleep() bool {
 	for _, pid := range append(w.tree.Living(), w.tree.PID()) {
 		dir := "/proc/" + strconv.Itoa(pid) + "/task"
@@ -70,6 +72,9 @@ func (w *osWorld) allAsleep() bool {
 		}
 		for _, task := range tasks {
 			tid, _ := strconv.Atoi(task.Name())
+			if w.held != nil && tid == w.held.TID {
+				continue
+			}
 			if state := processState(tid); state == 'R' || state == 'D' {
 				return false
 			}
