@@ -3,12 +3,12 @@ package attack_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -504,7 +504,7 @@ func remove(name string) error {
 // tries makes and removes a file under the first free name.
 func tries(s *attack.Scene, again func(try int, err error) bool) error {
 	for i := 0; ; i++ {
-		f, err := os.OpenFile(s.Path("work-"+strconv.FormatUint(random(), 36)), excl, 0o600)
+		f, err := os.OpenFile(s.Path(fmt.Sprintf("work-%016x", random())), excl, 0o600)
 		if err == nil {
 			return errors.Join(f.Close(), os.Remove(f.Name()))
 		}

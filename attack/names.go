@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -16,7 +17,7 @@ type names struct {
 	patterns []pattern
 	fixed    map[string]bool // names that every undisturbed run used
 	test     string
-	root     string // where the scene is, without a slash at the end
+	root     string // where the scenes are, up to the number that each has
 }
 
 // pattern is a name with a part that differs: prefix, anything, suffix.
@@ -69,9 +70,7 @@ type context struct {
 // So is the scene's own place, which a path can have in its middle where a
 // victim takes an absolute link for one below another root.
 func (n *names) shape(p string) string {
-	if n.root != "" {
-		p = strings.ReplaceAll(p, n.root, "")
-	}
+	p = n.below(p)
 	if len(n.patterns) == 0 {
 		return p
 	}
@@ -85,6 +84,29 @@ func (n *names) shape(p string) string {
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// place notes where a scene is. That of another run differs in its number.
+func (n *names) place(root string) {
+	if root = strings.TrimRight(strings.TrimSuffix(root, "/"), "0123456789"); root != "" {
+		n.root = root
+	}
+}
+
+// below is a path without the scene's place, wherever that stands in it.
+func (n *names) below(p string) string {
+	if n.root == "" || !strings.Contains(p, n.root) {
+		return p
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(p, n.root)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		p = strings.TrimLeft(after, "0123456789")
+	}
 }
 
 func (n *names) pattern(part string) (pattern, bool) {
@@ -147,6 +169,12 @@ func (n *names) learn(paths [][]string, contexts []context) {
 	for i := 1; i < len(used); i++ {
 		n.compare(used[0], used[i], contexts[0], contexts[i])
 	}
+}
+
+func (n *names) clone() *names {
+	c := *n
+	c.patterns, c.fixed = slices.Clone(n.patterns), maps.Clone(n.fixed)
+	return &c
 }
 
 // strange are names that no undisturbed run used.

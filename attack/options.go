@@ -38,6 +38,7 @@ type options struct {
 	maxSchedules  int
 	replay        string
 	everywhere    []string // for the full search: see plan
+	lanes         int      // for tests: this many, from the first schedule on
 	errs          []error
 }
 

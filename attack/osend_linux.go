@@ -68,7 +68,7 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 		if w.held != nil {
 			wait = handlerGlance
 		}
-		ev, err := w.tree.Next(time.Now().Add(wait))
+		ev, err := w.receive(time.Now().Add(wait))
 		now := time.Now()
 		if err == nil {
 			delete(w.waiting, ev.TID)
@@ -148,7 +148,7 @@ func ended(state byte) bool { return state == 0 || state == 'Z' || state == 'X' 
 // describes the first that concerns the scene.
 func (w *osWorld) late() string {
 	for limit := time.Now().Add(lateWait); time.Now().Before(limit); {
-		ev, err := w.tree.Next(limit)
+		ev, err := w.receive(limit)
 		if err != nil || ev.Type != supervise.Call {
 			return ""
 		}

@@ -100,6 +100,7 @@ func (w *osWorld) inject(b *boundary, ev *supervise.Event) (*outcome, error) {
 	case kill:
 		if b.answer.sig == syscall.SIGKILL {
 			err := w.tree.Kill()
+			w.d.forget()
 			return w.lost(killed, ""), err
 		}
 		w.held, w.sent = ev, b.answer.sig

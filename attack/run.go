@@ -49,6 +49,8 @@ type run struct {
 	tries    int            // for a free name, when there is none
 	before   []target       // what Setup left under the targets' names
 	left     []target       // what an undisturbed run left under the targets' names
+	problems []string       // why it is no ground for a verdict
+	pause    func(step int) // called at each boundary
 }
 
 // sceneState is what Setup made of the scene.
@@ -108,6 +110,9 @@ func (r *run) at(b *boundary) error {
 	}
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
+	if r.pause != nil {
+		r.pause(len(r.steps) - 1)
+	}
 	return nil
 }
 
@@ -162,10 +167,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		// A victim that takes another way may have changed what the attacker
 		// may do here.
 		r.attacker.see(a)
-		able := slices.ContainsFunc(moves(a, r.attacker.reach(a), r.plan.opt.allows), func(c move) bool {
-			return c.family == m.family && c.variant == m.variant
-		})
-		if !able {
+		if !able(m, a, r.attacker.reach(a), r.plan.opt.allows) {
 			return false, nil
 		}
 		text, err := r.attacker.make(m, b, a)
