@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +22,7 @@ import (
 // serve is the child: it runs the victim as often as the parent says, and
 // ends the test.
 func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
-	root := os.Getenv(envScene)
-	c := &child{call: call, victim: victim, opt: opt,
-		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}}
+	c := newChild(call, victim, opt)
 	if err := c.settle(); err != nil {
 		t.Fatalf("attack.Prove: preparing the child: %v", err)
 	}
@@ -32,21 +31,37 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		t.Fatalf("attack.Prove: %v", err)
 	}
 	c.link = link
+	if err := c.serve(); err != nil {
+		t.Fatalf("attack.Prove: %v", err)
+	}
+	t.SkipNow()
+}
+
+func newChild(call *rerun.Call, victim Victim, opt *options) *child {
+	root := os.Getenv(envScene)
+	return &child{call: call, victim: victim, opt: opt,
+		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}}
+}
+
+// serve runs the victim until the parent has had enough.
+func (c *child) serve() error {
 	o := &outcome{}
 	for {
 		data, err := json.Marshal(o)
 		if err != nil {
 			data = nil
 		}
-		answer, err := link.Call(opDone, data)
-		if err != nil {
-			t.Fatalf("attack.Prove: %v", err)
-		}
-		if answer == 0 {
-			t.SkipNow()
+		answer, err := c.link.Call(opDone, data)
+		if err != nil || answer == 0 {
+			return err
 		}
 		o = c.once()
 	}
+}
+
+// talker sends messages to the parent, one at a time, and gets its answers.
+type talker interface {
+	Call(op uint32, data []byte) (int64, error)
 }
 
 type child struct {
@@ -54,7 +69,7 @@ type child struct {
 	victim  Victim
 	opt     *options
 	scene   *Scene
-	link    *supervise.Child
+	link    talker
 	wd      string
 	env     []string
 	cwd     string
@@ -144,7 +159,7 @@ func (c *child) once() *outcome {
 	o.Goroutines = lingering(before)
 	o.Processes = c.children()
 	if c.opt.ensure != nil && o.success() {
-		if _, err := c.link.Call(opReturned, nil); err != nil {
+		if _, err := c.link.Call(opReturned, strconv.AppendInt(nil, o.Context.End, 10)); err != nil {
 			o.Ensure = err.Error()
 			return o
 		}

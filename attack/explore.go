@@ -226,13 +226,7 @@ func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := w.disk()
-	r := &run{plan: e.plan, disk: d, full: full, last: len(schedule) >= e.opt.depth, schedule: schedule,
-		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
-		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
-		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
-	r.guard.coarse = e.plan.coarse
-	r.attacker.reset()
+	r := e.newRun(w.disk(), schedule, full)
 	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {
 		return nil, err
@@ -241,11 +235,8 @@ func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 	if len(e.opt.targets) > 0 && len(schedule) == 0 {
 		r.left = r.targets()
 	}
-	if w.settled(r.guard.touched); r.guard.touched {
-		e.canaries = nil
-	} else if e.canaries == nil {
-		e.canaries = r.guard.standing
-	}
+	w.settled(r.guard.touched)
+	e.keep(r)
 	if o.Refused != "" {
 		e.problem("the victim %s: that was refused, and what it did then is no ground for a verdict", o.Refused)
 	}
@@ -255,6 +246,26 @@ func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
 		}
 	}
 	return r, nil
+}
+
+// newRun is a run that has not begun.
+func (e *explorer) newRun(d disk, schedule []placed, full bool) *run {
+	r := &run{plan: e.plan, disk: d, full: full, last: len(schedule) >= e.opt.depth, schedule: schedule,
+		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
+		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
+	r.guard.coarse = e.plan.coarse
+	r.attacker.reset()
+	return r
+}
+
+// keep notes how the canaries stand after a run, for the next one.
+func (e *explorer) keep(r *run) {
+	if r.guard.touched {
+		e.canaries = nil
+	} else if e.canaries == nil {
+		e.canaries = r.guard.standing
+	}
 }
 
 // prepared takes stock of the scene before the victim runs.

@@ -36,7 +36,8 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
-	everywhere    []string // for the full search: see plan
+	everywhere    []string           // for the full search: see plan
+	tactics       func(*tactic) bool // those that a race may use; nil for all
 	errs          []error
 }
 
