@@ -91,7 +91,7 @@ func TestRaceWins(t *testing.T) {
 
 // Each victim stands beside its nearest safe twin, which no race may break.
 func TestRaceTwins(t *testing.T) {
-	budget := attack.Budget(400 * time.Millisecond)
+	bounded := []attack.Option{attack.Schedules(200), attack.Budget(40 * time.Second)}
 	for _, tt := range []struct {
 		name   string
 		victim attack.Victim
@@ -151,7 +151,7 @@ func TestRaceTwins(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := append([]attack.Option{attack.Expect(tt.want...)}, tt.opts...)
 			if tt.want == nil {
-				opts = append(opts, budget)
+				opts = append(opts, bounded...)
 			}
 			r := attack.Race(t, tt.victim, opts...)
 			assert.False(t, r.Complete, "a race proves nothing")
