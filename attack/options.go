@@ -21,6 +21,7 @@ type optionFunc func(*options)
 func (f optionFunc) apply(o *options) { f(o) }
 
 type options struct {
+	verb          verb
 	setup, ensure func(*Scene) error
 	targets       []string
 	canaries      []string
@@ -37,7 +38,8 @@ type options struct {
 	maxSchedules  int
 	replay        string
 	everywhere    []string           // for the full search: see plan
-	tactics       func(*tactic) bool // those that a race may use; nil for all
+	lanes         int                // for tests: this many, from the first schedule on
+	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all
 	errs          []error
 }
 
@@ -186,8 +188,8 @@ func (o *options) local(option, part string, rel []string) []string {
 	return clean
 }
 
-func newOptions(opts []Option) (*options, error) {
-	o := &options{depth: 2, allow: map[string]string{}}
+func newOptions(how verb, opts []Option) (*options, error) {
+	o := &options{verb: how, depth: 2, allow: map[string]string{}}
 	for _, opt := range opts {
 		if opt == nil {
 			o.refuse(true, "a nil option")

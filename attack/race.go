@@ -49,7 +49,7 @@ import (
 func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 	t.Helper()
 	begin := time.Now()
-	opt, err := newOptions(opts)
+	opt, err := newOptions(race, opts)
 	if err == nil {
 		err = opt.refuseForRace()
 	}

@@ -17,6 +17,7 @@ import (
 // racer holds a race.
 type racer struct {
 	*explorer
+	lane     *lane // keeps the canaries
 	call     *rerun.Call
 	world    *raceWorld
 	line     string // of the victim
@@ -34,7 +35,7 @@ const threads = 2
 // runRace fills the report in. believed: the attacker's things had an owner of
 // their own.
 func runRace(e *explorer, call *rerun.Call, line string, tick func(*Odds, time.Duration)) (believed bool, err error) {
-	r := &racer{explorer: e, call: call, line: line, tick: tick}
+	r := &racer{explorer: e, lane: &lane{e: e}, call: call, line: line, tick: tick}
 	err = r.race()
 	return r.believed, errors.Join(err, r.close())
 }
@@ -45,6 +46,7 @@ func (r *racer) race() error {
 	if err != nil {
 		return err
 	}
+	d.nodes, d.lists = nil, nil
 	r.world = &raceWorld{call: r.call, opt: r.opt, d: d}
 	r.believed = d.asRoot && unprotected()
 	r.rand = rand.New(rand.NewPCG(1, 2))
@@ -142,7 +144,7 @@ func (r *racer) drive(set func(*run) error, started func(begin int64), halted fu
 		return nil, nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched = false
-	one := r.newRun(w.d, nil, false)
+	one := r.lane.newRun(w.d, nil, false)
 	times := &runTimes{}
 	stopped := false
 	stop := func(end int64) {
@@ -195,7 +197,7 @@ func (r *racer) drive(set func(*run) error, started func(begin int64), halted fu
 	if w.touched = one.guard.touched || times.void; w.touched {
 		one.guard.touched = true
 	}
-	r.keep(one)
+	r.lane.keep(one)
 	if o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
 		w.stop(false)
 	}

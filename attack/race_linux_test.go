@@ -59,10 +59,12 @@ func onCPUs(t *testing.T, n int) {
 	t.Cleanup(func() { set(&all) })
 }
 
+func deep() bool { return os.Getenv("TMPPROOF_DEEP") == "1" }
+
 // trials is how often the race is run where luck must show itself: a hundred
 // times with TMPPROOF_DEEP=1.
 func trials() int {
-	if os.Getenv("TMPPROOF_DEEP") == "1" {
+	if deep() {
 		return 100
 	}
 	return 5
@@ -79,11 +81,14 @@ func TestRaceWins(t *testing.T) {
 		for i := range trials() {
 			t.Run(fmt.Sprintf("cpus=%d/%d", cpus, i), func(t *testing.T) {
 				onCPUs(t, cpus)
-				r := attack.Race(t, statThenWrite, attack.Target("out"), attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05), attack.Budget(time.Second))
+				r := attack.Race(t, statThenWrite, attack.Target("out"), attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05), attack.Budget(30*time.Second))
 				t.Logf("won after %v, %+v", r.Elapsed, *r.Odds)
 				assert.False(t, r.Complete)
 				assert.Positive(t, r.Odds.Wins)
-				assert.Less(t, r.Elapsed, time.Second)
+				assert.LessOrEqual(t, r.Odds.Attempts, 60)
+				if deep() { // on a machine that has nothing else to do
+					assert.Less(t, r.Elapsed, time.Second)
+				}
 			})
 		}
 	}

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// act is one atomic act of an attacker's thread.
-type act struct {
-	kind actKind
+// stroke is one atomic act of an attacker's thread.
+type stroke struct {
+	kind strokeKind
 	src  string // in the attic
 	dest string
 	text string
 }
 
-type actKind uint8
+type strokeKind uint8
 
 const (
-	actPut  actKind = iota // src goes to dest, where nothing is
-	actTake                // what is at dest goes back to src
-	actSwap                // src and dest change places, or src goes to dest where nothing is
+	strokePut  strokeKind = iota // src goes to dest, where nothing is
+	strokeTake                   // what is at dest goes back to src
+	strokeSwap                   // src and dest change places, or src goes to dest where nothing is
 )
 
 // done is an act that took place.
@@ -40,7 +40,7 @@ const maxDone = 64
 // is stopped. A hunter reads Dir instead, and does its first act at each name
 // that comes up there.
 type part struct {
-	acts    []act
+	acts    []stroke
 	hunts   bool
 	delay   time.Duration
 	pause   time.Duration // the greatest; each is drawn
@@ -116,7 +116,7 @@ func (m *mover) play(p part) played {
 	}
 	for i := 0; !m.stop.Load(); {
 		a := p.acts[i%len(p.acts)]
-		ok, void := m.act(a, p)
+		ok, void := m.strike(a, p)
 		if void {
 			r.void = true
 			return r
@@ -158,7 +158,7 @@ func (m *mover) hunt(p part) (r played) {
 		r.seen = a.dest
 		r.note("sees " + pretty(a.dest))
 		for !m.stop.Load() {
-			if ok, void := m.act(a, p); ok || void {
+			if ok, void := m.strike(a, p); ok || void {
 				r.void = void
 				r.acted = true
 				r.note("puts " + a.text + " at " + pretty(a.dest))
@@ -200,18 +200,18 @@ func sleep(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil)
 }
 
-// act does one act. void: it took what was no longer its own, which another
+// strike does one stroke. void: it took what was no longer its own, which another
 // user could not have done.
-func (m *mover) act(a act, p part) (ok, void bool) {
+func (m *mover) strike(a stroke, p part) (ok, void bool) {
 	var err error
 	switch a.kind {
-	case actPut:
+	case strokePut:
 		err = m.disk.rename(a.src, a.dest)
-	case actTake:
+	case strokeTake:
 		if err = m.disk.rename(a.dest, a.src); err == nil && !p.others {
 			void = !p.own(m.disk.stat(a.src).id)
 		}
-	case actSwap:
+	case strokeSwap:
 		if err = m.disk.exchange(a.src, a.dest); err == nil && !p.others {
 			void = !p.own(m.disk.stat(a.src).id)
 		} else if err != nil {

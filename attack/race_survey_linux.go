@@ -3,14 +3,14 @@ package attack
 import (
 	"path"
 	"slices"
-	"strings"
 )
 
 // undisturbed runs the victim without an attack: twice in one process, once in
 // another, and once more in which the attacker looks at what it can reach.
 func (r *racer) undisturbed() ([]mark, error) {
-	r.plan = &plan{opt: r.opt, names: &names{test: leaf(r.test), root: strings.TrimSuffix(r.world.d.abs(""), "/")},
+	r.plan = &plan{opt: r.opt, names: &names{test: leaf(r.test)},
 		made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}}
+	r.plan.names.place(r.world.d.abs(""))
 	var first *run
 	var paths [][]string
 	var contexts []context

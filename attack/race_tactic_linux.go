@@ -129,11 +129,11 @@ func (s *stage) set(rnd *rand.Rand) error {
 	often := part{endless: true, pause: max(t.rhythm.length/4, 2*time.Microsecond)}
 	if t.how == huntNames {
 		src, what, err := s.build(t.then)
-		kind := actPut
+		kind := strokePut
 		if t.mark.others {
-			kind = actSwap
+			kind = strokeSwap
 		}
-		s.parts = []part{{hunts: true, acts: []act{{kind: kind, src: src, text: what}}}}
+		s.parts = []part{{hunts: true, acts: []stroke{{kind: kind, src: src, text: what}}}}
 		return err
 	}
 	if t.how == mazeOnce || t.how == mazeOften {
@@ -152,21 +152,21 @@ func (s *stage) set(rnd *rand.Rand) error {
 		return err
 	}
 	name := pretty(t.mark.name)
-	swap := act{actSwap, src, t.mark.name, "exchanges " + name + " with " + what}
-	put := act{actPut, src, t.mark.name, "plants " + what + " at " + name}
-	take := act{actTake, src, t.mark.name, "takes it away from " + name}
+	swap := stroke{strokeSwap, src, t.mark.name, "exchanges " + name + " with " + what}
+	put := stroke{strokePut, src, t.mark.name, "plants " + what + " at " + name}
+	take := stroke{strokeTake, src, t.mark.name, "takes it away from " + name}
 	switch {
 	case t.how == flipOnce, t.mark.others && t.how == plantOnce, t.mark.exists && t.how == plantOnce:
-		once.acts = []act{swap}
+		once.acts = []stroke{swap}
 		s.parts = []part{once}
 	case t.how == flipOften, t.mark.others, t.mark.exists:
-		often.acts = []act{swap}
+		often.acts = []stroke{swap}
 		s.parts = []part{often}
 	case t.how == plantTake:
-		often.acts = []act{put, take}
+		often.acts = []stroke{put, take}
 		s.parts = []part{often}
 	default:
-		once.acts = []act{put}
+		once.acts = []stroke{put}
 		s.parts = []part{once}
 	}
 	return nil
@@ -190,24 +190,24 @@ func (s *stage) setMaze(once, often part) error {
 		return err
 	}
 	end := pretty(mazeEnd)
-	swap := act{actSwap, src, mazeEnd, "exchanges " + end + " with " + what}
+	swap := stroke{strokeSwap, src, mazeEnd, "exchanges " + end + " with " + what}
 	door := a.place("door")
 	if err := a.put(door, "", d.symlink(d.abs(mazeDoor(t.links)), door)); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("a symlink into a maze of %d links that ends at %s", t.links, end)
 	if t.how == mazeOnce {
-		once.acts = []act{swap}
+		once.acts = []stroke{swap}
 		s.parts = []part{once}
 		return s.install(door, text)
 	}
-	often.acts = []act{swap}
+	often.acts = []stroke{swap}
 	s.parts = []part{often}
 	if t.mark.others || t.mark.exists {
 		return s.install(door, text)
 	}
-	often.acts = []act{{actPut, door, t.mark.name, "plants " + text + " at " + pretty(t.mark.name)},
-		{actTake, door, t.mark.name, "takes it away from " + pretty(t.mark.name)}}
+	often.acts = []stroke{{strokePut, door, t.mark.name, "plants " + text + " at " + pretty(t.mark.name)},
+		{strokeTake, door, t.mark.name, "takes it away from " + pretty(t.mark.name)}}
 	s.parts = append(s.parts, often)
 	return nil
 }
