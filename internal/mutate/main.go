@@ -43,6 +43,7 @@ func main() {
 type config struct {
 	pkg, out, tests, only, exec string
 	files                       []string
+	rest                        bool
 	limit                       time.Duration
 	progress                    *os.File
 	scratch                     string
