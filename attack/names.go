@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -167,9 +168,39 @@ func (n *names) learn(paths [][]string, contexts []context) {
 		}
 	}
 	for i := 1; i < len(used); i++ {
-		for _, p := range pairs(without(used[0], used[i]), without(used[i], used[0])) {
-			n.add(p[0], p[1], contexts[0], contexts[i])
+		n.compare(used[0], used[i], contexts[0], contexts[i])
+	}
+}
+
+func (n *names) clone() *names {
+	c := *n
+	c.patterns, c.fixed = slices.Clone(n.patterns), maps.Clone(n.fixed)
+	return &c
+}
+
+// strange are names that no undisturbed run used.
+func (n *names) strange(elements []string) bool {
+	return slices.ContainsFunc(elements, func(name string) bool {
+		_, ok := n.pattern(name)
+		return !ok && !n.fixed[name]
+	})
+}
+
+// learnMore compares the names of two runs under one schedule, which took
+// another way than the undisturbed ones.
+func (n *names) learnMore(a, b []string, ca, cb context) {
+	n.compare(a, b, ca, cb)
+	for _, name := range a {
+		if _, ok := n.pattern(name); !ok && slices.Contains(b, name) {
+			n.fixed[name] = true
 		}
+	}
+}
+
+// compare finds the names of one run that stand for others in another.
+func (n *names) compare(a, b []string, ca, cb context) {
+	for _, p := range pairs(without(a, b), without(b, a)) {
+		n.add(p[0], p[1], ca, cb)
 	}
 	// The longest literal part first: the most telling pattern wins.
 	slices.SortFunc(n.patterns, func(p, q pattern) int {
