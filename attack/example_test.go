@@ -104,3 +104,39 @@ func ExampleReplay() {
 		}, attack.Target("report"), attack.Replay("symlink-absent=shared/report@openat:shared/report:report.go:12:1"))
 	}
 }
+
+// Errors in place of an attacker: the disk is full, a file cannot be opened.
+func ExampleFaults() {
+	_ = func(t *testing.T) {
+		attack.Faults(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"))
+	}
+}
+
+// The process is killed before each of its calls; at Point it panics too.
+func ExampleKills() {
+	_ = func(t *testing.T) {
+		attack.Kills(t, func(s *attack.Scene) error {
+			f, err := os.CreateTemp(s.Dir, "work-*")
+			if err != nil {
+				return err
+			}
+			defer os.Remove(f.Name())
+			defer f.Close()
+			s.Point() // as a callback that panics
+			return nil
+		})
+	}
+}
+
+// Luck, on systems that have no better: the report says what is known then.
+func ExampleRace() {
+	_ = func(t *testing.T) {
+		report := attack.Race(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"), attack.ReportOnly(), attack.Budget(time.Second))
+		var odds *attack.Odds = report.Odds
+		fmt.Printf("%d attempts, %d won: between %.2g and %.2g", odds.Attempts, odds.Wins, odds.Low, odds.High)
+	}
+}
