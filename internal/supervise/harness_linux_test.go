@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/supervise/refuse"
 )
 
 // The victims of these tests run in this test binary, started again: TestMain
@@ -20,6 +21,7 @@ import (
 const (
 	envVictim = "TEST_SUPERVISE_VICTIM"
 	envDir    = "TEST_SUPERVISE_DIR"
+	envOld    = "TEST_SUPERVISE_OLD" // the victim's kernel is one before 5.19
 
 	opDone = OpUser
 	opMark = OpUser + 1
@@ -38,6 +40,12 @@ func TestMain(m *testing.M) {
 	}
 	if before, ok := beforeAttach[name]; ok {
 		before()
+	}
+	if os.Getenv(envOld) != "" {
+		if err := refuse.WaitKillable(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(3)
+		}
 	}
 	var err error
 	if child, err = Attach(); err != nil {
