@@ -201,7 +201,8 @@ var proved = regexp.MustCompile(`(\d+) boundaries, (\d+) schedules`)
 // outcome is a row of the table.
 type outcome struct {
 	cell
-	short                                 bool
+	short, multi                          bool
+	times                                 int
 	scene                                 string
 	tests, skipped, boundaries, schedules int
 }

@@ -29,6 +29,12 @@ func (o outcome) key() string {
 	if o.short {
 		name += ", short"
 	}
+	if o.times > 1 {
+		name += fmt.Sprintf(", %d times", o.times)
+	}
+	if o.multi {
+		name += ", CPUs in parallel"
+	}
 	protected := o.settings
 	if o.yama >= 0 {
 		protected += fmt.Sprintf(", ptrace_scope %d", o.yama)
