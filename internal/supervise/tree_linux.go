@@ -303,12 +303,13 @@ func (t *Tree) Fail(ev *Event, errno unix.Errno) { t.send(ev, notifResp{error: -
 // -1 is an errno, as for every system call.
 func (t *Tree) Answer(ev *Event, val int64) { t.send(ev, notifResp{val: val}) }
 
-// killWait bounds how long Kill waits for the tree's last process.
-const killWait = 5 * time.Second
+// killWait bounds how long Kill waits for the tree's last process. One with a
+// mount namespace of its own takes seconds to end on a busy machine.
+const killWait = 20 * time.Second
 
 // Kill ends every process of the tree, at a boundary if it stands at one: a
 // stopped call does not run. It returns when all are gone and the child has
-// been reaped, with an error if that took more than 5 s. It can be called
+// been reaped, with an error if that took more than 20 s. It can be called
 // again; of the other methods only PID and Wait can be used afterwards.
 func (t *Tree) Kill() error {
 	if t.killed {
