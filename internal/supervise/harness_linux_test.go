@@ -79,8 +79,13 @@ func victim(t testing.TB, name, dir string) *exec.Cmd {
 // supervise starts a victim and kills what is left of it after the test.
 func supervise(t testing.TB, cmd *exec.Cmd, set Set) *Tree {
 	t.Helper()
+	return superviseBy(t, cmd, set, soon())
+}
+
+func superviseBy(t testing.TB, cmd *exec.Cmd, set Set, deadline time.Time) *Tree {
+	t.Helper()
 	runtime.LockOSThread() // of which the child's life depends; the test's goroutine ends with it
-	tree, err := Start(cmd, set, soon())
+	tree, err := Start(cmd, set, deadline)
 	if err != nil {
 		t.Fatalf("starting: %v", err)
 	}

@@ -178,6 +178,7 @@ func (g *guest) command(ctx context.Context) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, g.k.qemu, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 
