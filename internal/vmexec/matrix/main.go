@@ -114,7 +114,9 @@ func main() {
 		p.full = true
 	case "":
 		p.quick = true
-		fs.Visit(func(f *flag.Flag) { p.quick = p.quick && slices.Contains([]string{"vmexec", "asuser", "logs", "jobs", "timeout"}, f.Name) })
+		fs.Visit(func(f *flag.Flag) {
+			p.quick = p.quick && slices.Contains([]string{"vmexec", "asuser", "logs", "jobs", "timeout"}, f.Name)
+		})
 		if p.quick {
 			p.kernels, p.users, p.short, p.suites, p.table = "5.10/amd64 6.12/arm64", "", true, "supervise oracles", ""
 		}
@@ -206,7 +208,6 @@ func (p *plan) execute(w io.Writer) error {
 	b := &bench{plan: p, dir: dir, built: map[string]error{}, native: map[string]*native{}}
 	var mu sync.Mutex
 	var failed []string
-	var done []outcome
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(1, p.jobs))
 	for _, c := range cells {
@@ -218,22 +219,20 @@ func (p *plan) execute(w io.Writer) error {
 			mu.Lock()
 			defer mu.Unlock()
 			fmt.Fprintf(w, "%-60s %4d tests, %2d skipped, %5d boundaries, %6d schedules, %v\n", c, o.tests, o.skipped, o.boundaries, o.schedules, time.Since(begin).Round(time.Second))
+			if len(faults) == 0 && p.table != "" { // at once: a long run may be cut off
+				if err := updateTable(p.table, o); err != nil {
+					faults = append(faults, err.Error())
+				}
+			}
 			for _, f := range faults {
 				fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(f, "\n", "\n    "))
 			}
 			if len(faults) > 0 {
 				failed = append(failed, c.String())
-				return
 			}
-			done = append(done, o)
 		})
 	}
 	wg.Wait()
-	if p.table != "" {
-		if err := updateTable(p.table, done); err != nil {
-			return err
-		}
-	}
 	if len(failed) > 0 {
 		slices.Sort(failed)
 		return fmt.Errorf("%d of %d runs failed:\n  %s", len(failed), len(cells), strings.Join(failed, "\n  "))

@@ -55,7 +55,7 @@ func (o outcome) row() string {
 
 // updateTable puts rows into the table, in the place of older ones of the
 // same run.
-func updateTable(path string, done []outcome) error {
+func updateTable(path string, done ...outcome) error {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
