@@ -3,8 +3,10 @@
 package main
 
 import (
+	"encoding/binary"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -43,6 +45,9 @@ func (w *watch) maker(ev *supervise.Event) maker {
 	}
 	m := maker{where: w.lines.chain(st.Frames), test: w.tests.of(w.tree, ev)}
 	if m.test == "" {
+		w.ancestors(ev, &m)
+	}
+	if m.test == "" {
 		m.test = testIn(st.Frames)
 	}
 	for _, f := range st.Frames {
@@ -66,6 +71,26 @@ func (w *watch) maker(ev *supervise.Event) maker {
 		}
 	}
 	return m
+}
+
+// ancestors finds the test that has started the goroutine of a call, or the
+// one that started that, and adds the line of the first go statement.
+func (w *watch) ancestors(ev *supervise.Event, m *maker) {
+	for i, g := range w.tree.Ancestry(ev) {
+		if i == 0 {
+			if line := w.lines.chain(g.Created); line != "" && !strings.HasSuffix(m.where, line) {
+				m.where = strings.TrimPrefix(m.where+" < "+line, " < ")
+			}
+		}
+		if m.test = w.tests.near(ev, g.Top); m.test != "" {
+			return
+		}
+		for _, frames := range [][]runtime.Frame{g.Created, g.Start} {
+			if m.test = testIn(frames); m.test != "" {
+				return
+			}
+		}
+	}
 }
 
 // testNames reads the names of running tests from a test binary's memory, where
@@ -112,6 +137,25 @@ func (n *testNames) of(tree *supervise.Tree, ev *supervise.Event) string {
 	for i, word := range words {
 		if name := testAt(ev, word); name != "" {
 			n.slot = i + 1
+			return name
+		}
+	}
+	return ""
+}
+
+// near is the name of the test whose goroutine's stack ends at top: the frame
+// of testing.tRunner is among the outermost.
+func (n *testNames) near(ev *supervise.Event, top uint64) string {
+	if !n.same || !layout.ok {
+		return ""
+	}
+	const words = 128
+	var b [8 * words]byte
+	if ev.Read(top-8*words, b[:]) != nil {
+		return ""
+	}
+	for i := range words { // the outermost first
+		if name := testAt(ev, binary.LittleEndian.Uint64(b[8*(words-1-i):])); name != "" {
 			return name
 		}
 	}
