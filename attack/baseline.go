@@ -72,6 +72,9 @@ func (e *explorer) baselines() (*run, error) {
 	if !e.plan.hopeless { // of one run alone it is not known which names are chance
 		e.record(first)
 	}
+	for _, name := range first.outcome.Open {
+		e.plan.left[e.plan.names.shape(name)] = true
+	}
 	for _, f := range first.facts {
 		if f.rule.ID == "R01" || f.rule.ID == "R05" {
 			e.plan.left[e.plan.names.shape(f.path)] = true
@@ -109,12 +112,17 @@ func (e *explorer) judgeBaseline(r *run) {
 	}
 }
 
-// rekey names the boundaries anew when the patterns of names are known.
-func (r *run) rekey() {
+// nameSteps names the boundaries by the patterns that are known.
+func (r *run) nameSteps() {
 	r.counts = map[key]int{}
 	for _, s := range r.steps {
 		s.key = r.keyOf(&s.boundary)
 	}
+}
+
+// rekey names the boundaries anew when the patterns of names are known.
+func (r *run) rekey() {
+	r.nameSteps()
 	// What was said of names before they were known.
 	var kept []fact
 	for _, f := range r.facts {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,12 +32,19 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
+	if opt.verb == kills {
+		c.scene.FS, c.scene.point = pointFS{c.scene.FS, c.point}, c.point
+	}
 	call.ServeEach(c.next)
 	if c.err != nil {
 		t.Fatalf("%v: %v", opt.verb, c.err)
 	}
 	t.SkipNow()
 }
+
+// closeThenAsk and a descriptor is the answer to opDone that has the child
+// close it, and ask again.
+const closeThenAsk = 1 << 32
 
 type child struct {
 	call    *rerun.Call
@@ -49,7 +57,8 @@ type child struct {
 	cwd     string
 	host    string
 	user    string
-	parents bool // the process had children before the first run
+	points  sync.Mutex // one message goes at a time
+	parents bool       // the process had children before the first run
 
 	// of the present run
 	phase      string
@@ -130,9 +139,15 @@ func (c *child) next(end *rerun.Error) func() {
 	if err != nil {
 		data = nil
 	}
-	answer, err := c.link.Call(opDone, data)
-	if c.err = err; err != nil || answer == 0 {
-		return nil
+	answer := int64(closeThenAsk)
+	for answer >= closeThenAsk {
+		answer, err = c.link.Call(opDone, data)
+		if c.err = err; err != nil || answer == 0 {
+			return nil
+		}
+		if answer >= closeThenAsk {
+			_ = unix.Close(int(answer - closeThenAsk))
+		}
 	}
 	c.restore()
 	c.o = &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
@@ -226,4 +241,18 @@ func (c *child) children() int {
 		}
 	}
 	return 0
+}
+
+// point tells the parent where the victim is, and does what it answers.
+func (c *child) point(op, name string) {
+	c.points.Lock()
+	answer, err := c.link.Call(opPoint, []byte(op+"\x00"+name))
+	c.points.Unlock()
+	switch {
+	case err != nil: // the supervisor is gone: this process ends in a moment
+	case answer == pointPanic:
+		panic(injectedPanic)
+	case answer == pointGoexit:
+		runtime.Goexit()
+	}
 }

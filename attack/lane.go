@@ -13,6 +13,7 @@ import (
 type lane struct {
 	e        *explorer
 	world    world
+	taught   *plan     // what is known of the way that the schedule takes; nil: the explorer's
 	ahead    *opening  // the next world, for a victim that needs a new one for each run
 	canaries *snapshot // as long as nothing touches them
 }
@@ -127,7 +128,11 @@ type result struct {
 
 // attempt runs a schedule. A victim that takes another way each time may not
 // come to its boundaries.
-func (l *lane) attempt(schedule []placed) (res result) {
+func (l *lane) attempt(j job) (res result) {
+	schedule := j.schedule
+	if l.e.opt.verb != prove {
+		return l.injected(schedule, j.taught)
+	}
 	for range tries {
 		r, err := l.execute(schedule, false)
 		if err != nil {
@@ -192,6 +197,9 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 		return nil, err
 	}
 	opt, plan := l.e.opt, l.e.plan
+	if l.taught != nil {
+		plan = l.taught
+	}
 	if plan.names.root == "" {
 		plan.names.place(w.disk().abs(""))
 	}

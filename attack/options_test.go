@@ -58,8 +58,8 @@ func TestOptionsRefused(t *testing.T) {
 func TestScheduleText(t *testing.T) {
 	for _, name := range []string{"shared/out", "shared/a b", "shared/new\nline", "shared/ä;@=:%'\"", "shared/\xff", "shared/*-tmp", ""} {
 		want := []placed{
-			{key{"newfstatat", name, "main.go:12", 3}, move{family: Symlink, variant: "file", target: name}},
-			{key{"openat", name, "(no line)", 1}, move{family: Dir, target: name}},
+			{at: key{"newfstatat", name, "main.go:12", 3}, move: move{family: Symlink, variant: "file", target: name}},
+			{at: key{"openat", name, "(no line)", 1}, move: move{family: Dir, target: name}},
 		}
 		text := scheduleString(want)
 		assert.NotContains(t, text, "'")

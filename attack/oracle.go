@@ -197,7 +197,7 @@ func (r *run) judgePlants() {
 // hostileName says that a name is the attacker's own to begin with: reading
 // there is what the code is for.
 func (r *run) hostileName(name string) bool {
-	for dir := path.Dir(name); dir != "." && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
+	for dir := path.Dir(name); dir != "." && dir != "/" && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
 		if r.scene.hostile[r.disk.stat(dir).id] {
 			return true // wherever it was moved
 		}

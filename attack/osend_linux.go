@@ -69,13 +69,20 @@ func (c *clock) progress() { c.next = time.Now().Add(c.patience) }
 // can come.
 func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 	for {
-		ev, err := w.receive(time.Now().Add(glance))
+		wait := glance
+		if w.held != nil {
+			wait = handlerGlance
+		}
+		ev, err := w.receive(time.Now().Add(wait))
 		now := time.Now()
 		if err == nil {
 			delete(w.waiting, ev.TID)
-			w.still = 0
+			w.still, w.calm = 0, time.Time{}
 		} else if at := w.stuck(); at != "" {
 			return nil, w.atFIFO(at), nil
+		} else if w.quiet() {
+			w.release()
+			continue
 		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:
@@ -123,6 +130,9 @@ func (w *osWorld) exit() *outcome {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())
 	}
 	exit, out := rerun.ExitOf(state), w.out.String()
+	if w.sent != 0 && exit.Signal == w.sent.String() {
+		return w.lost(killed, "")
+	}
 	e := w.call.Explain(true, exit, out)
 	switch e.Kind {
 	case rerun.Exited:

@@ -65,7 +65,9 @@ func (w *osWorld) allAsleep() bool {
 	return !w.anyThread(func(state byte) bool { return state == 'R' || state == 'D' })
 }
 
-// anyThread asks the state of every thread of the tree.
+// anyThread asks the state of every thread of the tree, but for one whose call
+// is held: that one waits in a way which only SIGKILL ends, and which looks
+// like waiting for a disk.
 func (w *osWorld) anyThread(is func(state byte) bool) bool {
 	for _, pid := range append(w.tree.Living(), w.tree.PID()) {
 		dir := "/proc/" + strconv.Itoa(pid) + "/task"
@@ -75,6 +77,9 @@ func (w *osWorld) anyThread(is func(state byte) bool) bool {
 		}
 		for _, task := range tasks {
 			tid, _ := strconv.Atoi(task.Name())
+			if w.held != nil && tid == w.held.TID {
+				continue
+			}
 			if is(processState(tid)) {
 				return true
 			}

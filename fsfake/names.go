@@ -6,7 +6,7 @@ import "syscall"
 const shortLink = 128
 
 // enter gives an inode a name that is not there; leave takes one away. Both
-// save it for the snapshot. The caller holds dir.mu for writing, or Disk.mu.
+// save it for the snapshot. The caller holds dir's lock for writing, or Disk.mu.
 func (d *Disk) enter(dir *node, name string, n *node) {
 	if v := d.history(); v != nil {
 		v.add(change{kind: changedEntry, node: dir, name: name})
@@ -29,9 +29,10 @@ func (d *Disk) create(c *cred, dir *node, name string, mode uint32, rdev uint64,
 	}
 	now := d.now()
 	n := d.inherit(c, dir, mode, now)
-	n.first.rdev = rdev
+	n.first.rdev = uint32(rdev)
 	if target != "" {
-		n.target = target
+		text := target
+		n.link = &text
 		n.first.size = int64(len(target))
 		if len(target) >= shortLink && d.charge(&n.first, 1) == 0 {
 			d.usage.inodes.Add(-1)
@@ -212,16 +213,17 @@ func (v *FS) symlink(target, path string) error {
 
 // link gives an inode a second name: that of an open handle, or without one that
 // which oldPath names. A symbolic link is not followed.
-func (v *FS) link(f *File, oldPath, path string) error {
+func (v *FS) link(h *handle, oldPath, path string) error {
 	if hasNUL(oldPath) || hasNUL(path) {
 		return syscall.EINVAL
 	}
+	d := v.disk
 	w := v.begin(true)
 	defer w.end()
 	var n *node
 	var err error
-	if f != nil {
-		n, err = f.node, f.usable()
+	if h != nil {
+		n, err = h.node, h.usable(d)
 	} else {
 		n, err = w.resolve(oldPath, false)
 	}
@@ -231,7 +233,6 @@ func (v *FS) link(f *File, oldPath, path string) error {
 	if err := w.newName(path, false); err != nil {
 		return err
 	}
-	d := v.disk
 	if n.attr.Load().dev != w.dir.attr.Load().dev {
 		return syscall.EXDEV
 	}
@@ -256,7 +257,7 @@ func (v *FS) link(f *File, oldPath, path string) error {
 	a := d.edit(n)
 	if a.nlink == 0 {
 		d.usage.orphanInodes.Add(-1)
-		d.usage.orphanPages.Add(-a.pages)
+		d.usage.orphanPages.Add(-int64(a.pages))
 		n.linkable = false
 	}
 	a.nlink++
@@ -336,9 +337,7 @@ func (d *Disk) drop(dir *node, i int, now stamp) {
 		a.nlink--
 	}
 	d.leave(dir, i)
-	n.mu.Lock()
-	d.unlinked(n, now)
-	n.mu.Unlock()
+	d.unlink(n, now)
 }
 
 func (v *FS) rmdir(path string) error {

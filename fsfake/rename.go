@@ -158,9 +158,9 @@ func (v *FS) mayRename(from, to *walk, n, target *node, flags uint) error {
 
 // changed sets an inode's change time.
 func (d *Disk) changed(n *node, now stamp) {
-	n.mu.Lock()
+	n.lock()
 	d.edit(n).setStamp(ctime, now)
-	n.mu.Unlock()
+	n.unlock()
 }
 
 // move carries a rename out. The disk is held for writing, or the one directory.
@@ -199,9 +199,7 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 		if target.isDir() {
 			dst.nlink--
 		}
-		target.mu.Lock()
-		d.unlinked(target, now)
-		target.mu.Unlock()
+		d.unlink(target, now)
 		src.size -= entrySize
 	default:
 		d.leave(from, i)
