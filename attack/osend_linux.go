@@ -129,18 +129,24 @@ func (w *osWorld) exit() *outcome {
 	if err != nil {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())
 	}
-	exit, out := rerun.ExitOf(state), w.out.String()
+	exit := rerun.ExitOf(state)
 	if w.sent != 0 && exit.Signal == w.sent.String() {
 		return w.lost(killed, "")
 	}
-	e := w.call.Explain(true, exit, out)
+	return exitOutcome(w.call, exit, w.out.String())
+}
+
+// exitOutcome is the outcome of a run in which the process ended.
+func exitOutcome(call *rerun.Call, exit rerun.Exit, out string) *outcome {
+	o := &outcome{End: exited, Text: exit.String(), Spent: true}
+	e := call.Explain(true, exit, out)
 	switch e.Kind {
 	case rerun.Exited:
-		return w.lost(exited, fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code))
+		o.Text = fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code)
 	case rerun.Panicked:
-		return w.lost(exited, "a goroutine that it started crashed: "+strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: "))
+		o.Text = "a goroutine that it started crashed: " + strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: ")
 	}
-	return w.lost(exited, exit.String())
+	return o
 }
 
 // processState is the state letter of /proc/PID/stat, 0 when the process (or thread) is

