@@ -155,14 +155,6 @@ func (c *child) once() *outcome {
 	return o
 }
 
-// brief keeps a text that the victim chose within what a message can carry.
-func brief(s string) string { return s[:min(len(s), 1<<14)] }
-
-// callVictim is the frame at which a victim's own stack begins.
-//
-//go:noinline
-func callVictim(v Victim, s *Scene) error { return v(s) }
-
 // guarded runs one of the test's own functions.
 func (c *child) guarded(what string, f func(*Scene) error) (err error) {
 	end := c.call.Serve(func() { err = f(c.scene) })
@@ -187,8 +179,6 @@ func lingering(before int) int {
 		time.Sleep(pause)
 	}
 }
-
-const lastPause = 20 * time.Millisecond // after as much again in shorter ones
 
 // children counts the processes that the victim left running: whoever it
 // orphaned has become this process's child.

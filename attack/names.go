@@ -140,8 +140,10 @@ func (n *names) learn(paths [][]string, contexts []context) {
 		}
 	}
 	for name := range n.fixed {
-		if p, ok := timed(name, contexts); ok && !slices.Contains(n.patterns, p) {
-			n.patterns = append(n.patterns, p)
+		for _, of := range []func(string, []context) (pattern, bool){timed, numbered} {
+			if p, ok := of(name, contexts); ok && !slices.Contains(n.patterns, p) {
+				n.patterns = append(n.patterns, p)
+			}
 		}
 	}
 	for i := 1; i < len(used); i++ {
@@ -168,6 +170,24 @@ func timed(name string, contexts []context) (pattern, bool) {
 		p = pattern{prefix: prefix, suffix: suffix, why: "the time"}
 	}
 	return p, p.why != ""
+}
+
+// numbered finds the process id in a name that is the same in all runs because
+// they had one process. Numbers of less than three digits are too common to
+// tell anything.
+func numbered(name string, contexts []context) (pattern, bool) {
+	pid := int64(contexts[0].PID)
+	for _, c := range contexts {
+		if int64(c.PID) != pid || pid < 100 {
+			return pattern{}, false
+		}
+	}
+	s := stripNumber(name, pid)
+	prefix, suffix, ok := strings.Cut(s, blank)
+	if s == name || !ok {
+		return pattern{}, false
+	}
+	return pattern{prefix: prefix, suffix: suffix, why: "the process id", numbers: true}, true
 }
 
 // elements are the names in paths, each once; the first of a path names a

@@ -36,6 +36,7 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
+	fake          bool     // the world is a disk in memory
 	everywhere    []string // for the full search: see plan
 	errs          []error
 }

@@ -15,9 +15,6 @@ type osDisk struct {
 	atimes bool   // reading sets the access time
 }
 
-// canaryOwner owns the canaries where the test runs as root.
-const canaryOwner = 4242
-
 func (d *osDisk) stat(name string) node { return statAt(d.fd, name, unix.AT_SYMLINK_NOFOLLOW) }
 
 const statMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME

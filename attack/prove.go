@@ -57,7 +57,7 @@ func Prove(t *testing.T, victim Victim, opts ...Option) *Report {
 		}
 		return report
 	}
-	if missing := mechanism(); missing != "" {
+	if missing := mechanism(); missing != "" && !opt.fake {
 		giveUp(t, missing)
 	}
 	report := &Report{}
@@ -69,11 +69,17 @@ func Prove(t *testing.T, victim Victim, opts ...Option) *Report {
 	if schedule != "" {
 		opt.replay = schedule
 	}
-	runtime.LockOSThread() // the children die with the thread that started them
-	defer runtime.UnlockOSThread()
+	if !opt.fake {
+		runtime.LockOSThread() // the children die with the thread that started them
+		defer runtime.UnlockOSThread()
+	}
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
 		deadline: begin.Add(budget(t, opt)), progress: progress(t, begin)}
-	e.open = func(fresh bool) (world, error) { return openOS(t, call, opt, e.deadline) }
+	e.open = func(bool) (world, error) { return openOS(t, call, opt, e.deadline) }
+	if opt.fake {
+		defer call.Here()()
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }
+	}
 	err = e.explore()
 	err = errors.Join(err, e.closeWorlds())
 	if un := (*unsupportedError)(nil); errors.As(err, &un) {

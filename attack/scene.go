@@ -22,3 +22,8 @@ type Scene struct {
 func (s *Scene) Path(elem ...string) string {
 	return filepath.Join(append([]string{s.Dir}, elem...)...)
 }
+
+// callVictim is the frame at which a victim's own stack begins.
+//
+//go:noinline
+func callVictim(v Victim, s *Scene) error { return v(s) }
