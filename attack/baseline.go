@@ -57,7 +57,7 @@ func (e *explorer) baselines() (*run, error) {
 		}
 	}
 	if e.opt.fake && e.plan.fresh && !e.plan.concurrent {
-		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, "+
+		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, " +
 			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
 	}
 	if e.plan.fresh || first.outcome.Goroutines > 0 {

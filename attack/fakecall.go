@@ -102,6 +102,17 @@ func permOf(m fs.FileMode) uint32 {
 	return perm
 }
 
+// modeOf is the inverse of permOf.
+func modeOf(perm uint32) fs.FileMode {
+	m := fs.FileMode(perm & 0o777)
+	for _, mode := range []fs.FileMode{fs.ModeSetuid, fs.ModeSetgid, fs.ModeSticky} {
+		if perm&permOf(mode) != 0 {
+			m |= mode
+		}
+	}
+	return m
+}
+
 // opens fills in what the flags of an open say, and tells whether it follows
 // a link at the end of its path.
 func (b *boundary) opens(flag int) (follow bool) {

@@ -53,7 +53,7 @@ func (w *fakeWorld) once() {
 		if o.Setup != "" {
 			return
 		}
-		if r.err = w.enter(inVictim, w.h.prepared); r.err != nil {
+		if r.err = w.enter(inVictim, func() error { return errors.Join(w.h.prepared(), w.handOver()) }); r.err != nil {
 			return
 		}
 	}
@@ -75,6 +75,22 @@ func (w *fakeWorld) once() {
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() {
 		o.Removed, o.Spent = true, true
 	}
+}
+
+// handOver gives the entries of Hostile, which Setup made as the victim, to the
+// attacker.
+func (w *fakeWorld) handOver() error {
+	thief := w.d.thief[0].User()
+	var err error
+	for _, p := range w.attacker.own {
+		if n := w.d.stat(p.name); n.exists() && int(n.uid) != thief.UID {
+			err = errors.Join(err, w.d.god.Lchown(p.name, thief.UID, thief.GID))
+			if n.perm&0o6000 != 0 {
+				err = errors.Join(err, w.d.god.Chmod(p.name, modeOf(n.perm)))
+			}
+		}
+	}
+	return err
 }
 
 // victimRun calls the victim and notes how it ended.
