@@ -21,7 +21,7 @@ func Fake() Option { return optionFunc(func(o *options) { o.fake = true }) }
 // fakeWorld runs the victim in a goroutine of this process, on a fake disk
 // whose hooks are the boundaries.
 type fakeWorld struct {
-	t      *testing.T
+	t      testing.TB
 	victim Victim
 	opt    *options
 	d      *fakeDisk
@@ -71,13 +71,13 @@ const inLate = "a goroutine of the victim's"
 
 var fakeWorlds atomic.Int64
 
-func openFake(t *testing.T, victim Victim, opt *options, deadline time.Time) (world, error) {
+func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, deadline time.Time) (world, error) {
 	d, err := newFakeDisk(opt)
 	if err != nil {
 		return nil, fmt.Errorf("building the scene on the fake disk: %w", err)
 	}
 	w := &fakeWorld{t: t, victim: victim, opt: opt, d: d, fs: d.disk.As(fakeVictim()),
-		clock: newClock(budget(t, opt), deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
+		clock: newClock(budget, deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
 		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
 		jobs:  make(chan struct{}), done: make(chan result, 2), late: make(chan string, 1), ended: make(chan struct{})}
 	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}

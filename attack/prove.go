@@ -78,7 +78,7 @@ func Prove(t *testing.T, victim Victim, opts ...Option) *Report {
 	e.open = func(bool) (world, error) { return openOS(t, call, opt, e.deadline) }
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt), e.deadline) }
 	}
 	err = e.explore()
 	err = errors.Join(err, e.closeWorlds())

@@ -29,9 +29,6 @@ func TestWorldsAgree(t *testing.T) {
 			fake := attack.Prove(t, tt.victim, append(opts, attack.Fake())...)
 			assert.Equal(t, tt.want, rulesOf(real), "on the system's disk:\n%s", texts(real))
 			assert.Equal(t, tt.want, rulesOf(fake), "on the fake one:\n%s", texts(fake))
-			if tt.differs != "" {
-				return
-			}
 			assert.Equal(t, texts(real), texts(fake))
 			assert.Equal(t, [2]int{real.Boundaries, real.Schedules}, [2]int{fake.Boundaries, fake.Schedules}, "boundaries, schedules")
 		})
