@@ -14,14 +14,10 @@ import (
 // between processes and moments.
 func (e *explorer) baselines() (*run, error) {
 	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
+	e.first.ahead = e.begin() // while the other process runs
 	var runs []*run
-	for i := range 3 {
-		if i == 1 { // in a second process
-			if err := e.closeWorlds(); err != nil {
-				return nil, err
-			}
-		}
-		r, err := e.execute(nil, true)
+	for _, l := range []*lane{e.spare, e.first, e.first} {
+		r, err := e.executeIn(l, nil, true)
 		if err != nil {
 			return nil, err
 		}
@@ -62,9 +58,8 @@ func (e *explorer) baselines() (*run, error) {
 	}
 	if e.plan.fresh || first.outcome.Goroutines > 0 {
 		e.plan.fresh = true
-		if err := e.closeWorlds(); err != nil {
-			return nil, err
-		}
+		e.first.drop()
+		e.spare.drop()
 	}
 	for _, s := range first.steps {
 		if s.names() {

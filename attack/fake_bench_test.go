@@ -30,11 +30,12 @@ func threeCalls(s *Scene) error {
 // disk, scene reset and judgement included, taken from all schedules of up to
 // two moves in turn.
 func BenchmarkFakeSchedule(b *testing.B) {
-	opt, err := newOptions([]Option{Fake(), Target("out"), Unsticky()})
+	opt, err := newOptions(prove, []Option{Fake(), Target("out"), Unsticky()})
 	require.NoError(b, err)
 	deadline := time.Now().Add(time.Hour)
 	e := &explorer{opt: opt, test: b.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}}, deadline: deadline,
 		open: func(bool) (world, error) { return openFake(b, threeCalls, opt, time.Hour, deadline) }}
+	e.worlds, e.first, e.spare = newWorlds(), &lane{e: e}, &lane{e: e}
 	base, err := e.baselines()
 	require.NoError(b, err)
 	var all [][]placed

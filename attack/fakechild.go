@@ -30,7 +30,7 @@ func (w *fakeWorld) serve(ready chan<- struct{}) {
 
 // once is one run: Setup, the victim, Ensure.
 func (w *fakeWorld) once() {
-	r := result{o: &outcome{Context: ownContext()}}
+	r := runEnd{o: &outcome{Context: ownContext()}}
 	defer func() {
 		select {
 		case w.done <- r: // also when the victim has ended the goroutine

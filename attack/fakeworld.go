@@ -35,7 +35,7 @@ type fakeWorld struct {
 	label  string        // what the victim's goroutines bear
 	self   string        // the head of the serving goroutine in a dump
 	jobs   chan struct{} // one for each run
-	done   chan result
+	done   chan runEnd
 	late   chan string   // a call after the victim's return
 	ended  chan struct{} // closed with the world
 
@@ -60,8 +60,8 @@ type fakeWorld struct {
 	over      bool     // given up: what still runs of the victim ends at its next call
 }
 
-// result is how a run ended.
-type result struct {
+// runEnd is how a run ended.
+type runEnd struct {
 	o   *outcome
 	err error
 }
@@ -79,7 +79,7 @@ func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, d
 	w := &fakeWorld{t: t, victim: victim, opt: opt, d: d, fs: d.disk.As(fakeVictim()),
 		clock: newClock(budget, deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
 		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
-		jobs:  make(chan struct{}), done: make(chan result, 2), late: make(chan string, 1), ended: make(chan struct{})}
+		jobs:  make(chan struct{}), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
 	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}
 	w.clean = d.disk.Snapshot()
 	w.unhook = d.disk.Hook(fsfake.Hook{Before: w.before, After: w.after})
@@ -123,7 +123,7 @@ func (w *fakeWorld) run(a *attacker, h hooks) (*outcome, error) {
 }
 
 // look is what the explorer does while it waits: it bounds the run.
-func (w *fakeWorld) look() (result, bool) {
+func (w *fakeWorld) look() (runEnd, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -135,7 +135,7 @@ func (w *fakeWorld) look() (result, bool) {
 	if len(w.waiting) > 0 && !moved {
 		if w.still++; w.still > 2 && w.asleep() {
 			w.giveUp()
-			return result{o: w.atFIFO(w.waiting[0])}, true
+			return runEnd{o: w.atFIFO(w.waiting[0])}, true
 		}
 	}
 	text := ""
@@ -146,16 +146,16 @@ func (w *fakeWorld) look() (result, bool) {
 		text = fmt.Sprintf("still running after %v", 3*w.clock.patience)
 	case now.After(w.clock.budget):
 		w.giveUp()
-		return result{err: fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)}, true
+		return runEnd{err: fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)}, true
 	default:
-		return result{}, false
+		return runEnd{}, false
 	}
 	w.giveUp()
 	o := &outcome{End: hung, Text: text, Spent: true}
 	if w.phase != inVictim {
-		return result{err: fmt.Errorf("%s %s", w.phase, o)}, true
+		return runEnd{err: fmt.Errorf("%s %s", w.phase, o)}, true
 	}
-	return result{o: o}, true
+	return runEnd{o: o}, true
 }
 
 // giveUp leaves the victim's goroutines to themselves: each ends at its next
@@ -174,13 +174,13 @@ func (w *fakeWorld) before(op *fsfake.Op) error {
 	switch w.phase {
 	case inVictim:
 		if w.calls > maxCalls {
-			w.end(result{o: &outcome{End: endless, Text: fmt.Sprintf("more than %d calls in one run", maxCalls), Spent: true}})
+			w.end(runEnd{o: &outcome{End: endless, Text: fmt.Sprintf("more than %d calls in one run", maxCalls), Spent: true}})
 		}
 		return w.stopped(op)
 	case inLate:
 		if b := w.boundary(op); b != nil {
 			w.late <- fmt.Sprintf("%s %s", b.call, pretty(b.subject()))
-			w.end(result{})
+			w.end(runEnd{})
 		}
 	}
 	return nil
@@ -188,8 +188,8 @@ func (w *fakeWorld) before(op *fsfake.Op) error {
 
 // end gives the run up, and ends the goroutine that makes the call. mu is
 // held.
-func (w *fakeWorld) end(r result) {
-	if r != (result{}) {
+func (w *fakeWorld) end(r runEnd) {
+	if r != (runEnd{}) {
 		w.done <- r
 	}
 	w.giveUp()
@@ -216,7 +216,7 @@ func (w *fakeWorld) stopped(op *fsfake.Op) error {
 		return nil
 	}
 	if err := w.h.at(b); err != nil {
-		w.end(result{err: err})
+		w.end(runEnd{err: err})
 	}
 	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if b.locate(b); !b.main {

@@ -16,7 +16,7 @@ type names struct {
 	patterns []pattern
 	fixed    map[string]bool // names that every undisturbed run used
 	test     string
-	root     string // where the scene is, without a slash at the end
+	root     string // where the scenes are, up to the number that each has
 }
 
 // pattern is a name with a part that differs: prefix, anything, suffix.
@@ -69,9 +69,7 @@ type context struct {
 // So is the scene's own place, which a path can have in its middle where a
 // victim takes an absolute link for one below another root.
 func (n *names) shape(p string) string {
-	if n.root != "" {
-		p = strings.ReplaceAll(p, n.root, "")
-	}
+	p = n.below(p)
 	if len(n.patterns) == 0 {
 		return p
 	}
@@ -85,6 +83,29 @@ func (n *names) shape(p string) string {
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// place notes where a scene is. That of another run differs in its number.
+func (n *names) place(root string) {
+	if root = strings.TrimRight(strings.TrimSuffix(root, "/"), "0123456789"); root != "" {
+		n.root = root
+	}
+}
+
+// below is a path without the scene's place, wherever that stands in it.
+func (n *names) below(p string) string {
+	if n.root == "" || !strings.Contains(p, n.root) {
+		return p
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(p, n.root)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		p = strings.TrimLeft(after, "0123456789")
+	}
 }
 
 func (n *names) pattern(part string) (pattern, bool) {

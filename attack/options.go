@@ -21,6 +21,7 @@ type optionFunc func(*options)
 func (f optionFunc) apply(o *options) { f(o) }
 
 type options struct {
+	verb          verb
 	setup, ensure func(*Scene) error
 	targets       []string
 	canaries      []string
@@ -38,6 +39,7 @@ type options struct {
 	replay        string
 	fake          bool     // the world is a disk in memory
 	everywhere    []string // for the full search: see plan
+	lanes         int      // for tests: this many, from the first schedule on
 	errs          []error
 }
 
@@ -186,8 +188,8 @@ func (o *options) local(option, part string, rel []string) []string {
 	return clean
 }
 
-func newOptions(opts []Option) (*options, error) {
-	o := &options{depth: 2, allow: map[string]string{}}
+func newOptions(how verb, opts []Option) (*options, error) {
+	o := &options{verb: how, depth: 2, allow: map[string]string{}}
 	for _, opt := range opts {
 		if opt == nil {
 			o.refuse(true, "a nil option")

@@ -45,11 +45,11 @@ func TestOptionsRefused(t *testing.T) {
 		{"empty replay", []Option{Replay("")}, "the schedule is empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newOptions(tt.opts)
+			_, err := newOptions(prove, tt.opts)
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
-	o, err := newOptions(nil)
+	o, err := newOptions(prove, nil)
 	require.NoError(t, err)
 	assert.Equal(t, 2, o.depth)
 }

@@ -19,7 +19,7 @@ import (
 // can come.
 func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 	for {
-		ev, err := w.tree.Next(time.Now().Add(glance))
+		ev, err := w.receive(time.Now().Add(glance))
 		now := time.Now()
 		if err == nil {
 			delete(w.waiting, ev.TID)
@@ -93,7 +93,7 @@ func ended(state byte) bool { return state == 0 || state == 'Z' || state == 'X' 
 // describes the first that concerns the scene.
 func (w *osWorld) late() string {
 	for limit := time.Now().Add(lateWait); time.Now().Before(limit); {
-		ev, err := w.tree.Next(limit)
+		ev, err := w.receive(limit)
 		if err != nil || ev.Type != supervise.Call {
 			return ""
 		}

@@ -24,7 +24,7 @@ func newScene(opt *options) (*osDisk, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(root))
 	}
-	d := &osDisk{root: root, fd: fd, asRoot: unix.Geteuid() == 0}
+	d := &osDisk{root: root, fd: fd, asRoot: unix.Geteuid() == 0, nodes: map[string]node{}, lists: map[string][]string{}}
 	if err := d.build(opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("building the scene in %s: %w", root, err), d.destroy())
 	}
@@ -74,6 +74,7 @@ func (d *osDisk) buildVault() error {
 			}
 		}
 	}
+	d.forget()
 	for _, n := range names {
 		err = errors.Join(err, d.age(n))
 	}
@@ -112,7 +113,13 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 			return err
 		}
 	}
-	return d.clearAttic()
+	if err := d.clearAttic(); err != nil {
+		return err
+	}
+	file, dir := d.stat(atticFile), d.stat(atticDir)
+	d.forget() // what was removed
+	d.nodes[atticFile], d.nodes[atticDir] = file, dir
+	return nil
 }
 
 // empty removes what a part of the scene holds, but for the entries to keep.
@@ -155,6 +162,7 @@ func (d *osDisk) clearAttic() error {
 
 // destroy removes the whole scene.
 func (d *osDisk) destroy() error {
+	d.forget()
 	var err error
 	if list, lerr := d.list("."); lerr == nil {
 		for _, e := range list {

@@ -101,10 +101,17 @@ func (w *osWorld) start() error {
 	return nil
 }
 
+// receive waits for what the victim does next. It has run until then.
+func (w *osWorld) receive(deadline time.Time) (*supervise.Event, error) {
+	ev, err := w.tree.Next(deadline)
+	w.d.forget()
+	return ev, err
+}
+
 // await lets calls pass until the child reports.
 func (w *osWorld) await(deadline time.Time) (*supervise.Event, error) {
 	for {
-		ev, err := w.tree.Next(deadline)
+		ev, err := w.receive(deadline)
 		if err != nil {
 			return nil, fmt.Errorf("waiting for the child to get ready: %w", err)
 		}
@@ -202,7 +209,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	if w.blocked != "" {
 		o.End, o.Nil, o.Text, o.At = hung, false, atFIFO(w.blocked), w.blocked
 	}
-	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
+	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != w.d.stat(".").id {
 		o.Removed, o.Spent = true, true
 	}
 	return o, nil
@@ -422,7 +429,7 @@ func (w *osWorld) stop() error {
 	}
 	w.tree.Answer(w.pending, 0)
 	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
-		ev, err := w.tree.Next(time.Now().Add(glance / 2))
+		ev, err := w.receive(time.Now().Add(glance / 2))
 		if err == nil && ev.Type == supervise.Gone || ended(processState(w.tree.PID())) {
 			break // what it has left running does not end by itself
 		}

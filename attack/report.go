@@ -161,7 +161,7 @@ func (e *explorer) record(r *run) bool {
 			g = &group{moves: 1 << 30, order: len(e.found.groups), shapes: map[string]bool{}}
 			e.found.groups[k] = g
 		}
-		g.shapes[e.plan.names.shape(f.name)] = true
+		g.shapes[r.plan.names.shape(f.name)] = true
 		if counted[k] {
 			continue
 		}

@@ -38,6 +38,8 @@ type run struct {
 	masked   int            // steps whose names mask has seen
 	chance   [][2]string    // names that differ from run to run, and their patterns
 	left     []target       // what an undisturbed run left under the targets' names
+	problems []string       // why it is no ground for a verdict
+	pause    func(step int) // called at each boundary
 }
 
 // sceneState is what Setup made of the scene.
@@ -94,6 +96,9 @@ func (r *run) at(b *boundary) error {
 	}
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
+	if r.pause != nil {
+		r.pause(len(r.steps) - 1)
+	}
 	return nil
 }
 
@@ -146,10 +151,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		// A victim that takes another way may have changed what the attacker
 		// may do here.
 		r.attacker.see(a)
-		able := slices.ContainsFunc(moves(a, r.attacker.reach(a), r.plan.opt.allows), func(c move) bool {
-			return c.family == m.family && c.variant == m.variant
-		})
-		if !able {
+		if !able(m, a, r.attacker.reach(a), r.plan.opt.allows) {
 			return false, nil
 		}
 		text, err := r.attacker.make(m, b, a)

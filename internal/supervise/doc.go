@@ -14,6 +14,8 @@
 //
 //	Tree.Continue    the kernel carries it out
 //	Tree.Fail        it returns an errno and has not run
+//	Tree.FailClose   a close returns an errno, and has closed
+//	Tree.Shorten     a write writes less than it was given
 //	Tree.Answer      it returns a value and has not run
 //	Tree.AnswerStat  it returns what the kernel says but for the owner
 //	Tree.Kill        it and all others die where they stand

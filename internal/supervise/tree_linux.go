@@ -27,7 +27,8 @@ type Tree struct {
 	waited   chan struct{} // closed when the child has been reaped
 	procs    procs
 	un       unwinder
-	queue    notif // reused by RECV
+	target   *goProgram // of StartProgram
+	queue    notif      // reused by RECV
 	// cancelled remembers, by thread, a call whose notification a signal
 	// took back: it comes again and is not a new boundary.
 	cancelled map[int]seccompData
@@ -54,7 +55,15 @@ const (
 // What cmd runs is left alone otherwise, but for one more of its ExtraFiles and
 // a variable of its environment.
 func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
-	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data) != 0 {
+	if err := contain(cmd); err != nil {
+		return nil, err
+	}
+	return begin(cmd, set, deadline)
+}
+
+// begin starts a child that may be contained or not.
+func begin(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
+	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads) != 0 {
 		return nil, fmt.Errorf("set %#x of system calls: it must have Names or Creates", set)
 	}
 	sp, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -68,9 +77,6 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		cmd.Env = os.Environ()
 	}
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d:%d", envVar, 2+len(cmd.ExtraFiles), set))
-	if err := contain(cmd); err != nil {
-		return nil, errors.Join(err, theirs.Close())
-	}
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {
