@@ -139,34 +139,50 @@ func (w *fakeWorld) lookup(op *fsfake.Op, raw string, follow bool) lookup {
 	} else if base := op.FS.Base(); base != "/" {
 		given = base + "/" + given
 	}
-	l := lookup{given: w.d.named("/" + given), follow: follow}
-	for _, s := range op.FS.Lookups(op.Dir, name, follow) {
+	l := lookup{given: w.d.named(given), follow: follow}
+	w.found = op.FS.Lookups(w.found[:0], op.Dir, name, follow)
+	l.steps = make([]access, 0, 2)
+	for i := range w.found {
+		s := &w.found[i]
 		dir, inside := w.d.rel(s.Dir)
 		// What is handed to the victim is trusted: the walk begins below it.
 		if !inside || dir == "." && !s.Last && (s.Name == dirShared || s.Name == dirHome) {
 			continue
 		}
 		a := access{dir: dir, name: s.Name, last: s.Last, parent: !s.Last}
-		if s.Info != nil {
-			a.node = nodeFrom(s.Info)
+		if a.at = s.Name; dir != "." {
+			a.at = joined(l.given, dir, s.Name)
+		}
+		if s.Found {
+			a.node = nodeFrom(&s.Info)
 		}
 		l.steps = append(l.steps, a)
 	}
 	return l
 }
 
+// joined is the name of an entry, which may be what was given: then it needs
+// no memory of its own.
+func joined(given, dir, name string) string {
+	if n := len(dir); len(given) == n+1+len(name) && given[n] == '/' && given[:n] == dir && given[n+1:] == name {
+		return given
+	}
+	return dir + "/" + name
+}
+
 // objectOf is the present name of an open file, "" outside of the scene.
 func (w *fakeWorld) objectOf(f *fsfake.File) string {
-	if steps := w.fs.Lookups(nil, f.Name(), true); len(steps) > 0 {
-		s := steps[len(steps)-1]
-		if dir, inside := w.d.rel(s.Dir); inside && s.Info != nil && s.Info.Stat().Ino == f.Inode() {
+	w.found = w.fs.Lookups(w.found[:0], nil, f.Name(), true)
+	if n := len(w.found); n > 0 {
+		s := &w.found[n-1]
+		if dir, inside := w.d.rel(s.Dir); inside && s.Found && s.Info.Stat().Ino == f.Inode() {
 			return path.Join(dir, s.Name)
 		}
 	}
 	if at := w.d.whereIs(f.Inode(), ".", 0); at != "" {
 		return at // it was renamed
 	}
-	name := w.d.named("/" + fakePath(f.Name())) // it was removed
+	name := w.d.named(fakePath(f.Name())) // it was removed
 	if under(name, dirShared) || under(name, dirHome) {
 		return name
 	}

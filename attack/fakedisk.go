@@ -117,6 +117,9 @@ func (d *fakeDisk) rel(abs string) (string, bool) {
 // named is the scene's name of a path as the victim gives it, which is not
 // looked up.
 func (d *fakeDisk) named(given string) string {
+	if given == "" || given[0] != '/' {
+		given = "/" + given // a relative name begins at the root
+	}
 	given = path.Clean(given)
 	if rel, ok := d.rel(given); ok {
 		return rel
@@ -144,11 +147,11 @@ func nodeFrom(fi *fsfake.FileInfo) node {
 }
 
 func (d *fakeDisk) stat(name string) node {
-	fi, err := d.god.Lstat(name)
-	if err != nil {
+	fi, found := d.god.Peek(name)
+	if !found {
 		return node{}
 	}
-	return nodeFrom(fi.(*fsfake.FileInfo))
+	return nodeFrom(&fi)
 }
 
 // quietly opens for reading, leaving the access time as it is.
@@ -268,11 +271,11 @@ func (d *fakeDisk) abs(name string) string { return fakeRoot + "/" + name }
 
 // whereIs is the name of an object in the scene, "" for none.
 func (d *fakeDisk) whereIs(ino uint64, below string, depth int) string {
-	fi, err := d.god.Lstat(below)
-	if err != nil {
+	fi, found := d.god.Peek(below)
+	if !found {
 		return ""
 	}
-	if st, _ := fsfake.StatOf(fi); st.Ino == ino {
+	if fi.Stat().Ino == ino {
 		return below
 	}
 	if !fi.IsDir() || depth > 16 {

@@ -32,9 +32,10 @@ type fakeWorld struct {
 	clock  clock
 	ticks  *time.Ticker
 	lines  map[uint64]lineInfo
-	label  string        // what the victim's goroutines bear
-	self   string        // the head of the serving goroutine in a dump
-	jobs   chan struct{} // one for each run
+	found  []fsfake.Lookup // of the lookup at hand
+	label  string          // what the victim's goroutines bear
+	self   string          // the head of the serving goroutine in a dump
+	jobs   chan struct{}   // one for each run
 	done   chan runEnd
 	late   chan string   // a call after the victim's return
 	ended  chan struct{} // closed with the world
@@ -203,7 +204,7 @@ func (w *fakeWorld) after(op *fsfake.Op) {
 		return // it failed before it came to its boundary
 	}
 	if op.Blocked && w.phase == inVictim && w.blocked == "" {
-		w.blocked = "it waits at the FIFO " + pretty(w.d.named("/"+fakePath(op.Path))) + ", which nobody else opens"
+		w.blocked = "it waits at the FIFO " + pretty(w.d.named(fakePath(op.Path))) + ", which nobody else opens"
 	}
 	w.inCall.Store(nil)
 	w.mu.Unlock()

@@ -73,16 +73,19 @@ func (n *names) shape(p string) string {
 	if len(n.patterns) == 0 {
 		return p
 	}
-	parts := strings.Split(p, "/")
-	for i, part := range parts {
-		if i == 0 {
-			continue
+	// The first element is a part of the scene.
+	for at := strings.IndexByte(p, '/') + 1; at > 0 && at < len(p); at++ {
+		end := len(p)
+		if i := strings.IndexByte(p[at:], '/'); i >= 0 {
+			end = at + i
 		}
-		if pat, ok := n.pattern(part); ok {
-			parts[i] = pat.String()
+		if pat, ok := n.pattern(p[at:end]); ok {
+			p = p[:at] + pat.prefix + "*" + pat.suffix + p[end:]
+			end = at + len(pat.prefix) + 1 + len(pat.suffix)
 		}
+		at = end
 	}
-	return strings.Join(parts, "/")
+	return p
 }
 
 // place notes where a scene is. That of another run differs in its number.
