@@ -58,7 +58,8 @@ func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
 	if !ok {
 		return nil
 	}
-	b := &boundary{call: c.name, kind: c.kind, perm: permOf(op.Mode), owner: strings.HasSuffix(op.Name, "chown") && (op.UID != -1 || op.GID != -1)}
+	b := &w.stands
+	*b = boundary{call: c.name, kind: c.kind, perm: permOf(op.Mode), owner: strings.HasSuffix(op.Name, "chown") && (op.UID != -1 || op.GID != -1)}
 	if op.Name == "open" {
 		c.follow = b.opens(op.Flag)
 	}
@@ -66,7 +67,7 @@ func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
 		b.call = "renameat2"
 	}
 	look := func() bool {
-		b.lookups, b.object = b.lookups[:0], ""
+		b.lookups, b.object = nil, ""
 		if op.File != nil && op.Name != "open" {
 			b.object = w.objectOf(op.File)
 		} else if l := w.lookup(op, op.Path, c.follow); len(l.steps) > 0 {
@@ -82,8 +83,8 @@ func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
 	if !look() {
 		return nil
 	}
-	b.refresh = func() { look() }
-	b.locate = w.locate
+	b.refresh = func() { look() } // the present call's alone
+	b.locate = w.located
 	return b
 }
 
@@ -192,16 +193,15 @@ func (w *fakeWorld) objectOf(f *fsfake.File) string {
 // locate adds the source line to a boundary. It is called on the goroutine
 // that makes the call.
 func (w *fakeWorld) locate(b *boundary) {
-	var pcs [128]uintptr
-	n := runtime.Callers(3, pcs[:])
-	key := uint64(n)
-	for _, pc := range pcs[:n] {
+	pcs := w.pcs[:runtime.Callers(3, w.pcs[:])]
+	key := uint64(len(pcs))
+	for _, pc := range pcs {
 		key = (key ^ uint64(pc)) * 0x9e3779b97f4a7c15
 		key ^= key >> 29
 	}
 	li, ok := w.lines[key]
 	if !ok {
-		li = lineOf(victimFrames(pcs[:n]))
+		li = lineOf(victimFrames(pcs))
 		w.lines[key] = li
 	}
 	b.line, b.chain, b.main, b.side = li.line, li.chain, li.main, !li.main

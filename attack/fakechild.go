@@ -218,14 +218,16 @@ func (w *fakeWorld) asleep() bool {
 
 // ownContext is what an attacker can know of this process.
 func ownContext() context {
-	name, host := userAndHost()
-	return context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(), User: name, Host: host, Begin: time.Now().UnixNano()}
+	c := thisProcess()
+	c.Begin = time.Now().UnixNano()
+	return c
 }
 
-var userAndHost = sync.OnceValues(func() (name, host string) {
-	host, _ = os.Hostname()
+var thisProcess = sync.OnceValue(func() context {
+	c := context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid()}
+	c.Host, _ = os.Hostname()
 	if u, err := user.Current(); err == nil {
-		name = u.Username
+		c.User = u.Username
 	}
-	return name, host
+	return c
 })

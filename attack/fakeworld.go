@@ -33,12 +33,16 @@ type fakeWorld struct {
 	ticks  *time.Ticker
 	lines  map[uint64]lineInfo
 	found  []fsfake.Lookup // of the lookup at hand
-	label  string          // what the victim's goroutines bear
-	self   string          // the head of the serving goroutine in a dump
-	jobs   chan struct{}   // one for each run
-	done   chan runEnd
-	late   chan string   // a call after the victim's return
-	ended  chan struct{} // closed with the world
+	pcs    [128]uintptr    // of the stack at hand
+	stands boundary        // the one at hand
+
+	located func(*boundary)
+	label   string        // what the victim's goroutines bear
+	self    string        // the head of the serving goroutine in a dump
+	jobs    chan struct{} // one for each run
+	done    chan runEnd
+	late    chan string   // a call after the victim's return
+	ended   chan struct{} // closed with the world
 
 	// mu is held from before a call of the victim's until after it: there is
 	// one call at a time, as where system calls are stopped. inCall is the
@@ -82,6 +86,7 @@ func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, d
 		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
 		jobs:  make(chan struct{}), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
 	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}
+	w.located = w.locate
 	w.clean = d.disk.Snapshot()
 	w.unhook = d.disk.Hook(fsfake.Hook{Before: w.before, After: w.after})
 	ready := make(chan struct{})
