@@ -189,8 +189,12 @@ func (s *search) widen() {
 
 // mostLanes is how many there may be: one for each processor, but only one
 // for a victim that does not come out the same while another of its kind is
-// under way.
+// under way, and for a fake disk: in one process, victims share what they were
+// never meant to.
 func (e *explorer) mostLanes() int {
+	if e.opt.fake {
+		return 1
+	}
 	most := min(runtime.GOMAXPROCS(0), runtime.NumCPU(), maxLanes)
 	if e.opt.lanes > 0 {
 		most = e.opt.lanes
