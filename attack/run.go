@@ -83,7 +83,7 @@ func (r *run) at(b *boundary) error {
 	}
 	s := &step{boundary: *b}
 	s.key = r.keyOf(b)
-	if r.plan.opt.verb != prove {
+	if r.plan.opt.verb.injects() {
 		r.inject(b, s)
 	}
 	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key && r.schedule[r.next].inject.none() {
