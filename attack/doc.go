@@ -33,7 +33,8 @@
 // the victim's TMPDIR. Scene.Home is private to the victim. Beside them lie
 // canaries, files and directories of a third user, with odd modes and times of
 // long ago so that any touch shows. The scene is made anew for each run, below
-// the test's own TMPDIR, and removed in the end. A victim starts each run with
+// the test's own TMPDIR, and removed in the end; what a killed run has left
+// there goes with the next one. A victim starts each run with
 // umask 0, in the test's directory, with the environment that it had.
 //
 // # The attacker
@@ -108,6 +109,15 @@
 // be the same each time. One child serves many schedules, one after the other;
 // where the victim keeps state from run to run, or leaves goroutines behind,
 // each schedule gets a process of its own, at the price of some milliseconds.
+//
+// When many schedules wait there are several children, one for each processor
+// (GOMAXPROCS) and eight at most, each with a scene of its own. The report does
+// not depend on their number. There is only one for a victim with goroutines or
+// programs of its own, and for one that is not alone in the world: before a
+// second child takes part, an undisturbed run must have come out the same while
+// another stood at its boundaries (eight of them, where there are more). What
+// shares a port, a lock or a file outside the scene with its like shows so.
+//
 // t in the victim's closure works as usual, in the child.
 //
 // # Reports and replay
