@@ -131,7 +131,26 @@
 // # Platforms
 //
 // Prove needs Linux 5.10 or later on amd64 or arm64, and works without
-// privilege; package internal/supervise says on which kernels it has been run.
-// Elsewhere, and where a sandbox refuses the mechanism, it skips the test with
-// the reason. Race needs Linux, and no more.
+// privilege. Elsewhere, and where a sandbox refuses the mechanism, it skips
+// the test with the reason, or fails it with TMPPROOF_STRICT=1. What was run
+// on which kernel, with counts, is in internal/vmexec/KERNELS.md, which
+// .ci/kernels writes; runs there are held against those on 6.18, and count
+// only when all texts are the same to the byte.
+//
+// What differs, and what does not:
+//
+//	before Linux 5.19         a signal can show one call twice: each clean schedule
+//	                          is run twice (Report.Repeated), until two runs agree
+//	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
+//	                          descriptor without privilege) fail, and the victim's
+//	                          other way is what is attacked
+//	yama.ptrace_scope 0, 1    nothing
+//	yama.ptrace_scope 2       works as root; others skip, with this reason
+//	yama.ptrace_scope 3       skips, with this reason
+//	fs.protected_*            nothing: both sides run under one uid, which the kernel
+//	                          lets do what these settings keep from strangers
+//	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
+//	no statx, no seccomp      skips, with this reason
+//	noatime                   nothing: reading is told from other signs there
+//	arm64                     nothing: it has the *at calls only
 package attack
