@@ -45,11 +45,11 @@ func TestOptionsRefused(t *testing.T) {
 		{"empty replay", []Option{Replay("")}, "the schedule is empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newOptions(tt.opts)
+			_, err := newOptions(prove, tt.opts)
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
-	o, err := newOptions(nil)
+	o, err := newOptions(prove, nil)
 	require.NoError(t, err)
 	assert.Equal(t, 2, o.depth)
 }
@@ -58,8 +58,8 @@ func TestOptionsRefused(t *testing.T) {
 func TestScheduleText(t *testing.T) {
 	for _, name := range []string{"shared/out", "shared/a b", "shared/new\nline", "shared/ä;@=:%'\"", "shared/\xff", "shared/*-tmp", ""} {
 		want := []placed{
-			{key{"newfstatat", name, "main.go:12", 3}, move{family: Symlink, variant: "file", target: name}},
-			{key{"openat", name, "(no line)", 1}, move{family: Dir, target: name}},
+			{at: key{"newfstatat", name, "main.go:12", 3}, move: move{family: Symlink, variant: "file", target: name}},
+			{at: key{"openat", name, "(no line)", 1}, move: move{family: Dir, target: name}},
 		}
 		text := scheduleString(want)
 		assert.NotContains(t, text, "'")

@@ -24,6 +24,20 @@ type Stack struct {
 	Via string
 	// Key is the same for the same chain of this binary, whatever the run.
 	Key uint64
+	// Start is the stack of the call that started the process, where the call
+	// was made by the program of StartProgram in a process other than the
+	// first.
+	Start *Stack
+}
+
+// code is the line table of a Go program. Its addresses are those of the file.
+type code interface {
+	// frameSize is the number of bytes between SP and the return address, pc
+	// being the address after a call; false where that is not Go code.
+	frameSize(pc uintptr) (int32, bool)
+	// frames are the functions behind one return address, the innermost of
+	// those that were inlined first.
+	frames(pcs []uintptr) []runtime.Frame
 }
 
 const maxFrames = 64
@@ -39,8 +53,9 @@ const maxRegs = 256 // threads whose file is kept open
 
 // image says what program a process runs.
 type image struct {
-	same bool   // this binary
-	bias uint64 // its load address less ours
+	same bool       // this binary
+	prog *goProgram // the one of StartProgram
+	bias uint64     // its load address less ours, or less the one in its file
 	exe  string
 }
 
@@ -54,8 +69,8 @@ func (u *unwinder) close() {
 // Stack finds the Go frames behind a stopped call. For a call by another
 // program it is the stack of the call that started the program.
 func (t *Tree) Stack(ev *Event) (*Stack, error) {
-	img := ev.proc.program()
-	if !img.same {
+	img := ev.proc.program(t.target)
+	if !img.same && img.prog == nil {
 		if st := ev.proc.start; st != nil {
 			return &Stack{Frames: st.Frames, Via: img.exe, Key: st.Key}, nil
 		}
@@ -65,11 +80,19 @@ func (t *Tree) Stack(ev *Event) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	pcs, err := walk(&memory{tid: ev.TID, buf: &t.un.buf}, ev.ip, sp, img.bias)
+	c, err := img.code()
 	if err != nil {
 		return nil, err
 	}
-	if st := t.un.resolve(pcs); len(st.Frames) > 0 {
+	var pcs []uintptr
+	walk(&memory{tid: ev.TID, buf: &t.un.buf}, ev.ip, sp, img.bias, c, func(pc uintptr, _, _ uint64) bool {
+		pcs = append(pcs, pc)
+		return len(pcs) < maxFrames
+	})
+	if st := t.un.resolve(pcs, c); len(st.Frames) > 0 {
+		if img.prog != nil && ev.proc != &t.procs.child && ev.proc.start != nil {
+			return &Stack{Frames: st.Frames, Key: st.Key, Start: ev.proc.start}, nil
+		}
 		return st, nil
 	}
 	if ev.proc.start != nil {
@@ -81,7 +104,8 @@ func (t *Tree) Stack(ev *Event) (*Stack, error) {
 // starts remembers, at the boundary of an execve, where it came from: the
 // program that replaces this one inherits the line.
 func (t *Tree) starts(ev *Event) {
-	if st, err := t.Stack(ev); err == nil && st.Via == "" {
+	launcher := t.target != nil && ev.proc.program(t.target).same
+	if st, err := t.Stack(ev); err == nil && st.Via == "" && !launcher {
 		t.procs.started(ev.proc, st)
 	}
 	ev.proc.execs = true
@@ -89,9 +113,9 @@ func (t *Tree) starts(ev *Event) {
 
 // program tells which program the process runs. After each call that may
 // replace it, it is read anew until it is another one.
-func (pr *process) program() *image {
+func (pr *process) program(target *goProgram) *image {
 	if pr.image == nil || pr.execs {
-		img := readImage(pr.pid)
+		img := readImage(pr.pid, target)
 		if pr.image != nil && *pr.image != img {
 			pr.execs = false
 		}
@@ -100,7 +124,7 @@ func (pr *process) program() *image {
 	return pr.image
 }
 
-func readImage(pid int) image {
+func readImage(pid int, target *goProgram) image {
 	dir := "/proc/" + strconv.Itoa(pid)
 	exe, err := os.Readlink(dir + "/exe")
 	if err != nil {
@@ -108,11 +132,25 @@ func readImage(pid int) image {
 	}
 	img := image{exe: strings.TrimSuffix(exe, " (deleted)")}
 	var a, b unix.Stat_t
-	if unix.Stat(dir+"/exe", &a) == nil && unix.Stat("/proc/self/exe", &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino {
+	if unix.Stat(dir+"/exe", &a) != nil {
+		return img
+	}
+	if unix.Stat("/proc/self/exe", &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino {
 		img.bias = headerAddress(strconv.Itoa(pid)) - ownHeader()
 		img.same = true
+	} else if target != nil && target.is(&a) {
+		img.prog = target
+		img.bias = target.load(pid)
 	}
 	return img
+}
+
+// code is the line table of the program.
+func (img *image) code() (code, error) {
+	if img.prog != nil {
+		return img.prog.table()
+	}
+	return ownCode()
 }
 
 var ownHeader = sync.OnceValue(func() uint64 { return headerAddress("self") })
@@ -203,7 +241,7 @@ func (u *unwinder) keep(tid, fd int) {
 }
 
 // resolve turns return addresses into frames, once per chain.
-func (u *unwinder) resolve(pcs []uintptr) *Stack {
+func (u *unwinder) resolve(pcs []uintptr, c code) *Stack {
 	key := uint64(14695981039346656037)
 	for _, pc := range pcs {
 		for range 8 {
@@ -214,22 +252,27 @@ func (u *unwinder) resolve(pcs []uintptr) *Stack {
 	if st, ok := u.seen[key]; ok {
 		return st
 	}
-	st := &Stack{Key: key}
-	frames := runtime.CallersFrames(pcs)
-	for {
-		f, more := frames.Next()
-		if f.Function != "" {
-			st.Frames = append(st.Frames, f)
-		}
-		if !more {
-			break
-		}
-	}
+	st := &Stack{Key: key, Frames: c.frames(pcs)}
 	if u.seen == nil {
 		u.seen = map[uint64]*Stack{}
 	}
 	u.seen[key] = st
 	return st
+}
+
+// ownFrames resolves return addresses of this binary.
+func ownFrames(pcs []uintptr) []runtime.Frame {
+	var list []runtime.Frame
+	frames := runtime.CallersFrames(pcs)
+	for {
+		f, more := frames.Next()
+		if f.Function != "" {
+			list = append(list, f)
+		}
+		if !more {
+			return list
+		}
+	}
 }
 
 // memory reads a thread's stack, from one address upwards, in pieces.

@@ -1,28 +1,29 @@
 package supervise
 
 // walk gives the return addresses of the stack that the thread had when it
-// made the call at ip, innermost first, in our own addresses. Each frame's
-// size at its instruction is in this binary's line table, so that nothing is
-// guessed: neither from frame pointers, which assembly does not keep, nor by
-// looking for words that could be addresses.
-func walk(m *memory, ip, sp, bias uint64) ([]uintptr, error) {
-	table, err := frameTable()
-	if err != nil {
-		return nil, err
-	}
-	var pcs []uintptr
-	for pc := uintptr(ip - bias); len(pcs) < maxFrames; {
-		size, ok := table.frameSize(pc)
-		if !ok {
-			break // C code, or the bottom of the stack
+// made the call at ip, innermost first, as the program's file has them, each
+// with the bounds of its frame, until yield says false. Each frame's size at
+// its instruction is in the program's line table, so that nothing is guessed:
+// neither from frame pointers, which assembly does not keep, nor by looking for
+// words that could be addresses.
+func walk(m *memory, ip, sp, bias uint64, c code, yield func(pc uintptr, lo, hi uint64) bool) {
+	for pc := uintptr(ip - bias); ; {
+		size, ok := c.frameSize(pc)
+		if !ok { // C code, or the bottom of the stack
+			return
 		}
-		pcs = append(pcs, pc)
-		ret, err := m.word(sp + uint64(int64(size)))
+		end := sp + uint64(int64(size))
+		if !yield(pc, sp, end) {
+			return
+		}
+		ret, err := m.word(end)
 		if err != nil || ret == 0 {
-			break
+			return
 		}
-		sp += uint64(int64(size) + 8)
+		sp = end + 8
 		pc = uintptr(ret - bias)
 	}
-	return pcs, nil
 }
+
+// ownCode is the line table of this binary.
+func ownCode() (code, error) { return frameTable() }

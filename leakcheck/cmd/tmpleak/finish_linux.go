@@ -1,0 +1,181 @@
+//go:build amd64 || arm64
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// clockLag is how far the clock of birth times may lag behind.
+const clockLag = time.Second
+
+// finish looks at what is left.
+func (w *watch) finish() *result {
+	r := &result{Package: w.lines.pkg, Go: w.lines.version, Watched: w.calls, Processes: max(1, len(w.procs))}
+	names := make([]string, 0, len(w.made))
+	for name := range w.made {
+		names = append(names, name)
+	}
+	slices.Sort(names) // a directory comes before what is in it
+	seen := map[string]bool{}
+	for _, name := range names {
+		real := name
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+			real = filepath.Join(dir, filepath.Base(name))
+		}
+		st, err := os.Lstat(real)
+		if err != nil || seen[real] || w.before[real] || w.before[name] || w.cfg.ignored(real) {
+			continue
+		}
+		if b := birth(real); !b.IsZero() && b.Before(w.began.Add(-clockLag)) {
+			continue // it came here by other ways
+		}
+		seen[real] = true
+		switch {
+		case w.own.asked(real):
+			r.Asked++
+			continue
+		case w.own.cached(real):
+			r.Cached++
+			continue
+		case insideOf(real, seen):
+			continue // counted with its directory
+		}
+		by := w.made[name].by
+		l := &leak{rule: tmptest.R01, Rule: tmptest.R01.ID, Path: real, Test: by.test, Where: by.where, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
+		l.describe(real, st)
+		r.Leaks = append(r.Leaks, l)
+	}
+	w.processes(r)
+	for _, b := range w.broken {
+		slices.Sort(b.Tests)
+		r.Broken = append(r.Broken, b)
+	}
+	slices.SortFunc(r.Broken, func(a, b *brokenRule) int {
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Where, b.Where), cmp.Compare(a.Via, b.Via))
+	})
+	for what, n := range w.missed {
+		r.Missed = append(r.Missed, fmt.Sprintf("%s (%d times)", what, n))
+	}
+	if !w.tree.Exact() {
+		r.Missed = append(r.Missed, "nothing, but the kernel is older than 5.19: a few calls may have been counted twice")
+	}
+	slices.Sort(r.Missed)
+	return r
+}
+
+func insideOf(name string, dirs map[string]bool) bool {
+	for d := filepath.Dir(name); d != "/" && d != "."; d = filepath.Dir(d) {
+		if dirs[d] {
+			return true
+		}
+	}
+	return false
+}
+
+// processes are those that still run: of each family the eldest.
+func (w *watch) processes(r *result) {
+	pids := w.tree.Living()
+	parents := map[int]int{}
+	starts := map[int]maker{}
+	for _, pid := range pids {
+		parents[pid] = supervise.Parent(pid)
+		if p := w.procs[pid]; p != nil {
+			starts[pid] = p.start
+		}
+	}
+	for _, pid := range pids { // what a shell started has the line that started the shell
+		if up := parents[pid]; slices.Contains(pids, up) && starts[up].empty() {
+			starts[up] = starts[pid]
+		}
+	}
+	for _, pid := range pids {
+		comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+		if err != nil || slices.Contains(pids, parents[pid]) {
+			continue
+		}
+		start := starts[pid]
+		if start.empty() {
+			start = w.onlyForker()
+		}
+		l := &leak{rule: tmptest.R13, Rule: tmptest.R13.ID, Path: strings.TrimSpace(string(comm)), What: "running process", PID: pid, Test: start.test, Where: start.where}
+		if !w.cfg.ignored(l.Path) {
+			r.Leaks = append(r.Leaks, l)
+		}
+	}
+	if len(pids) > 0 {
+		if err := w.serve(); err != nil {
+			r.Missed = append(r.Missed, "processes that still run get ENOSYS from calls that make names: "+err.Error())
+		}
+	}
+}
+
+// onlyForker is what started the one process, besides the tests, that has
+// started others without running a program in them; nobody where there are two.
+func (w *watch) onlyForker() (m maker) {
+	for pid := range w.forked {
+		p := w.procs[pid]
+		switch {
+		case pid == w.tree.PID() || p == nil || p.start.empty():
+		case m.empty():
+			m = p.start
+		case m.test != p.start.test || m.where != p.start.where:
+			return maker{}
+		}
+	}
+	return m
+}
+
+// describe says what a leftover is.
+func (l *leak) describe(path string, st fs.FileInfo) {
+	l.Size = st.Size()
+	switch st.Mode().Type() {
+	case 0:
+		l.What = "file"
+	case fs.ModeDir:
+		n, size := weigh(path)
+		l.What, l.Size, l.Entries = "empty directory", size, n
+		if n > 0 {
+			l.What = "directory with " + count(n, "entry", "entries")
+		}
+	case fs.ModeSymlink:
+		to, _ := os.Readlink(path)
+		l.What = "symbolic link to " + strconv.Quote(to)
+	case fs.ModeNamedPipe:
+		l.What = "FIFO"
+	case fs.ModeSocket:
+		l.What = "Unix socket"
+	default:
+		l.What = "special file"
+	}
+}
+
+// mostEntries bounds the look into a directory that was left.
+const mostEntries = 10_000
+
+func weigh(path string) (n int, size int64) {
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == path {
+			return nil
+		}
+		if n++; n == mostEntries {
+			return fs.SkipAll
+		}
+		if st, err := d.Info(); err == nil && st.Mode().IsRegular() {
+			size += st.Size()
+		}
+		return nil
+	})
+	return n, size
+}

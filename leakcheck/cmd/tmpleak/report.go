@@ -1,0 +1,302 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// result is what -report writes.
+type result struct {
+	Package   string        `json:"package"`
+	Go        string        `json:"go"`
+	Status    string        `json:"status"` // of the tests
+	Seconds   float64       `json:"seconds"`
+	Watched   int           `json:"watched"`   // calls that may make a name
+	Processes int           `json:"processes"` // that made such calls, or ran a program
+	Leaks     []*leak       `json:"leaks"`
+	Broken    []*brokenRule `json:"broken"`
+	Asked     int           `json:"asked"`  // files that the go command asked for
+	Cached    int           `json:"cached"` // new entries of the go command's caches
+	Missed    []string      `json:"missed"` // what could not be followed
+
+	interrupted bool // the tests did not come to their end
+}
+
+// leak is one thing that was left behind.
+type leak struct {
+	Rule    string `json:"rule"`
+	Path    string `json:"path"` // of the program's name for a process
+	What    string `json:"what"`
+	Size    int64  `json:"size"`
+	Mode    string `json:"mode,omitempty"`
+	Entries int    `json:"entries,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Test    string `json:"test,omitempty"`
+	Where   string `json:"where,omitempty"` // lines, the innermost first
+	Via     string `json:"via,omitempty"`   // the program that made it, where it is not the test binary
+
+	rule tmptest.Rule
+}
+
+// brokenRule is a rule of creation that a line of code broke.
+type brokenRule struct {
+	Rule  string   `json:"rule"`
+	Title string   `json:"title"`
+	Path  string   `json:"path"` // of the first time
+	How   string   `json:"how"`
+	Times int      `json:"times"`
+	Tests []string `json:"tests,omitempty"`
+	Where string   `json:"where,omitempty"`
+	Via   string   `json:"via,omitempty"`
+
+	rule tmptest.Rule
+}
+
+// fails says that the run must not pass.
+func (r *result) fails(cfg *config) bool {
+	return len(r.Leaks) > 0 || cfg.strict && len(r.Broken) > 0
+}
+
+// Bounds of the text; the JSON has all.
+const (
+	mostGroups = 20
+	mostNames  = 3
+)
+
+// text is what the user reads. The same failure gives the same text but for
+// random names, times and process numbers.
+func (r *result) text(cfg *config) string {
+	var b strings.Builder
+	groups := r.groups()
+	for i, g := range groups {
+		if i == mostGroups {
+			fmt.Fprintf(&b, "tmpleak: and %s\n", count(len(groups)-i, "more kind of leak", "more kinds of leaks"))
+			break
+		}
+		r.writeLeaks(&b, g)
+	}
+	if len(r.Leaks) > 0 {
+		if r.interrupted {
+			b.WriteString("  the tests did not come to their end: what is left may be a result of that\n")
+		}
+		fmt.Fprintf(&b, "  fix: %s\n  repeat: %s\n", fix(r.Leaks[0]), r.repeat(cfg))
+	}
+	r.writeBroken(&b, cfg)
+	for _, m := range r.Missed {
+		fmt.Fprintf(&b, "tmpleak: not followed: %s\n", m)
+	}
+	fmt.Fprintf(&b, "tmpleak: %s: %s, %s, of %s by %s", r.Package, count(len(r.Leaks), "leak", "leaks"), count(len(r.Broken), "broken rule", "broken rules"),
+		count(r.Watched, "call watched", "calls watched"), count(r.Processes, "process", "processes"))
+	if r.Cached > 0 {
+		fmt.Fprintf(&b, "; %s of the go command's caches", count(r.Cached, "new entry", "new entries"))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// mostSpots bounds the lines that broke one rule.
+const mostSpots = 8
+
+func (r *result) writeBroken(b *strings.Builder, cfg *config) {
+	level := "warning: "
+	if cfg.strict {
+		level = ""
+	}
+	for list := r.Broken; len(list) > 0; {
+		rule := list[0].rule
+		n := slices.IndexFunc(list, func(k *brokenRule) bool { return k.Rule != rule.ID })
+		if n < 0 {
+			n = len(list)
+		}
+		fmt.Fprintf(b, "tmpleak: %s%s\n", level, rule)
+		for i, k := range list[:n] {
+			if i == mostSpots {
+				fmt.Fprintf(b, "    and at %s\n", count(n-i, "more place", "more places"))
+				break
+			}
+			fmt.Fprintf(b, "    %s\n", k.line())
+		}
+		fmt.Fprintf(b, "    fix: %s\n", rule.Fix)
+		list = list[n:]
+	}
+}
+
+func (k *brokenRule) line() string {
+	s := printable(k.Path) + ": " + k.How
+	if k.Where != "" {
+		s += ", at " + k.Where
+	}
+	if k.Via != "" {
+		s += " by the program " + k.Via
+	}
+	if len(k.Tests) > 0 {
+		s += ", in " + strings.Join(k.Tests[:min(len(k.Tests), mostNames)], ", ")
+	}
+	if len(k.Tests) > mostNames {
+		s += " and others"
+	}
+	if k.Times > 1 {
+		s += fmt.Sprintf(" (%d times)", k.Times)
+	}
+	return s
+}
+
+// groups are leaks of one cause, sorted.
+func (r *result) groups() [][]*leak {
+	byKey := map[string][]*leak{}
+	var keys []string
+	for _, l := range r.Leaks {
+		key := strings.Join([]string{l.Rule, l.Test, l.Where, l.Via, l.pattern()}, "\x00")
+		if byKey[key] == nil {
+			keys = append(keys, key)
+		}
+		byKey[key] = append(byKey[key], l)
+	}
+	slices.Sort(keys)
+	list := make([][]*leak, 0, len(keys))
+	for _, k := range keys {
+		list = append(list, byKey[k])
+	}
+	return list
+}
+
+var digits = regexp.MustCompile(`[0-9]{4,}`)
+
+// pattern is the path without its random parts.
+func (l *leak) pattern() string { return digits.ReplaceAllString(l.Path, "*") }
+
+func (r *result) writeLeaks(b *strings.Builder, g []*leak) {
+	l := g[0]
+	who := l.Test
+	if who == "" {
+		who = "the tests"
+	}
+	fmt.Fprintf(b, "tmpleak: %s: %s left ", l.rule, who)
+	if len(g) > 1 {
+		fmt.Fprintf(b, "%d times ", len(g))
+	}
+	if l.PID > 0 {
+		fmt.Fprintf(b, "the process %q running", l.Path)
+	} else {
+		dir, base := path.Split(l.pattern())
+		fmt.Fprintf(b, "%q in %s", base, path.Clean(dir))
+	}
+	verb := "made"
+	if l.PID > 0 {
+		verb = "started"
+	}
+	if l.Where != "" {
+		fmt.Fprintf(b, ", %s at %s", verb, l.Where)
+	}
+	if l.Via != "" {
+		fmt.Fprintf(b, " by the program %s", l.Via)
+	}
+	b.WriteString("\n")
+	for i, l := range g {
+		if i == mostNames {
+			fmt.Fprintf(b, "    and %d more\n", len(g)-i)
+			break
+		}
+		if l.PID > 0 {
+			fmt.Fprintf(b, "    process %d\n", l.PID)
+			continue
+		}
+		fmt.Fprintf(b, "    %s: %s, %s, mode %s\n", printable(l.Path), l.What, count(int(l.Size), "byte", "bytes"), l.Mode)
+	}
+}
+
+func fix(l *leak) string {
+	if l.PID > 0 {
+		return "end the process and wait for it, in a t.Cleanup: exec.CommandContext(t.Context(), ...) kills what it started itself"
+	}
+	return "make it in t.TempDir(), or remove it on every path: a deferred os.Remove where it is made, or a t.Cleanup"
+}
+
+// repeat is the command that shows the same again.
+func (r *result) repeat(cfg *config) string {
+	var tests []string
+	for _, l := range r.Leaks {
+		top, _, _ := strings.Cut(l.Test, "/")
+		if !testFunction.MatchString(top) {
+			tests = nil
+			break
+		}
+		if !slices.Contains(tests, top) {
+			tests = append(tests, regexp.QuoteMeta(top))
+		}
+	}
+	slices.Sort(tests)
+	exec := "tmpleak"
+	if cfg.strict {
+		exec = "'tmpleak -strict'"
+	}
+	cmd := "go test -count=1 -exec " + exec
+	if len(tests) > 0 && len(tests) <= 8 {
+		cmd += " -run '^(" + strings.Join(tests, "|") + ")$'"
+	}
+	return cmd + " " + r.Package
+}
+
+// write writes the report as JSON, for a reader who takes the last run of a
+// package for the one that counts.
+func (r *result) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if r.Leaks == nil {
+		r.Leaks = []*leak{}
+	}
+	slices.SortStableFunc(r.Leaks, func(a, b *leak) int { return cmp.Compare(a.Rule, b.Rule) })
+	if r.Broken == nil {
+		r.Broken = []*brokenRule{}
+	}
+	if r.Missed == nil {
+		r.Missed = []string{}
+	}
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := strings.NewReplacer("/", "_", `\`, "_", ":", "_").Replace(r.Package) + ".json"
+	// Whoever reads it meanwhile reads the old one or the new one.
+	f, err := os.CreateTemp(dir, name+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// printable is the name, quoted where it has odd characters.
+func printable(name string) string {
+	if q := strconv.Quote(name); q != `"`+name+`"` {
+		return q
+	}
+	return name
+}
