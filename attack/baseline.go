@@ -99,17 +99,28 @@ func (e *explorer) comesBack(r *run) bool {
 func (e *explorer) judgeBaseline(r *run) {
 	o := r.outcome
 	switch {
+	case e.useless(o):
+	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
+		// A process left running may make them yet, and is a finding itself
+		// unless that is allowed: a run without boundaries never passes.
+		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
+	}
+}
+
+// useless says that what the undisturbed victim came to is no ground for an
+// attack, and notes why.
+func (e *explorer) useless(o *outcome) bool {
+	switch {
 	case o.Setup != "":
 		e.problem("Setup failed: %s", o.Setup)
 	case o.Removed:
 		e.problem("without any attack, the victim removed the scene itself")
 	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
 		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
-	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
-		// A process left running may make them yet, and is a finding itself
-		// unless that is allowed: a run without boundaries never passes.
-		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
+	default:
+		return false
 	}
+	return true
 }
 
 // nameSteps names the boundaries by the patterns that are known.

@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,9 +22,7 @@ import (
 // serve is the child: it runs the victim as often as the parent says, and
 // ends the test.
 func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
-	root := os.Getenv(envScene)
-	c := &child{call: call, victim: victim, opt: opt,
-		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
+	c := newChild(call, victim, opt)
 	if err := c.settle(); err != nil {
 		t.Fatalf("%v: preparing the child: %v", opt.verb, err)
 	}
@@ -35,9 +34,8 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 	if opt.verb == kills {
 		c.scene.FS, c.scene.point = pointFS{c.scene.FS, c.point}, c.point
 	}
-	call.ServeEach(c.next)
-	if c.err != nil {
-		t.Fatalf("%v: %v", opt.verb, c.err)
+	if err := c.serve(); err != nil {
+		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	t.SkipNow()
 }
@@ -46,12 +44,29 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 // close it, and ask again.
 const closeThenAsk = 1 << 32
 
+func newChild(call *rerun.Call, victim Victim, opt *options) *child {
+	root := os.Getenv(envScene)
+	return &child{call: call, victim: victim, opt: opt,
+		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
+}
+
+// serve runs the victim until the parent has had enough.
+func (c *child) serve() error {
+	c.call.ServeEach(c.next)
+	return c.err
+}
+
+// talker sends messages to the parent, one at a time, and gets its answers.
+type talker interface {
+	Call(op uint32, data []byte) (int64, error)
+}
+
 type child struct {
 	call    *rerun.Call
 	victim  Victim
 	opt     *options
 	scene   *Scene
-	link    *supervise.Child
+	link    talker
 	wd      string
 	env     []string
 	cwd     string
@@ -127,7 +142,7 @@ func (c *child) next(end *rerun.Error) func() {
 		c.judge(end)
 		if c.opt.ensure != nil && c.o.success() {
 			c.phase = inEnsure
-			if _, c.err = c.link.Call(opReturned, nil); c.err != nil {
+			if _, c.err = c.link.Call(opReturned, strconv.AppendInt(nil, c.o.Context.End, 10)); c.err != nil {
 				return nil
 			}
 			return func() { c.fault = c.opt.ensure(c.scene) }

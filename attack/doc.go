@@ -92,6 +92,14 @@
 // A run that could not finish, because the budget was used up or the victim
 // did not come back, fails and says what was not tried.
 //
+// # Races
+//
+// Race is the other way to attack: threads of the attacker's act while nobody
+// stops the victim, as they would in the field. What they win is damage like
+// any other. What they do not win is no proof: the report bounds the
+// probability of a win, and Complete stays false. It reaches what lies inside
+// one system call, and needs no supervisor.
+//
 // # How the test is run again
 //
 // A child process runs the same test binary with the same test, up to the
@@ -115,5 +123,5 @@
 // Prove needs Linux 5.10 or later on amd64 or arm64, and works without
 // privilege; package internal/supervise says on which kernels it has been run.
 // Elsewhere, and where a sandbox refuses the mechanism, it skips the test with
-// the reason.
+// the reason. Race needs Linux, and no more.
 package attack

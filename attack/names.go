@@ -61,6 +61,7 @@ func (p pattern) String() string { return p.prefix + "*" + p.suffix }
 // made a name of.
 type context struct {
 	PID, PPID, UID, GID int
+	Programs            []int // process ids of what the victim started
 	User, Host, Test    string
 	Begin, End          int64 // ns since 1970
 }
@@ -343,6 +344,7 @@ type source struct {
 var sources = []source{
 	{"the process id", func(s string, c context) string { return stripNumber(s, int64(c.PID)) }},
 	{"the parent's process id", func(s string, c context) string { return stripNumber(s, int64(c.PPID)) }},
+	{"the process id of a program that it starts", stripProgram},
 	{"the time", stripTime},
 	{"the user's id", func(s string, c context) string { return stripNumber(s, int64(c.UID)) }},
 	{"the user's name", func(s string, c context) string { return stripWord(s, c.User) }},
@@ -350,6 +352,15 @@ var sources = []source{
 }
 
 const blank = "\x00"
+
+func stripProgram(s string, c context) string {
+	for _, pid := range c.Programs {
+		if t := stripNumber(s, int64(pid)); t != s {
+			return t
+		}
+	}
+	return s
+}
 
 func stripWord(s, w string) string {
 	if len(w) < 2 {

@@ -37,8 +37,9 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
-	everywhere    []string // for the full search: see plan
-	lanes         int      // for tests: this many, from the first schedule on
+	everywhere    []string           // for the full search: see plan
+	lanes         int                // for tests: this many, from the first schedule on
+	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all
 	errs          []error
 }
 

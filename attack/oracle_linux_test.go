@@ -477,6 +477,19 @@ func ruleIDs(r *attack.Report) string {
 	return strings.Join(slices.Compact(ids), " ")
 }
 
+// envShow makes the tests print the findings that they expect, so that the
+// texts of two machines can be compared.
+const envShow = "TMPPROOF_TEST_SHOW"
+
+func show(t *testing.T, r *attack.Report) {
+	t.Helper()
+	if t.Failed() || os.Getenv(envShow) != "" {
+		for _, f := range r.Findings {
+			t.Log(f)
+		}
+	}
+}
+
 func TestOracles(t *testing.T) {
 	for _, tt := range oracleTests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -493,9 +506,5 @@ func (tt oracleTest) run(t *testing.T, verb func(*testing.T, attack.Victim, ...a
 	r := verb(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
 	assert.Equal(t, tt.want, ruleIDs(r))
 	require.True(t, r.Complete)
-	if t.Failed() {
-		for _, f := range r.Findings {
-			t.Log(f)
-		}
-	}
+	show(t, r)
 }

@@ -19,11 +19,12 @@ import (
 // bounds that make sure that it does end.
 
 const (
-	runWait  = 10 * time.Second      // for the victim's next call or its return, where the budget has room for it
-	glance   = 50 * time.Millisecond // between two looks at a child that is silent; one that sleeps longer than two, then opens the other end of a FIFO, is taken for hung
-	lateWait = glance                // for a call of a goroutine that the victim has left running
-	exitWait = 3 * time.Second       // for the exit status of a child that has ended
-	maxCalls = 60_000                // of one run; more than the 10,000 tries of a bounded retry
+	runWait   = 10 * time.Second      // for the victim's next call or its return, where the budget has room for it
+	glance    = 50 * time.Millisecond // between two looks at a child that is silent; one that sleeps longer than two, then opens the other end of a FIFO, is taken for hung
+	lateWait  = glance                // for a call of a goroutine that the victim has left running
+	exitWait  = 3 * time.Second       // for the exit status of a child that has ended
+	busyCalls = 1000                  // within the time of a run: a victim that makes so many is at work
+	maxCalls  = 60_000                // of one run; more than the 10,000 tries of a bounded retry
 )
 
 // The phases of a run.
@@ -39,7 +40,10 @@ type clock struct {
 	next     time.Time     // the next call must have come
 	last     time.Time     // the run must be over
 	budget   time.Time     // the whole exploration must be over
+	lent     int           // how often the kernel got more time
 }
+
+const maxLent = 4
 
 // newClock leaves room for several runs that do not come back: a tenth of the
 // budget for each call.
@@ -53,6 +57,7 @@ func newClock(budget time.Duration, deadline time.Time) clock {
 
 // start begins a run.
 func (c *clock) start() {
+	c.lent = 0
 	c.progress()
 	c.last = c.next.Add(2 * c.patience)
 }
@@ -93,6 +98,10 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			return nil, w.exit(), nil
 		case state == 'T':
 			return nil, w.lost(hung, "its process was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"), nil
+		case now.After(w.clock.next) && now.Before(w.clock.budget) && w.clock.lent < maxLent && w.inKernel():
+			w.clock.lent++ // a mount, a disk: that ends by itself, and takes its time on a busy machine
+			w.clock.progress()
+			w.clock.last = w.clock.last.Add(w.clock.patience)
 		case now.After(w.clock.next):
 			return nil, w.lost(hung, fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)), nil
 		case now.After(w.clock.last):
@@ -105,6 +114,9 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 		}
 	}
 }
+
+// inKernel says that a thread of the victim waits for the kernel itself.
+func (w *osWorld) inKernel() bool { return w.anyThread(func(state byte) bool { return state == 'D' }) }
 
 // lost is the outcome of a run whose process cannot be used any more.
 func (w *osWorld) lost(how ending, text string) *outcome {
@@ -120,18 +132,24 @@ func (w *osWorld) exit() *outcome {
 	if err != nil {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())
 	}
-	exit, out := rerun.ExitOf(state), w.out.String()
+	exit := rerun.ExitOf(state)
 	if w.sent != 0 && exit.Signal == w.sent.String() {
 		return w.lost(killed, "")
 	}
-	e := w.call.Explain(true, exit, out)
+	return exitOutcome(w.call, exit, w.out.String())
+}
+
+// exitOutcome is the outcome of a run in which the process ended.
+func exitOutcome(call *rerun.Call, exit rerun.Exit, out string) *outcome {
+	o := &outcome{End: exited, Text: exit.String(), Spent: true}
+	e := call.Explain(true, exit, out)
 	switch e.Kind {
 	case rerun.Exited:
-		return w.lost(exited, fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code))
+		o.Text = fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code)
 	case rerun.Panicked:
-		return w.lost(exited, "a goroutine that it started crashed: "+strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: "))
+		o.Text = "a goroutine that it started crashed: " + strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: ")
 	}
-	return w.lost(exited, exit.String())
+	return o
 }
 
 // processState is the state letter of /proc/PID/stat, 0 when the process (or thread) is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,15 +46,16 @@ type osWorld struct {
 	touched   bool
 
 	// of the present run
-	clock   clock
-	phase   string
-	refused string // a signal that was not sent
-	calls   int
-	blocked string         // the FIFO at which the victim would wait for ever
-	inCall  map[int]bool   // threads that were let go into a call
-	waiting map[int]string // threads that were let go to open a FIFO, and which
-	still   int            // glances during which nothing moved
-	opaque  string
+	clock    clock
+	phase    string
+	refused  string // a signal that was not sent
+	calls    int
+	blocked  string         // the FIFO at which the victim would wait for ever
+	inCall   map[int]bool   // threads that were let go into a call
+	waiting  map[int]string // threads that were let go to open a FIFO, and which
+	still    int            // glances during which nothing moved
+	opaque   string
+	programs []int // process ids of what the victim started
 	injected
 }
 
@@ -136,7 +138,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.inCall, w.still = map[int]string{}, map[int]bool{}, 0
+	w.waiting, w.inCall, w.still, w.programs = map[int]string{}, map[int]bool{}, 0, nil
 	if err := w.closeStandIns(); err != nil {
 		return nil, err
 	}
@@ -164,6 +166,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
 			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
+			o.Context.Programs = w.programs
 			return o, nil
 		}
 		w.clock.progress()
@@ -177,6 +180,9 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	}
 	if w.calls++; w.calls > maxCalls {
 		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
+	}
+	if w.calls%busyCalls == 0 {
+		w.clock.start() // the machine may be slow: their number bounds the run
 	}
 	if w.phase != inVictim {
 		w.tree.Continue(ev)
@@ -239,6 +245,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		return nil, nil
 	}
 	w.oneAtATime(ev.TID)
+	if ev.PID != w.tree.PID() && !slices.Contains(w.programs, ev.PID) {
+		w.programs = append(w.programs, ev.PID)
+	}
 	w.mend()
 	if ev.Kind == supervise.Signal {
 		if w.refuses(ev) {

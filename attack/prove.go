@@ -73,9 +73,14 @@ const (
 	prove  verb = "Prove"
 	faults verb = "Faults"
 	kills  verb = "Kills"
+	race   verb = "Race"
 )
 
 func (v verb) String() string { return "attack." + string(v) }
+
+// injects is true for the verbs that decide what becomes of a call, where the
+// others move at it.
+func (v verb) injects() bool { return v == faults || v == kills }
 
 // perform is what the verbs have in common.
 func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
@@ -210,7 +215,11 @@ func (e *explorer) verdict(t *testing.T, n int) {
 		t.Error(reportText(e.opt.verb, t.Name(), n, report))
 	}
 	if testing.Verbose() && !t.Failed() {
-		t.Logf("%d boundaries, %d schedules, %d findings, %v", report.Boundaries, report.Schedules, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
+		twice := ""
+		if report.Repeated {
+			twice = " (each clean one twice: before Linux 5.19 a signal can show a call twice)"
+		}
+		t.Logf("%d boundaries, %d schedules%s, %d findings, %v", report.Boundaries, report.Schedules, twice, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
 	}
 }
 

@@ -12,11 +12,16 @@ func replayCommand(test string, n int, schedule string) string {
 	if n > 1 {
 		schedule = fmt.Sprintf("%d#%s", n, schedule)
 	}
+	return fmt.Sprintf("%s='%s' go test -run %s %s", envReplay, schedule, shellQuote(runPattern(test)), callerPackage())
+}
+
+// runPattern is the -run pattern of just this test.
+func runPattern(test string) string {
 	elems := strings.Split(test, "/")
 	for i, e := range elems {
 		elems[i] = "^" + regexp.QuoteMeta(e) + "$"
 	}
-	return fmt.Sprintf("%s='%s' go test -run %s %s", envReplay, schedule, shellQuote(strings.Join(elems, "/")), callerPackage())
+	return strings.Join(elems, "/")
 }
 
 // shellQuote puts a word into single quotes.

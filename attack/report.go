@@ -19,6 +19,7 @@ type Report struct {
 	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
+	Odds       *Odds    // of a Race
 	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
 }
 
@@ -199,6 +200,9 @@ func (r *run) events(f fact) []Event {
 		}
 		for _, m := range s.moves {
 			list = append(list, Event{Move: r.mask(m.text)})
+		}
+		if s.call == "" {
+			continue // a race knows the moves alone
 		}
 		e := Event{Move: s.answer.text(), Call: s.call, Line: s.line, Path: r.mask(pretty(s.subject())), Found: s.found()}
 		if s.program != "" {

@@ -26,11 +26,12 @@ var proofs = map[string]struct {
 	victim attack.Victim
 	opts   []attack.Option
 }{
-	"three calls, small": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(1)}},
-	"three calls, large": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(4), attack.Schedules(20_000)}},
-	"stat, write":        {func(s *attack.Scene) error { return statWrite(s.Dir) }, []attack.Option{attack.Target("out")}},
-	"no lookups":         {lookups(0), nil},
-	"2,000 lookups":      {lookups(2000), nil},
+	"three calls, small":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(1)}},
+	"three calls, depth two": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky()}},
+	"three calls, large":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(4), attack.Schedules(20_000)}},
+	"stat, write":            {func(s *attack.Scene) error { return statWrite(s.Dir) }, []attack.Option{attack.Target("out")}},
+	"no lookups":             {lookups(0), nil},
+	"2,000 lookups":          {lookups(2000), nil},
 }
 
 // TestProof is a proof for a benchmark.
