@@ -235,7 +235,7 @@ func (e *explorer) replay(base *run) error {
 			if err != nil || r == nil {
 				return err
 			}
-			j.taught = r.plan
+			j.taught = r.teaches()
 		}
 	}
 	r, err := e.attempt(j)

@@ -80,6 +80,13 @@ func (l *lane) learn(r *run) error {
 	return nil
 }
 
+// teaches is the plan for the schedules that go on from this run's.
+func (r *run) teaches() *plan {
+	p := *r.plan
+	p.occurrences = r.occurrences()
+	return &p
+}
+
 // endsAlike is what runs have in common that find the same by not coming
 // back: one of them is enough, for each takes its time.
 func endsAlike(schedule []placed) string {
