@@ -59,10 +59,22 @@ func TestInTheFaceOfErrors(t *testing.T) {
 		t.Run(r.name+", calls fail", func(t *testing.T) {
 			report := attack.Faults(t, r.victim, append(opts, attack.Expect(r.fails...))...)
 			assert.Positive(t, report.Schedules)
+			tellAll(t, report)
 		})
 		t.Run(r.name+", killed", func(t *testing.T) {
 			report := attack.Kills(t, r.victim, append(opts, attack.Expect(r.kills...))...)
 			assert.Positive(t, report.Schedules)
+			tellAll(t, report)
 		})
 	}
 }
+
+func tellAll(t *testing.T, report *attack.Report) {
+	for _, f := range report.Findings {
+		t.Log(f)
+	}
+}
+
+// TestSameErrors: what is found is the same to the byte each time. See
+// TestSameText for what that is tried in.
+func TestSameErrors(t *testing.T) { sameText(t, "^TestInTheFaceOfErrors$") }
