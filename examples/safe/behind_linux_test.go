@@ -74,11 +74,16 @@ func TestBehind(t *testing.T) {
 
 Written by TestBehind (TMPPROOF_UPDATE=1 writes it anew). Faults: each call fails with each error that it can return, alone
 and with all that follow. Kills: SIGKILL before each call, SIGTERM and SIGINT. A line is one finding; the call is the first at which it shows,
-the number that of the ways to it. Where a line is missing nothing was found.
+the number that of the ways to it.
+
+Checked by hand, in the modules' sources: renameio v2 returns from NewPendingFile when the fstat after its creation fails, with
+the file open and in place, and its tempDir does not look at the error of os.Remove; otiai10/copy has the error of its chmod
+overwritten by the result of the copy that follows; os.WriteFile truncates before it writes.
 
 | code | verb | runs | rule | first shows when | what |
 |---|---|---|---|---|---|
 `)
+	done := 0
 	for _, r := range behindRows {
 		for _, v := range []struct {
 			name string
@@ -87,6 +92,7 @@ the number that of the ways to it. Where a line is missing nothing was found.
 			t.Run(r.name+" "+v.name, func(t *testing.T) {
 				report := v.verb(t, r.code.victim, append(r.opts, attack.ReportOnly())...)
 				require.True(t, report.Complete)
+				done++
 				for _, f := range report.Findings {
 					when, what, ok := strings.Cut(f.Detail, ": ")
 					if !ok {
@@ -100,8 +106,8 @@ the number that of the ways to it. Where a line is missing nothing was found.
 			})
 		}
 	}
-	if t.Failed() {
-		return
+	if done < 2*len(behindRows) {
+		return // some failed, or were not asked for, as in the child process of one
 	}
 	if os.Getenv(envUpdate) == "1" {
 		require.NoError(t, os.MkdirAll("testdata", 0o755))
