@@ -131,6 +131,14 @@ type result struct {
 	err      error
 }
 
+// plan is what is known of the way that the schedule takes.
+func (l *lane) plan() *plan {
+	if l.taught != nil {
+		return l.taught
+	}
+	return l.e.plan
+}
+
 // attempt runs a schedule. A victim that takes another way each time may not
 // come to its boundaries.
 func (l *lane) attempt(j job) (res result) {
@@ -201,10 +209,7 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if err != nil {
 		return nil, err
 	}
-	opt, plan := l.e.opt, l.e.plan
-	if l.taught != nil {
-		plan = l.taught
-	}
+	opt, plan := l.e.opt, l.plan()
 	if plan.names.root == "" {
 		plan.names.place(w.disk().abs(""))
 	}
@@ -231,7 +236,7 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 
 // newRun is a run that has not begun.
 func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
-	opt, plan := l.e.opt, l.e.plan
+	opt, plan := l.e.opt, l.plan()
 	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
 		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
 		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},

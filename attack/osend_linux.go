@@ -75,6 +75,9 @@ func (w *osWorld) lost(how ending, text string) *outcome {
 
 // exit is the outcome of a run whose process has ended.
 func (w *osWorld) exit() *outcome {
+	if w.sent != 0 { // what it has started may hold its output
+		_ = w.tree.Kill()
+	}
 	state, err := w.tree.Wait(time.Now().Add(exitWait))
 	if err != nil {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())

@@ -133,7 +133,7 @@ func (s *search) take() {
 func (s *search) extend(r *run, schedule []placed) {
 	if s.e.opt.verb != prove {
 		for _, next := range s.e.injections(r, schedule) {
-			s.jobs = append(s.jobs, job{schedule: next, taught: r.plan})
+			s.jobs = append(s.jobs, job{schedule: next, taught: r.teaches()})
 		}
 		return
 	}
