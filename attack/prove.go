@@ -78,6 +78,10 @@ const (
 
 func (v verb) String() string { return "attack." + string(v) }
 
+// injects is true for the verbs that decide what becomes of a call, where the
+// others move at it.
+func (v verb) injects() bool { return v == faults || v == kills }
+
 // perform is what the verbs have in common.
 func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 	t.Helper()
