@@ -186,7 +186,7 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
-	if r.plan.opt.verb != prove {
+	if !r.plan.opt.verb.attacks() {
 		r.before = r.targetsOf(r.tree(dirShared, 0))
 	}
 	for _, name := range r.tree(dirShared, 0) {
@@ -227,7 +227,7 @@ func (e *explorer) replay(base *run) error {
 			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
 		}
 	}
-	if e.opt.verb != prove {
+	if !e.opt.verb.attacks() {
 		e.plan.occurrences = base.occurrences()
 	}
 	r, err := e.attempt(schedule)

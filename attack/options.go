@@ -37,6 +37,8 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
+	shard         shard
+	ran           func([]placed)     // for tests: told of each schedule that was run
 	everywhere    []string           // for the full search: see plan
 	lanes         int                // for tests: this many, from the first schedule on
 	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all

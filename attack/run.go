@@ -83,7 +83,7 @@ func (r *run) at(b *boundary) error {
 	}
 	s := &step{boundary: *b}
 	s.key = r.keyOf(b)
-	if r.plan.opt.verb != prove {
+	if !r.plan.opt.verb.attacks() {
 		r.inject(b, s)
 	}
 	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key && r.schedule[r.next].inject.none() {
@@ -126,7 +126,7 @@ func (r *run) lookElsewhere(b *boundary) {
 
 // extends says that moves may be placed at the boundary at hand.
 func (r *run) extends() bool {
-	return r.full || r.plan.opt.verb == prove && !r.last && r.next == len(r.schedule)
+	return r.full || r.plan.opt.verb.attacks() && !r.last && r.next == len(r.schedule)
 }
 
 // wantsLine says that the boundary must be told from others: because a move
