@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/report"
 )
 
 // explorer tries every schedule up to the depth, over every boundary that the
@@ -20,6 +22,7 @@ type explorer struct {
 	deadline time.Time
 	report   *Report
 	found    *findings
+	covered  *coverage // nil unless wanted
 	progress func(done, known int)
 }
 
@@ -41,6 +44,10 @@ func (e *explorer) explore() error {
 	if e.opt.verb == kills {
 		e.plan.fresh = true // each run but the first ends its process
 		e.first.drop()
+	}
+	if artifactsWanted() {
+		e.covered = &coverage{cells: map[key]map[string]*report.Cell{}}
+		e.covered.boundaries(base)
 	}
 	return e.search(base)
 }
@@ -186,7 +193,7 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
-	if !r.plan.opt.verb.attacks() {
+	if r.plan.opt.verb.injects() {
 		r.before = r.targetsOf(r.tree(dirShared, 0))
 	}
 	for _, name := range r.tree(dirShared, 0) {
@@ -227,7 +234,7 @@ func (e *explorer) replay(base *run) error {
 			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
 		}
 	}
-	if !e.opt.verb.attacks() {
+	if e.opt.verb.injects() {
 		e.plan.occurrences = base.occurrences()
 	}
 	r, err := e.attempt(schedule)

@@ -110,7 +110,7 @@ func (r *run) seal(o *outcome) {
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)
 	}
-	if !r.plan.opt.verb.attacks() && r.moved() {
+	if r.plan.opt.verb.injects() && r.moved() {
 		r.sealInjected()
 		return
 	}
@@ -184,7 +184,7 @@ func (r *run) targetsOf(listing []string) []target {
 			}
 			n := r.disk.stat(name)
 			e := targetEntry{rel: rel, kind: n.kindName(), perm: n.perm}
-			if n.isDir() && !r.plan.opt.verb.attacks() {
+			if n.isDir() && r.plan.opt.verb.injects() {
 				e.data = r.contents(name, listing)
 			}
 			if n.regular() && n.size <= maxTarget {

@@ -130,7 +130,7 @@ type result struct {
 // come to its boundaries.
 func (l *lane) attempt(j job) (res result) {
 	schedule := j.schedule
-	if !l.e.opt.verb.attacks() {
+	if l.e.opt.verb.injects() {
 		return l.injected(schedule, j.taught)
 	}
 	for range tries {

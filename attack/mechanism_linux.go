@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // mechanism says why schedules cannot be run on this system; empty when they
@@ -12,9 +14,14 @@ import (
 func mechanism() string {
 	switch runtime.GOARCH {
 	case "amd64", "arm64":
-		return ""
+	default:
+		return "linux/" + runtime.GOARCH + " has no table of system calls yet: use amd64 or arm64"
 	}
-	return "linux/" + runtime.GOARCH + " has no table of system calls yet: use amd64 or arm64"
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, "/", 0, unix.STATX_BASIC_STATS, &st); err != nil {
+		return "statx: " + err.Error() + " (a sandbox refuses it)"
+	}
+	return ""
 }
 
 // modules are the paths of the modules that this binary was built from.

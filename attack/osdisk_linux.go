@@ -2,6 +2,7 @@ package attack
 
 import (
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"unsafe"
@@ -15,6 +16,7 @@ type osDisk struct {
 	fd     int    // of root, O_PATH
 	asRoot bool   // canaries can have an owner of their own
 	atimes bool   // reading sets the access time
+	marker *os.File
 	// What was seen since the victim last ran, or the attacker last acted:
 	// while the victim stands still nothing changes by itself. nil in a race,
 	// where nobody stands still and several threads look.

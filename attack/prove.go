@@ -78,8 +78,9 @@ const (
 
 func (v verb) String() string { return "attack." + string(v) }
 
-// attacks says that an attacker moves, where the others let calls fail.
-func (v verb) attacks() bool { return v == prove || v == race }
+// injects is true for the verbs that decide what becomes of a call, where the
+// others move at it.
+func (v verb) injects() bool { return v == faults || v == kills }
 
 // perform is what the verbs have in common.
 func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
@@ -142,6 +143,7 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 		call.Finish(data)
 	}
 	e.verdict(t, call.ID().N)
+	e.artifacts(t, call.ID().N)
 	return report
 }
 

@@ -96,6 +96,7 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 		call.Finish(data)
 	}
 	(&raceVerdict{e, believed}).tell(t)
+	e.artifacts(t, call.ID().N)
 	return report
 }
 

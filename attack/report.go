@@ -156,7 +156,7 @@ func (e *explorer) record(r *run) bool {
 	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return !e.opt.verb.judges(f.rule) })
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		broken = broken || f.exploit && r.moved() && e.opt.verb.attacks()
+		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects()
 	}
 	for _, f := range r.facts {
 		if broken && !f.exploit {
@@ -199,7 +199,7 @@ func (r *run) events(f fact) []Event {
 		}
 	}
 	for i, s := range r.steps {
-		if i > f.step && f.step >= 0 && r.plan.opt.verb.attacks() {
+		if i > f.step && f.step >= 0 && !r.plan.opt.verb.injects() {
 			break
 		}
 		if s.side && len(s.moves) == 0 && !s.concerns(about) {
@@ -225,7 +225,7 @@ func (r *run) events(f fact) []Event {
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
 	}
-	if !r.plan.opt.verb.attacks() {
+	if r.plan.opt.verb.injects() {
 		list = fold(list)
 	}
 	return shorten(list)
@@ -323,7 +323,7 @@ func (e *explorer) finish() {
 	}
 	var list []Finding
 	for _, g := range e.found.groups {
-		if !g.finding.Exploit && turned(g, attacked) && e.opt.verb.attacks() || e.opt.allow[g.finding.Rule.ID] != "" {
+		if !g.finding.Exploit && turned(g, attacked) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" {
 			continue
 		}
 		list = append(list, g.finding)

@@ -83,7 +83,7 @@ func (r *run) at(b *boundary) error {
 	}
 	s := &step{boundary: *b}
 	s.key = r.keyOf(b)
-	if !r.plan.opt.verb.attacks() {
+	if r.plan.opt.verb.injects() {
 		r.inject(b, s)
 	}
 	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key && r.schedule[r.next].inject.none() {
@@ -126,7 +126,7 @@ func (r *run) lookElsewhere(b *boundary) {
 
 // extends says that moves may be placed at the boundary at hand.
 func (r *run) extends() bool {
-	return r.full || r.plan.opt.verb.attacks() && !r.last && r.next == len(r.schedule)
+	return r.full || !r.plan.opt.verb.injects() && !r.last && r.next == len(r.schedule)
 }
 
 // wantsLine says that the boundary must be told from others: because a move
@@ -285,6 +285,22 @@ func (r *run) lastUse(name string) int {
 	}
 	return len(r.steps) - 1
 }
+
+// opened is the last step that opened an entry in the way asked for: what is
+// then done through the descriptor is that call's doing. Where none did, it is
+// the last use.
+func (r *run) opened(name string, way func(*step) bool) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		s := r.steps[i]
+		if way(s) && slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }) {
+			return i
+		}
+	}
+	return r.lastUse(name)
+}
+
+func forWriting(s *step) bool { return s.write }
+func forReading(s *step) bool { return s.read || s.kind == supervise.Exec }
 
 // listed says that the victim opened a directory of that name, and not only
 // to remove it.

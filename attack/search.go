@@ -114,7 +114,7 @@ func (s *search) take() {
 	if e.opt.ran != nil {
 		e.opt.ran(j.schedule)
 	}
-	if r != nil && !e.opt.verb.attacks() {
+	if r != nil && e.opt.verb.injects() {
 		e.record(r)
 		if r.outcome.End == hung || r.outcome.End == endless {
 			s.lost[endsAlike(j.schedule)] = true
@@ -128,13 +128,16 @@ func (s *search) take() {
 			e.discover(r)
 		}
 	}
+	if e.covered != nil {
+		e.covered.note(j.schedule, r)
+	}
 	e.progress(s.done, len(s.jobs))
 	s.bound()
 }
 
 // extend adds the schedules that go on from one.
 func (s *search) extend(r *run, schedule []placed) {
-	if !s.e.opt.verb.attacks() {
+	if s.e.opt.verb.injects() {
 		for _, next := range s.e.injections(r, schedule) {
 			s.add(job{schedule: next, taught: r.plan})
 		}
@@ -153,7 +156,7 @@ func (s *search) add(j job) {
 
 // passed says that a schedule need not be run, since an earlier one has not
 // come back.
-func (s *search) passed(j job) bool { return !s.e.opt.verb.attacks() && s.lost[endsAlike(j.schedule)] }
+func (s *search) passed(j job) bool { return s.e.opt.verb.injects() && s.lost[endsAlike(j.schedule)] }
 
 // bound ends the search where schedules are left that may not be run.
 func (s *search) bound() {

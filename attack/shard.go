@@ -80,7 +80,7 @@ func (s shard) has(schedule []placed, opt *options) bool {
 		return true
 	}
 	h := fnv.New32a()
-	if opt.verb.attacks() {
+	if !opt.verb.injects() {
 		h.Write([]byte(scheduleString(schedule)))
 	} else {
 		h.Write([]byte(endsAlike(schedule))) // one that does not come back spares the others of its kind
@@ -91,7 +91,7 @@ func (s shard) has(schedule []placed, opt *options) bool {
 // ends says that no schedule goes on from this one.
 func (o *options) ends(schedule []placed) bool {
 	last := schedule[len(schedule)-1].inject
-	if o.verb.attacks() {
+	if !o.verb.injects() {
 		return len(schedule) >= o.depth
 	}
 	return last.of() != faults || last.on || len(schedule) > 1

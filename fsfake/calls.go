@@ -53,7 +53,8 @@ func (v *FS) Readlink(name string) (string, error) {
 func (v *FS) ReadlinkIfPossible(name string) (string, error) { return v.Readlink(name) }
 
 func (v *FS) readlink(name string) (string, error) {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	n, err := w.resolve(name, false)
 	if err != nil {

@@ -159,7 +159,8 @@ func (v *FS) removeAllFrom(path string) error {
 // removeTree removes a tree at once, when nobody watches and the user may
 // remove all of it; otherwise it does nothing and reports false.
 func (v *FS) removeTree(path string) bool {
-	w := v.begin(true)
+	var w walk
+	w.begin(v, true)
 	defer w.end()
 	if w.parent(path) != nil || w.kind != lastName || v.disk.conf.readOnly {
 		return false

@@ -193,7 +193,7 @@ func (d *Disk) unlinked(n *node, now stamp) bool {
 	}
 	d.usage.orphanPages.Add(int64(a.pages))
 	d.usage.orphanInodes.Add(1)
-	if n.isOpen(d.alive) {
+	if !n.lost(d.alive) {
 		return false
 	}
 	d.forget(n)
@@ -206,6 +206,18 @@ func (d *Disk) unlink(n *node, now stamp) {
 	gone := d.unlinked(n, now)
 	n.unlock()
 	if gone {
+		d.reuse(n)
+	}
+}
+
+// closed frees an inode whose last handle was closed after its last name went,
+// unless a Restore came between.
+func (d *Disk) closed(n *node, alive uint32) {
+	defer d.mu.RUnlock(d.mu.RLock())
+	if alive == d.alive {
+		n.lock()
+		d.forget(n)
+		n.unlock()
 		d.reuse(n)
 	}
 }
@@ -233,6 +245,7 @@ var usedNodes = sync.Pool{New: func() any { return &node{typ: typeReg} }}
 func (d *Disk) reuse(n *node) {
 	if n.typ == typeReg && d.epoch == 0 && n.attr.Load() == &n.first && !n.first.shared.Load() {
 		n.linkable = false
+		n.opens.Store(0)
 		usedNodes.Put(n)
 	}
 }

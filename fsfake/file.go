@@ -107,25 +107,14 @@ func (f *File) close() error {
 	if err != nil {
 		return err
 	}
-	d, n := f.v.disk, h.node
-	shard := d.mu.RLock()
-	if h.alive == d.alive {
-		n.lock()
-		n.close(h.alive)
-		gone := n.attr.Load().nlink == 0 && !n.isOpen(h.alive)
-		if gone {
-			d.forget(n)
-		}
-		n.unlock()
-		if gone {
-			d.reuse(n)
-		}
-	}
-	d.mu.RUnlock(shard)
+	n, alive := h.node, h.alive
 	h.file.Store(nil)
 	h.node = nil
 	h.mu.Unlock()
 	handles.Put(h)
+	if n.close(alive) {
+		f.v.disk.closed(n, alive)
+	}
 	return nil
 }
 

@@ -129,7 +129,8 @@ func (w *walk) mayDelete(n *node, asDir bool) error {
 }
 
 func (v *FS) mkdir(path string, mode uint32) error {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	if err := w.newName(path, true); err != nil {
 		return err
@@ -170,7 +171,8 @@ func (v *FS) mknod(path string, mode uint32, rdev uint64) error {
 	default:
 		return syscall.EINVAL
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	if err := w.newName(path, false); err != nil {
 		return err
@@ -199,7 +201,8 @@ func (v *FS) symlink(target, path string) error {
 	case len(target) >= maxPath:
 		return syscall.ENAMETOOLONG
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	if err := w.newName(path, false); err != nil {
 		return err
@@ -218,7 +221,8 @@ func (v *FS) link(h *handle, oldPath, path string) error {
 		return syscall.EINVAL
 	}
 	d := v.disk
-	w := v.begin(true)
+	var w walk
+	w.begin(v, true)
 	defer w.end()
 	var n *node
 	var err error
@@ -259,6 +263,7 @@ func (v *FS) link(h *handle, oldPath, path string) error {
 		d.usage.orphanInodes.Add(-1)
 		d.usage.orphanPages.Add(-int64(a.pages))
 		n.linkable = false
+		n.named(d.alive)
 	}
 	a.nlink++
 	a.setStamp(ctime, now)
@@ -291,7 +296,8 @@ func (v *FS) unlink(path string) error {
 // tryUnlink reports whether it must have the disk for itself: the removal of a
 // symbolic link changes what paths mean.
 func (v *FS) tryUnlink(path string, excl bool) (err error, alone bool) {
-	w := v.begin(excl)
+	var w walk
+	w.begin(v, excl)
 	defer w.end()
 	if err := w.parent(path); err != nil {
 		return err, false
@@ -341,7 +347,8 @@ func (d *Disk) drop(dir *node, i int, now stamp) {
 }
 
 func (v *FS) rmdir(path string) error {
-	w := v.begin(true)
+	var w walk
+	w.begin(v, true)
 	defer w.end()
 	if err := w.parent(path); err != nil {
 		return err

@@ -155,34 +155,50 @@ func (n *node) owner() uint32 {
 	return uid
 }
 
-// open and close count handles. The count is of one generation of the disk:
-// Restore starts a new one, in which nothing is open.
-func (n *node) open(gen uint32) {
+// The handles of an inode are counted in opens, together with a bit that says
+// that no name is left, so that of the last unlink and the last close exactly one
+// finds that the inode is gone. The count is of one generation of the disk, in
+// the upper half: Restore starts a new one, in which nothing is open.
+const orphan = 1 << 31
+
+// count changes the lower half of opens, which another generation left at zero.
+func (n *node) count(gen uint32, change func(uint32) uint32) uint32 {
 	for {
 		old := n.opens.Load()
-		next := old + 1
+		low := uint32(old)
 		if uint32(old>>32) != gen {
-			next = uint64(gen)<<32 | 1
+			low = 0
 		}
-		if n.opens.CompareAndSwap(old, next) {
-			return
+		low = change(low)
+		if n.opens.CompareAndSwap(old, uint64(gen)<<32|uint64(low)) {
+			return low
 		}
 	}
 }
 
-func (n *node) close(gen uint32) {
+func (n *node) open(gen uint32) {
+	n.count(gen, func(low uint32) uint32 { return low + 1 })
+}
+
+// close reports whether the inode is gone with this handle.
+func (n *node) close(gen uint32) bool {
 	for {
 		old := n.opens.Load()
 		if uint32(old>>32) != gen {
-			return
+			return false
 		}
 		if n.opens.CompareAndSwap(old, old-1) {
-			return
+			return uint32(old-1) == orphan
 		}
 	}
 }
 
-func (n *node) isOpen(gen uint32) bool {
-	o := n.opens.Load()
-	return uint32(o>>32) == gen && uint32(o) > 0
+// lost notes that the last name was taken away, and reports whether the inode is
+// gone with it; named, that a file without one has got its first.
+func (n *node) lost(gen uint32) bool {
+	return n.count(gen, func(low uint32) uint32 { return low | orphan }) == orphan
+}
+
+func (n *node) named(gen uint32) {
+	n.count(gen, func(low uint32) uint32 { return low &^ orphan })
 }

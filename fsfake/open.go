@@ -32,6 +32,9 @@ type openFlags struct {
 }
 
 func parseFlags(flag int) (openFlags, error) {
+	if flag == os.O_RDONLY { // the most frequent one
+		return openFlags{access: canRead, want: mayRead, follow: true}, nil
+	}
 	var f openFlags
 	if flag&os.O_APPEND != 0 {
 		f.access = canAppend
@@ -87,7 +90,8 @@ func (v *FS) open(name string, flag int, mode uint32) (*handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	n, err := v.openNode(&w, name, &how, mode)
 	if err != nil {
 		w.end()
@@ -279,6 +283,7 @@ func (v *FS) openUnnamed(w *walk, path string, how *openFlags, mode uint32) (*no
 	n := d.inherit(&v.cred, dir, typeReg|v.newMode(dir, mode), d.now())
 	n.first.nlink = 0
 	n.linkable = !how.excl
+	n.lost(d.alive)
 	d.usage.orphanInodes.Add(1)
 	return n, nil
 }

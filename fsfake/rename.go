@@ -26,7 +26,8 @@ func (v *FS) rename(oldPath, newPath string, flags uint) error {
 // tryRename reports whether it must have the disk for itself: it need not for a
 // plain file that stays in its directory.
 func (v *FS) tryRename(oldPath, newPath string, flags uint, excl bool) (err error, alone bool) {
-	from := v.begin(excl)
+	var from walk
+	from.begin(v, excl)
 	defer from.end()
 	to := walk{v: v, excl: excl}
 	if err := from.parent(oldPath); err != nil {

@@ -17,7 +17,8 @@ func (v *FS) onPath(path string, follow, dirsAlone bool, change func(n *node) er
 }
 
 func (v *FS) tryOnPath(path string, follow, dirsAlone, excl bool, change func(n *node) error) (err error, alone bool) {
-	w := v.begin(excl)
+	var w walk
+	w.begin(v, excl)
 	defer w.end()
 	n, err := w.resolve(path, follow)
 	if err != nil {
@@ -207,7 +208,8 @@ func (v *FS) allows(path string, want uint32) error {
 	if want&^7 != 0 {
 		return syscall.EINVAL
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	n, err := w.resolve(path, true)
 	if err != nil {

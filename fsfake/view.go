@@ -95,7 +95,8 @@ func (v *FS) Root(dir string) (*FS, error) {
 }
 
 func (v *FS) directory(name string) (*node, error) {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	n, err := w.resolve(local(name)+"/.", true)
 	if err != nil {
@@ -229,7 +230,8 @@ func (v *FS) statRaw(op, name string, follow bool) (a *attr, err error) {
 }
 
 func (v *FS) stat(name string, follow bool) (*attr, error) {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	n, err := w.resolve(name, follow)
 	if err != nil {
 		w.end()
@@ -257,7 +259,8 @@ func (v *FS) identify(op, name string, follow bool) (id identity, err error) {
 		}
 		return a.identity(), nil
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	n, err := w.resolve(local(name), follow)
 	if err == nil {
 		n.rlock()

@@ -305,14 +305,13 @@ func (w *walk) unlock() {
 }
 
 // begin starts an operation: with the disk for itself, or beside others.
-func (v *FS) begin(excl bool) walk {
-	w := walk{v: v, excl: excl}
+func (w *walk) begin(v *FS, excl bool) {
+	w.v, w.excl = v, excl
 	if excl {
 		v.disk.mu.Lock()
 	} else {
 		w.shard = v.disk.mu.RLock()
 	}
-	return w
 }
 
 // end closes an operation.

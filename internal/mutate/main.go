@@ -24,6 +24,7 @@ func main() {
 	flag.StringVar(&c.out, "o", "", "file of the table; its reasons are kept")
 	flag.StringVar(&c.tests, "run", "", "the tests that are run, as patterns of -run separated by spaces, one after the other until one fails")
 	flag.StringVar(&c.only, "only", "", "a part of the rows to try; the others stay as they are in the table")
+	flag.BoolVar(&c.rest, "rest", false, "try only what the table has no result or reason for")
 	flag.StringVar(&c.exec, "exec", "", "a program, with arguments, that runs the test binary, as that of go test")
 	flag.DurationVar(&c.limit, "timeout", 3*time.Minute, "for the tests of one condition; one that takes longer is missed")
 	flag.Parse()
@@ -42,6 +43,7 @@ func main() {
 type config struct {
 	pkg, out, tests, only, exec string
 	files                       []string
+	rest                        bool
 	limit                       time.Duration
 	progress                    *os.File
 	scratch                     string
@@ -75,7 +77,7 @@ func (c *config) run() (bad int, err error) {
 		rows = append(rows, row{m, old[m.key()]})
 	}
 	for i, r := range rows {
-		if !strings.Contains(r.key(), c.only) {
+		if !strings.Contains(r.key(), c.only) || c.rest && r.result != "" && r.result != survived {
 			continue
 		}
 		begin := time.Now()

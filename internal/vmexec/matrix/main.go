@@ -31,6 +31,9 @@ var suites = []suite{
 	{"supervise", "internal/supervise", "", false},
 	{"rerun", "internal/rerun", "", false},
 	{"oracles", "attack", "^TestOracles$", true},
+	{"checks", "attack", "^TestOracles$/^check", true}, // a part of them
+	{"signals", "attack", "^TestUnderSignals$", true},
+	{"older", "attack", "^TestOlder", false},
 	{"guideline", "examples/guideline", "^Test(Incorrect|Correct)$", true},
 	{"pairs", "attack", "^TestPair", true},
 	{"safe", "examples/safe", "", true},
@@ -40,7 +43,7 @@ var suites = []suite{
 // quick is the part of a suite that each run of the gate takes.
 var quick = map[string]string{
 	"supervise": "^Test(Calls|Sets|Follow|Signal|KillAtBoundary|Replaced|OwnProgram|Refused|AnswerStat|AllThreads|Execs|Signals|Messages|Answers|ChildEnds)$",
-	"oracles":   "^TestOracles$/^(check|CreateTemp|pid|chmod|foretold|mkdir|a_random|read)",
+	"oracles":   "^TestOracles$/^(check|a_random|pid|foretold|CreateTemp_and)",
 }
 
 // cell is one run: a suite on a kernel, as a user, under settings.
@@ -70,7 +73,7 @@ func (c cell) String() string {
 type plan struct {
 	kernels, users, settings, suites, yama string
 	scene                                  string
-	short, quick, multi                    bool
+	short, quick, full, multi              bool
 	count, jobs                            int
 	timeout                                time.Duration
 	table, vmexec, asuser, logs            string
@@ -93,7 +96,7 @@ func main() {
 	fs.StringVar(&p.kernels, "kernels", "5.10/amd64 5.10/arm64 6.1/amd64 6.1/arm64 6.12/amd64 6.12/arm64 7/amd64 7/arm64", "`list` of kernels")
 	fs.StringVar(&p.users, "users", "0 65534", "`list` of users")
 	fs.StringVar(&p.settings, "protected", "off strict", "`list` of settings of fs.protected_*: off, strict")
-	fs.StringVar(&p.suites, "suites", "supervise rerun oracles guideline pairs safe misbehave", "`list` of suites")
+	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older guideline pairs safe misbehave", "`list` of suites")
 	fs.StringVar(&p.yama, "yama", "", "`list` of values of kernel.yama.ptrace_scope, for the suites named")
 	fs.StringVar(&p.scene, "fs", "tmpfs", "`type` of the file system of /tmp")
 	fs.BoolVar(&p.short, "short", false, "run the suites with -test.short")
@@ -108,8 +111,13 @@ func main() {
 	_ = fs.Parse(os.Args[1:])
 	switch strings.Join(fs.Args(), " ") {
 	case "full":
+		p.full = true
 	case "":
-		if p.quick = fs.NFlag() <= 2; p.quick { // those that the script gives
+		p.quick = true
+		fs.Visit(func(f *flag.Flag) {
+			p.quick = p.quick && slices.Contains([]string{"vmexec", "asuser", "logs", "jobs", "timeout"}, f.Name)
+		})
+		if p.quick {
 			p.kernels, p.users, p.short, p.suites, p.table = "5.10/amd64 6.12/arm64", "", true, "supervise oracles", ""
 		}
 	default:
@@ -137,16 +145,21 @@ func (p *plan) cells() ([]cell, error) {
 		}
 		return list, nil
 	}
-	yamas := []int{-1}
-	if p.yama != "" {
-		yamas = nil
-		for _, y := range strings.Fields(p.yama) {
-			n, err := strconv.Atoi(y)
-			if err != nil {
-				return nil, fmt.Errorf("-yama: %w", err)
+	var err error
+	numbers := func(flag, list string) []int {
+		var ns []int
+		for _, word := range strings.Fields(list) {
+			n, e := strconv.Atoi(word)
+			if e != nil {
+				err = fmt.Errorf("-%s: %w", flag, e)
 			}
-			yamas = append(yamas, n)
+			ns = append(ns, n)
 		}
+		return ns
+	}
+	users, yamas := numbers("users", p.users), numbers("yama", p.yama)
+	if len(yamas) == 0 {
+		yamas = []int{-1}
 	}
 	for _, k := range strings.Fields(p.kernels) {
 		series, arch, ok := strings.Cut(k, "/")
@@ -158,11 +171,7 @@ func (p *plan) cells() ([]cell, error) {
 			if i < 0 {
 				return nil, fmt.Errorf("-suites: there is no suite %q", name)
 			}
-			for _, u := range strings.Fields(p.users) {
-				user, err := strconv.Atoi(u)
-				if err != nil {
-					return nil, fmt.Errorf("-users: %w", err)
-				}
+			for _, user := range users {
 				for _, set := range strings.Fields(p.settings) {
 					if settings[set] == "" {
 						return nil, fmt.Errorf("-protected %q: off or strict", set)
@@ -174,7 +183,15 @@ func (p *plan) cells() ([]cell, error) {
 			}
 		}
 	}
-	return list, nil
+	if p.full { // each value of ptrace_scope once, for both users
+		checks := suites[slices.IndexFunc(suites, func(s suite) bool { return s.name == "checks" })]
+		for yama := range 4 {
+			for _, user := range users {
+				list = append(list, cell{"6.12", "amd64", checks, user, "strict", yama})
+			}
+		}
+	}
+	return list, err
 }
 
 // execute runs all cells, some at a time, and reports each when it ends.
@@ -191,7 +208,6 @@ func (p *plan) execute(w io.Writer) error {
 	b := &bench{plan: p, dir: dir, built: map[string]error{}, native: map[string]*native{}}
 	var mu sync.Mutex
 	var failed []string
-	var done []outcome
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(1, p.jobs))
 	for _, c := range cells {
@@ -203,22 +219,20 @@ func (p *plan) execute(w io.Writer) error {
 			mu.Lock()
 			defer mu.Unlock()
 			fmt.Fprintf(w, "%-60s %4d tests, %2d skipped, %5d boundaries, %6d schedules, %v\n", c, o.tests, o.skipped, o.boundaries, o.schedules, time.Since(begin).Round(time.Second))
+			if len(faults) == 0 && p.table != "" { // at once: a long run may be cut off
+				if err := updateTable(p.table, o); err != nil {
+					faults = append(faults, err.Error())
+				}
+			}
 			for _, f := range faults {
 				fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(f, "\n", "\n    "))
 			}
 			if len(faults) > 0 {
 				failed = append(failed, c.String())
-				return
 			}
-			done = append(done, o)
 		})
 	}
 	wg.Wait()
-	if p.table != "" {
-		if err := updateTable(p.table, done); err != nil {
-			return err
-		}
-	}
 	if len(failed) > 0 {
 		slices.Sort(failed)
 		return fmt.Errorf("%d of %d runs failed:\n  %s", len(failed), len(cells), strings.Join(failed, "\n  "))
@@ -321,7 +335,7 @@ func (b *bench) run(s suite, argv []string) (result, error) {
 
 // try runs one cell. Its faults are empty when everything is as it must be.
 func (b *bench) try(c cell) (outcome, []string) {
-	o := outcome{cell: c, short: b.plan.short, scene: b.plan.scene}
+	o := outcome{cell: c, short: b.plan.short, multi: b.plan.multi, times: b.plan.count, scene: b.plan.scene}
 	bin, err := b.binary(c.suite, c.arch)
 	if err != nil {
 		return o, []string{err.Error()}

@@ -88,8 +88,8 @@ func TestTable(t *testing.T) {
 	row := func(series string, user, tests int) outcome {
 		return outcome{cell: cell{series: series, arch: "amd64", suite: suites[2], user: user, settings: "off", yama: -1}, scene: "tmpfs", tests: tests}
 	}
-	require.NoError(t, updateTable(path, []outcome{row("6.12", 0, 1), row("5.10", 0, 2)}))
-	require.NoError(t, updateTable(path, []outcome{row("6.1", 65534, 3), row("5.10", 0, 4)}))
+	require.NoError(t, updateTable(path, row("6.12", 0, 1), row("5.10", 0, 2)))
+	require.NoError(t, updateTable(path, row("6.1", 65534, 3), row("5.10", 0, 4)))
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	_, rows, ok := strings.Cut(string(data), columns)

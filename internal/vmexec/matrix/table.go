@@ -29,6 +29,12 @@ func (o outcome) key() string {
 	if o.short {
 		name += ", short"
 	}
+	if o.times > 1 {
+		name += fmt.Sprintf(", %d times", o.times)
+	}
+	if o.multi {
+		name += ", CPUs in parallel"
+	}
 	protected := o.settings
 	if o.yama >= 0 {
 		protected += fmt.Sprintf(", ptrace_scope %d", o.yama)
@@ -49,7 +55,7 @@ func (o outcome) row() string {
 
 // updateTable puts rows into the table, in the place of older ones of the
 // same run.
-func updateTable(path string, done []outcome) error {
+func updateTable(path string, done ...outcome) error {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
