@@ -147,8 +147,8 @@ func (h *history) run(t testing.TB) {
 	ready.Wait()
 	open.Store(true)
 	done.Wait()
-	h.end = w.shape()
 	require.NoError(t, w.disk.Check())
+	h.end = w.shape()
 }
 
 func (h *history) String() string {
