@@ -221,7 +221,7 @@ func (r *raceVerdict) text(test string) string {
 		b.WriteString("\nBoth sides have one uid here: code that is safe because it looks at the owner of what it finds is broken by mistake.\n")
 	}
 	fmt.Fprintf(&b, "A race is luck: attack.Prove shows the interleaving call by call, and repeats it. Again: go test -count=1 -run %s %s\n",
-		shellQuote(runPattern(test)), callerPackage())
+		shellQuote(rerun.Pattern(test)), callerPackage())
 	return b.String()
 }
 
