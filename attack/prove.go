@@ -179,20 +179,31 @@ func budget(t *testing.T, opt *options) time.Duration {
 	return b
 }
 
-// progress prints a line every second under -v.
-func progress(t *testing.T, begin time.Time) func(done, known int) {
-	if !testing.Verbose() {
-		return func(int, int) {}
-	}
-	next := begin.Add(time.Second)
+// progress prints a line every second under -v. What further schedules the
+// known ones will show is not in the time that is left.
+func progress(t testing.TB, begin time.Time) func(done, known int) {
+	due := everySecond(begin)
 	return func(done, known int) {
+		if took, ok := due(); ok {
+			rate := float64(done) / took.Seconds()
+			fmt.Fprintf(t.Output(), "%d of %d known schedules, %.0f a second, %v left\n", done, known, rate, time.Duration(float64(known-done)/rate*float64(time.Second)).Round(time.Second))
+		}
+	}
+}
+
+// everySecond says when a line is due under -v, and how long it took so far.
+func everySecond(begin time.Time) func() (took time.Duration, due bool) {
+	next := begin.Add(time.Second)
+	return func() (time.Duration, bool) {
+		if !testing.Verbose() {
+			return 0, false
+		}
 		now := time.Now()
 		if now.Before(next) {
-			return
+			return 0, false
 		}
 		next = now.Add(time.Second)
-		rate := float64(done) / now.Sub(begin).Seconds()
-		t.Logf("%d of %d known schedules, %.0f a second, %v left", done, known, rate, time.Duration(float64(known-done)/rate*float64(time.Second)).Round(time.Second))
+		return now.Sub(begin), true
 	}
 }
 

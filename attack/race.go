@@ -136,18 +136,12 @@ type Odds struct {
 
 // raceProgress prints a line every second under -v.
 func raceProgress(t testing.TB, begin time.Time) func(o *Odds, left time.Duration) {
-	if !testing.Verbose() {
-		return func(*Odds, time.Duration) {}
-	}
-	next := begin.Add(time.Second)
+	due := everySecond(begin)
 	return func(o *Odds, left time.Duration) {
-		now := time.Now()
-		if now.Before(next) {
-			return
+		if took, ok := due(); ok {
+			fmt.Fprintf(t.Output(), "%d attempts, %d hits, %d wins, %.0f a second, %v left\n",
+				o.Attempts, o.Hits, o.Wins, float64(o.Attempts)/took.Seconds(), left.Round(time.Second))
 		}
-		next = now.Add(time.Second)
-		fmt.Fprintf(t.Output(), "%d attempts, %d hits, %d wins, %.0f a second, %v left\n",
-			o.Attempts, o.Hits, o.Wins, float64(o.Attempts)/now.Sub(begin).Seconds(), left.Round(time.Second))
 	}
 }
 

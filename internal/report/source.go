@@ -24,6 +24,9 @@ func Excerpt(dir, line string) *Source {
 	if !ok || err != nil || n < 1 || base != filepath.Base(base) {
 		return nil
 	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil
+	}
 	root := moduleRoot(dir)
 	file := filepath.Join(dir, base)
 	if _, err := os.Stat(file); err != nil {
@@ -43,10 +46,23 @@ func Excerpt(dir, line string) *Source {
 	if rel, err := filepath.Rel(root, file); err == nil && root != "" {
 		s.File = filepath.ToSlash(rel)
 	}
-	for _, l := range lines[s.First-1 : min(len(lines), n+around)] {
-		s.Lines = append(s.Lines, strings.ReplaceAll(l, "\t", "    "))
-	}
+	s.Lines = unindent(lines[s.First-1 : min(len(lines), n+around)])
 	return s
+}
+
+// unindent takes off the tabs that all lines begin with.
+func unindent(lines []string) []string {
+	common := -1
+	for _, l := range lines {
+		if tabs := len(l) - len(strings.TrimLeft(l, "\t")); l != "" && (common < 0 || tabs < common) {
+			common = tabs
+		}
+	}
+	var all []string
+	for _, l := range lines {
+		all = append(all, strings.ReplaceAll(l[min(len(l), max(common, 0)):], "\t", "    "))
+	}
+	return all
 }
 
 // moduleRoot is the nearest directory with a go.mod, "" for none.
