@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/report"
 )
 
 // explorer tries every schedule up to the depth, over every boundary that the
@@ -20,6 +22,7 @@ type explorer struct {
 	deadline time.Time
 	report   *Report
 	found    *findings
+	covered  *coverage // nil unless wanted
 	progress func(done, known int)
 }
 
@@ -41,6 +44,10 @@ func (e *explorer) explore() error {
 	if e.opt.verb == kills {
 		e.plan.fresh = true // each run but the first ends its process
 		e.first.drop()
+	}
+	if artifactsWanted() {
+		e.covered = &coverage{cells: map[key]map[string]*report.Cell{}}
+		e.covered.boundaries(base)
 	}
 	return e.search(base)
 }
@@ -126,8 +133,8 @@ func touches(moved map[string]bool, a access, r *run) bool {
 }
 
 // attempt is the attempt at one schedule by the first lane.
-func (e *explorer) attempt(schedule []placed) (*run, error) {
-	res := e.first.attempt(job{schedule: schedule})
+func (e *explorer) attempt(j job) (*run, error) {
+	res := e.first.attempt(j)
 	for _, p := range res.problems {
 		e.problem("%s", p)
 	}
@@ -186,7 +193,7 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
-	if r.plan.opt.verb != prove {
+	if r.plan.opt.verb.injects() {
 		r.before = r.targetsOf(r.tree(dirShared, 0))
 	}
 	for _, name := range r.tree(dirShared, 0) {
@@ -227,10 +234,18 @@ func (e *explorer) replay(base *run) error {
 			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
 		}
 	}
-	if e.opt.verb != prove {
+	j := job{schedule: schedule}
+	if e.opt.verb.injects() {
 		e.plan.occurrences = base.occurrences()
+		for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
+			r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})
+			if err != nil || r == nil {
+				return err
+			}
+			j.taught = r.teaches()
+		}
 	}
-	r, err := e.attempt(schedule)
+	r, err := e.attempt(j)
 	if err != nil || r == nil {
 		return err
 	}

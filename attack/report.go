@@ -19,8 +19,17 @@ type Report struct {
 	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
+	Shard      string   // "1/2" where the schedules are split among processes: Complete is of this part
 	Odds       *Odds    // of a Race
 	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
+}
+
+// ofShard is what a verdict says of its part.
+func (r *Report) ofShard() string {
+	if r.Shard == "" {
+		return ""
+	}
+	return " (shard " + r.Shard + ")"
 }
 
 // Finding is a broken rule with its evidence.
@@ -147,7 +156,7 @@ func (e *explorer) record(r *run) bool {
 	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return !e.opt.verb.judges(f.rule) })
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		broken = broken || f.exploit && r.moved() && e.opt.verb == prove
+		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects()
 	}
 	for _, f := range r.facts {
 		if broken && !f.exploit {
@@ -168,7 +177,9 @@ func (e *explorer) record(r *run) bool {
 			continue
 		}
 		counted[k] = true
-		g.finding.Count++
+		if g.finding.Count++; e.plan.concurrent && e.opt.verb != prove {
+			g.finding.Count = 1 // what others have done by then is chance
+		}
 		if len(r.schedule) < g.moves {
 			g.moves = len(r.schedule)
 			count := g.finding.Count
@@ -190,7 +201,7 @@ func (r *run) events(f fact) []Event {
 		}
 	}
 	for i, s := range r.steps {
-		if i > f.step && f.step >= 0 && r.plan.opt.verb == prove {
+		if i > f.step && f.step >= 0 && !r.plan.opt.verb.injects() {
 			break
 		}
 		if s.side && len(s.moves) == 0 && !s.concerns(about) {
@@ -216,7 +227,7 @@ func (r *run) events(f fact) []Event {
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
 	}
-	if r.plan.opt.verb != prove {
+	if r.plan.opt.verb.injects() {
 		list = fold(list)
 	}
 	return shorten(list)
@@ -279,6 +290,7 @@ func (s *step) found() string {
 // the same text.
 func (r *run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.disk.abs(""), "")
+	text = strings.ReplaceAll(text, strings.TrimSuffix(r.disk.abs(""), "/"), "(the scene)")
 	for ; r.masked < len(r.steps); r.masked++ { // each step once: a run can be long
 		for _, a := range r.steps[r.masked].accesses() {
 			if p, ok := r.plan.names.pattern(a.name); ok && a.dir != "." && !slices.ContainsFunc(r.chance, func(c [2]string) bool { return c[0] == a.name }) {
@@ -314,7 +326,7 @@ func (e *explorer) finish() {
 	}
 	var list []Finding
 	for _, g := range e.found.groups {
-		if !g.finding.Exploit && turned(g, attacked) && e.opt.verb == prove || e.opt.allow[g.finding.Rule.ID] != "" {
+		if !g.finding.Exploit && turned(g, attacked) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" {
 			continue
 		}
 		list = append(list, g.finding)
