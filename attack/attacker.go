@@ -250,6 +250,7 @@ func (a *attacker) put(name, data string, err error) error {
 	if err != nil {
 		return err
 	}
+	_ = a.disk.stat(name) // so that the disk knows what its times are about
 	if err := a.disk.age(name); err != nil {
 		return err
 	}

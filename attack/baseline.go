@@ -14,14 +14,10 @@ import (
 // between processes and moments.
 func (e *explorer) baselines() (*run, error) {
 	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
+	e.first.ahead = e.begin() // while the other process runs
 	var runs []*run
-	for i := range 3 {
-		if i == 1 { // in a second process
-			if err := e.closeWorlds(); err != nil {
-				return nil, err
-			}
-		}
-		r, err := e.execute(nil, true)
+	for _, l := range []*lane{e.spare, e.first, e.first} {
+		r, err := e.executeIn(l, nil, true)
 		if err != nil {
 			return nil, err
 		}
@@ -56,11 +52,14 @@ func (e *explorer) baselines() (*run, error) {
 			e.plan.fresh = true
 		}
 	}
+	if e.opt.fake && e.plan.fresh && !e.plan.concurrent {
+		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, " +
+			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
+	}
 	if e.plan.fresh || first.outcome.Goroutines > 0 {
 		e.plan.fresh = true
-		if err := e.closeWorlds(); err != nil {
-			return nil, err
-		}
+		e.first.drop()
+		e.spare.drop()
 	}
 	for _, s := range first.steps {
 		if s.names() {
@@ -76,6 +75,9 @@ func (e *explorer) baselines() (*run, error) {
 	e.judgeBaseline(first)
 	if !e.plan.hopeless { // of one run alone it is not known which names are chance
 		e.record(first)
+	}
+	for _, name := range first.outcome.Open {
+		e.plan.left[e.plan.names.shape(name)] = true
 	}
 	for _, f := range first.facts {
 		if f.rule.ID == "R01" || f.rule.ID == "R05" {
@@ -101,25 +103,43 @@ func (e *explorer) comesBack(r *run) bool {
 func (e *explorer) judgeBaseline(r *run) {
 	o := r.outcome
 	switch {
+	case e.useless(o):
+	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
+		// A process left running may make them yet, and is a finding itself
+		// unless that is allowed: a run without boundaries never passes.
+		e.problem("the victim made no call that names anything in the scene: use %s", map[bool]string{
+			false: "Scene.Dir, Scene.Home or os.TempDir()",
+			true:  "Scene.FS, for with Fake the disk is in memory, and what calls package os does not come to it"}[e.opt.fake])
+	}
+}
+
+// useless says that what the undisturbed victim came to is no ground for an
+// attack, and notes why.
+func (e *explorer) useless(o *outcome) bool {
+	switch {
 	case o.Setup != "":
 		e.problem("Setup failed: %s", o.Setup)
 	case o.Removed:
 		e.problem("without any attack, the victim removed the scene itself")
 	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
 		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
-	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
-		// A process left running may make them yet, and is a finding itself
-		// unless that is allowed: a run without boundaries never passes.
-		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
+	default:
+		return false
+	}
+	return true
+}
+
+// nameSteps names the boundaries by the patterns that are known.
+func (r *run) nameSteps() {
+	r.counts = map[key]int{}
+	for _, s := range r.steps {
+		s.key = r.keyOf(&s.boundary)
 	}
 }
 
 // rekey names the boundaries anew when the patterns of names are known.
 func (r *run) rekey() {
-	r.counts = map[key]int{}
-	for _, s := range r.steps {
-		s.key = r.keyOf(&s.boundary)
-	}
+	r.nameSteps()
 	// What was said of names before they were known.
 	var kept []fact
 	for _, f := range r.facts {

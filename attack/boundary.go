@@ -3,7 +3,7 @@ package attack
 import (
 	"fmt"
 	"net/url"
-	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,8 +33,11 @@ type boundary struct {
 	program string // a program that the victim started and that made the call
 	opaque  string
 	repeat  bool
-	rooted  bool // the thread's root is not the system's
-	main    bool // made by the victim's own goroutine, not by one that it started
+	rooted  bool  // the thread's root is not the system's
+	main    bool  // made by the victim's own goroutine, not by one that it started
+	point   bool  // no system call: a point at which a panic can be injected
+	length  int64 // of a write, in bytes
+	answer  answer
 	side    bool // made by another goroutine of its process
 	// elsewhere are entries that the call does not look up. The explorer
 	// makes no moves on them, since they commute with the call; the full
@@ -48,12 +51,21 @@ type boundary struct {
 // access is one name that a call resolves through: an entry of a directory.
 type access struct {
 	dir, name string
+	at        string // the path, where it was known already
 	node      node
 	last      bool // the end of the path as given, or of a link that it follows
 	parent    bool // the path goes on below it
 }
 
-func (a access) path() string { return path.Join(a.dir, a.name) }
+func (a access) path() string {
+	if a.at != "" {
+		return a.at
+	}
+	if a.dir == "." {
+		return a.name
+	}
+	return a.dir + "/" + a.name
+}
 
 // lookup is one path argument.
 type lookup struct {
@@ -155,16 +167,21 @@ type damage struct {
 
 // accesses lists the entries a call resolves through, each once.
 func (b *boundary) accesses() []access {
+	if len(b.lookups) == 1 && len(b.elsewhere) == 0 && len(b.lookups[0].steps) == 1 {
+		return b.lookups[0].steps
+	}
 	var all []access
-	seen := map[string]bool{}
-	for _, l := range append(b.lookups[:len(b.lookups):len(b.lookups)], lookup{steps: b.elsewhere}) {
-		for _, a := range l.steps {
-			if p := a.path(); !seen[p] {
-				seen[p] = true
+	add := func(steps []access) {
+		for _, a := range steps {
+			if p := a.path(); !slices.ContainsFunc(all, func(o access) bool { return o.path() == p }) {
 				all = append(all, a)
 			}
 		}
 	}
+	for _, l := range b.lookups {
+		add(l.steps)
+	}
+	add(b.elsewhere)
 	return all
 }
 

@@ -3,12 +3,13 @@ package attack
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/user"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,32 +22,43 @@ import (
 // serve is the child: it runs the victim as often as the parent says, and
 // ends the test.
 func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
-	root := os.Getenv(envScene)
-	c := &child{call: call, victim: victim, opt: opt,
-		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}}
+	c := newChild(call, victim, opt)
 	if err := c.settle(); err != nil {
-		t.Fatalf("attack.Prove: preparing the child: %v", err)
+		t.Fatalf("%v: preparing the child: %v", opt.verb, err)
 	}
 	link, err := supervise.Attach()
 	if err != nil {
-		t.Fatalf("attack.Prove: %v", err)
+		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
-	o := &outcome{}
-	for {
-		data, err := json.Marshal(o)
-		if err != nil {
-			data = nil
-		}
-		answer, err := link.Call(opDone, data)
-		if err != nil {
-			t.Fatalf("attack.Prove: %v", err)
-		}
-		if answer == 0 {
-			t.SkipNow()
-		}
-		o = c.once()
+	if opt.verb == kills {
+		c.scene.FS, c.scene.point = pointFS{c.scene.FS, c.point}, c.point
 	}
+	if err := c.serve(); err != nil {
+		t.Fatalf("%v: %v", opt.verb, err)
+	}
+	t.SkipNow()
+}
+
+// closeThenAsk and a descriptor is the answer to opDone that has the child
+// close it, and ask again.
+const closeThenAsk = 1 << 32
+
+func newChild(call *rerun.Call, victim Victim, opt *options) *child {
+	root := os.Getenv(envScene)
+	return &child{call: call, victim: victim, opt: opt,
+		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
+}
+
+// serve runs the victim until the parent has had enough.
+func (c *child) serve() error {
+	c.call.ServeEach(c.next)
+	return c.err
+}
+
+// talker sends messages to the parent, one at a time, and gets its answers.
+type talker interface {
+	Call(op uint32, data []byte) (int64, error)
 }
 
 type child struct {
@@ -54,13 +66,21 @@ type child struct {
 	victim  Victim
 	opt     *options
 	scene   *Scene
-	link    *supervise.Child
+	link    talker
 	wd      string
 	env     []string
 	cwd     string
 	host    string
 	user    string
-	parents bool // the process had children before the first run
+	points  sync.Mutex // one message goes at a time
+	parents bool       // the process had children before the first run
+
+	// of the present run
+	phase      string
+	o          *outcome
+	fault      error // of the test's own function, or of the victim
+	goroutines int   // before the victim
+	err        error // the parent is gone
 }
 
 // settle makes the process what a victim expects: TMPDIR is the scene's
@@ -106,31 +126,82 @@ func (c *child) restore() {
 	c.env = os.Environ()
 }
 
-// once is one run: Setup, the victim, Ensure.
-func (c *child) once() *outcome {
-	c.restore()
-	o := &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
-		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
-	if c.opt.setup != nil {
-		if err := c.guarded("Setup", c.opt.setup); err != nil {
-			o.Setup = brief(err.Error())
-			return o
+// next is what comes next: in one run Setup, the victim, Ensure. After the
+// last it reports, and the parent's answer starts another run, or with 0 ends
+// the child.
+func (c *child) next(end *rerun.Error) func() {
+	switch c.phase {
+	case inSetup:
+		if c.o.Setup = c.said("Setup", end); c.o.Setup == "" {
+			if _, c.err = c.link.Call(opPrepared, nil); c.err != nil {
+				return nil
+			}
+			return c.begin()
 		}
-		if _, err := c.link.Call(opPrepared, nil); err != nil {
-			o.Setup = err.Error()
-			return o
+	case inVictim:
+		c.judge(end)
+		if c.opt.ensure != nil && c.o.success() {
+			c.phase = inEnsure
+			if _, c.err = c.link.Call(opReturned, strconv.AppendInt(nil, c.o.Context.End, 10)); c.err != nil {
+				return nil
+			}
+			return func() { c.fault = c.opt.ensure(c.scene) }
+		}
+	case inEnsure:
+		c.o.Ensure = c.said("Ensure", end)
+	}
+	data, err := json.Marshal(c.o)
+	if err != nil {
+		data = nil
+	}
+	answer := int64(closeThenAsk)
+	for answer >= closeThenAsk {
+		answer, err = c.link.Call(opDone, data)
+		if c.err = err; err != nil || answer == 0 {
+			return nil
+		}
+		if answer >= closeThenAsk {
+			_ = unix.Close(int(answer - closeThenAsk))
 		}
 	}
+	c.restore()
+	c.o = &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
+		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
+	if c.opt.setup != nil {
+		c.phase = inSetup
+		return func() { c.fault = c.opt.setup(c.scene) }
+	}
+	return c.begin()
+}
+
+// begin makes ready for the victim.
+func (c *child) begin() func() {
+	c.phase = inVictim
 	unix.Umask(0)
-	before := runtime.NumGoroutine()
-	var err error
-	end := c.call.Serve(func() { err = callVictim(c.victim, c.scene) })
+	c.goroutines = runtime.NumGoroutine()
+	return func() { c.fault = callVictim(c.victim, c.scene) }
+}
+
+// said is what one of the test's own functions says against the run.
+func (c *child) said(what string, end *rerun.Error) string {
+	switch {
+	case end != nil:
+		return brief(what + ": " + end.Detail)
+	case c.fault != nil:
+		return brief(c.fault.Error())
+	}
+	return ""
+}
+
+// judge fills in how the victim came back.
+func (c *child) judge(end *rerun.Error) {
+	o := c.o
 	o.Context.End = time.Now().UnixNano()
 	switch {
 	case end == nil:
-		o.End, o.Nil = returned, err == nil
-		if err != nil {
-			o.Err = brief(err.Error())
+		o.End, o.Nil = returned, c.fault == nil
+		if c.fault != nil {
+			o.Err = brief(c.fault.Error())
 		}
 	case end.Kind == rerun.Panicked:
 		o.End, o.Text = panicked, brief(strings.TrimPrefix(end.Detail, "the function under test panicked: "))
@@ -141,35 +212,8 @@ func (c *child) once() *outcome {
 	default:
 		o.End, o.Text = failed, strings.TrimPrefix(end.Detail, "the function under test ")
 	}
-	o.Goroutines = lingering(before)
+	o.Goroutines = lingering(c.goroutines)
 	o.Processes = c.children()
-	if c.opt.ensure != nil && o.success() {
-		if _, err := c.link.Call(opReturned, nil); err != nil {
-			o.Ensure = err.Error()
-			return o
-		}
-		if err := c.guarded("Ensure", c.opt.ensure); err != nil {
-			o.Ensure = brief(err.Error())
-		}
-	}
-	return o
-}
-
-// brief keeps a text that the victim chose within what a message can carry.
-func brief(s string) string { return s[:min(len(s), 1<<14)] }
-
-// callVictim is the frame at which a victim's own stack begins.
-//
-//go:noinline
-func callVictim(v Victim, s *Scene) error { return v(s) }
-
-// guarded runs one of the test's own functions.
-func (c *child) guarded(what string, f func(*Scene) error) (err error) {
-	end := c.call.Serve(func() { err = f(c.scene) })
-	if end != nil {
-		return fmt.Errorf("%s: %s", what, end.Detail)
-	}
-	return err
 }
 
 // lingering counts goroutines that the victim started and that go on. Those
@@ -188,8 +232,6 @@ func lingering(before int) int {
 	}
 }
 
-const lastPause = 20 * time.Millisecond // after as much again in shorter ones
-
 // children counts the processes that the victim left running: whoever it
 // orphaned has become this process's child.
 func (c *child) children() int {
@@ -204,4 +246,18 @@ func (c *child) children() int {
 		}
 	}
 	return 0
+}
+
+// point tells the parent where the victim is, and does what it answers.
+func (c *child) point(op, name string) {
+	c.points.Lock()
+	answer, err := c.link.Call(opPoint, []byte(op+"\x00"+name))
+	c.points.Unlock()
+	switch {
+	case err != nil: // the supervisor is gone: this process ends in a moment
+	case answer == pointPanic:
+		panic(injectedPanic)
+	case answer == pointGoexit:
+		runtime.Goexit()
+	}
 }

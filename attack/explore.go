@@ -1,11 +1,12 @@
 package attack
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/report"
 )
 
 // explorer tries every schedule up to the depth, over every boundary that the
@@ -14,17 +15,21 @@ type explorer struct {
 	opt      *options
 	test     string
 	open     func(fresh bool) (world, error)
-	worlds   []world // the live ones
+	worlds   *worlds
+	first    *lane // runs everything as long as it is the only one
+	spare    *lane // of the second process that the undisturbed runs had
 	plan     *plan
 	deadline time.Time
 	report   *Report
 	found    *findings
-	canaries *snapshot // of the live world, as long as nothing touches them
+	covered  *coverage // nil unless wanted
 	progress func(done, known int)
 }
 
 // explore is the whole proof.
 func (e *explorer) explore() error {
+	e.worlds = newWorlds()
+	e.first, e.spare = &lane{e: e}, &lane{e: e}
 	base, err := e.baselines()
 	if err != nil {
 		return err
@@ -32,57 +37,29 @@ func (e *explorer) explore() error {
 	if e.opt.replay != "" {
 		return e.replay(base)
 	}
-	type job struct {
-		schedule []placed
-	}
-	var queue []job
-	extend := func(r *run, schedule []placed) {
-		for _, p := range e.extensions(r, schedule) {
-			queue = append(queue, job{schedule: append(slices.Clone(schedule), p)})
-		}
-	}
 	e.report.Boundaries = countNames(base)
 	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
 		return nil // said already: what it does is no ground for schedules
 	}
-	extend(base, nil)
-	for done := 0; len(queue) > 0; done++ {
-		if e.opt.maxSchedules > 0 && done >= e.opt.maxSchedules {
-			e.problem("%d schedules were run, %d more are known and were not (Schedules)", done, len(queue))
-			return nil
-		}
-		if time.Now().After(e.deadline) {
-			e.problem("the budget is used up after %d schedules; %d more are known and were not tried (Budget)", done, len(queue))
-			return nil
-		}
-		j := queue[0]
-		queue = queue[1:]
-		r, err := e.attempt(j.schedule)
-		if err != nil {
-			return fmt.Errorf("schedule %s: %w", scheduleString(j.schedule), err)
-		}
-		e.report.Schedules++
-		e.progress(done+1, done+1+len(queue))
-		if r == nil {
-			continue // not reached: said already
-		}
-		if e.record(r) {
-			continue // broken as it is: a further move would find the same
-		}
-		if len(j.schedule) < e.opt.depth {
-			extend(r, j.schedule)
-		}
-		if r.last {
-			continue
-		}
-		for _, s := range r.steps {
-			if s.names() && !e.plan.known[s.key] {
-				e.plan.known[s.key] = true
-				e.report.Boundaries++
-			}
+	if e.opt.verb == kills {
+		e.plan.fresh = true // each run but the first ends its process
+		e.first.drop()
+	}
+	if artifactsWanted() {
+		e.covered = &coverage{cells: map[key]map[string]*report.Cell{}}
+		e.covered.boundaries(base)
+	}
+	return e.search(base)
+}
+
+// discover counts the boundaries that only an attacked run shows.
+func (e *explorer) discover(r *run) {
+	for _, s := range r.steps {
+		if s.names() && !e.plan.known[s.key] {
+			e.plan.known[s.key] = true
+			e.report.Boundaries++
 		}
 	}
-	return nil
 }
 
 // countNames counts the boundaries at which names are looked up.
@@ -129,8 +106,8 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 				continue
 			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {
-				m.target = e.plan.names.shape(m.target)
-				list = append(list, placed{s.key, m})
+				m.target = r.plan.names.shape(m.target)
+				list = append(list, placed{at: s.key, move: m})
 			}
 		}
 	}
@@ -155,58 +132,34 @@ func touches(moved map[string]bool, a access, r *run) bool {
 	return r.attacker.owns(a.node)
 }
 
-// tries bounds how often a schedule is run whose boundary was not reached.
-const tries = 3
-
-// attempt runs a schedule. nil when its boundaries never came: a victim that
-// takes another way each time.
-func (e *explorer) attempt(schedule []placed) (*run, error) {
-	for range tries {
-		r, err := e.execute(schedule, false)
-		if err != nil {
-			return nil, err
-		}
-		if r.next < len(schedule) {
-			continue
-		}
-		if len(r.facts) == 0 {
-			sure, err := e.confirm(r)
-			if err != nil {
-				return nil, err
-			}
-			if !sure {
-				continue
-			}
-			return r, nil
-		}
-		// Again, with the line of every call and the canaries watched.
-		again, err := e.execute(schedule, true)
-		if err != nil {
-			return nil, err
-		}
-		if again.next == len(schedule) && len(again.facts) > 0 {
-			return again, nil
-		}
-		return r, nil
+// attempt is the attempt at one schedule by the first lane.
+func (e *explorer) attempt(j job) (*run, error) {
+	res := e.first.attempt(j)
+	for _, p := range res.problems {
+		e.problem("%s", p)
 	}
-	e.problem("the boundary of a schedule was not reached in %d runs (the victim takes another way each time): %s", tries, scheduleString(schedule))
-	return nil, nil
+	e.report.Repeated = e.report.Repeated || res.repeated
+	return res.run, res.err
 }
 
-// confirm runs a clean schedule a second time where a signal can show the
-// parent one call twice: before Linux 5.19, and rarely. Only what two runs
-// agree on, call by call, has been tried as it was meant.
-func (e *explorer) confirm(r *run) (bool, error) {
-	w, err := e.world()
-	if err != nil || w.exact() {
-		return err == nil, err
-	}
-	e.report.Repeated = true
-	again, err := e.execute(r.schedule, false)
+func notReached(schedule []placed) string {
+	return fmt.Sprintf("the boundary of a schedule was not reached in %d runs (the victim takes another way each time): %s", tries, scheduleString(schedule))
+}
+
+// execute is one run in the first lane.
+func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
+	return e.executeIn(e.first, schedule, full)
+}
+
+func (e *explorer) executeIn(l *lane, schedule []placed, full bool) (*run, error) {
+	r, err := l.execute(schedule, full)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return again.next == len(r.schedule) && len(again.facts) == 0 && slices.Equal(r.calls(), again.calls()), nil
+	for _, p := range r.problems {
+		e.problem("%s", p)
+	}
+	return r, nil
 }
 
 // calls are the run's calls without their lines, in an order of their own:
@@ -218,43 +171,6 @@ func (r *run) calls() []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// execute is one run.
-func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
-	w, err := e.world()
-	if err != nil {
-		return nil, err
-	}
-	d := w.disk()
-	r := &run{plan: e.plan, disk: d, full: full, last: len(schedule) >= e.opt.depth, schedule: schedule,
-		attacker: &attacker{disk: d, sameGroup: e.opt.sameGroup, names: e.plan.names},
-		guard:    newGuard(d, e.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
-		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
-	r.guard.coarse = e.plan.coarse
-	r.attacker.reset()
-	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
-	if err != nil {
-		return nil, err
-	}
-	r.finish(o)
-	if len(e.opt.targets) > 0 && len(schedule) == 0 {
-		r.left = r.targets()
-	}
-	if w.settled(r.guard.touched); r.guard.touched {
-		e.canaries = nil
-	} else if e.canaries == nil {
-		e.canaries = r.guard.standing
-	}
-	if o.Refused != "" {
-		e.problem("the victim %s: that was refused, and what it did then is no ground for a verdict", o.Refused)
-	}
-	if e.plan.fresh || o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
-		if err := e.closeWorlds(); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
 }
 
 // prepared takes stock of the scene before the victim runs.
@@ -277,6 +193,9 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
+	if r.plan.opt.verb.injects() {
+		r.before = r.targetsOf(r.tree(dirShared, 0))
+	}
 	for _, name := range r.tree(dirShared, 0) {
 		r.scene.initial[name] = true
 	}
@@ -294,34 +213,39 @@ func (r *run) prepared() error {
 	return nil
 }
 
-func (e *explorer) world() (world, error) {
-	if len(e.worlds) == 0 {
-		w, err := e.open(e.plan.fresh)
-		if err != nil {
-			return nil, err
-		}
-		e.worlds = append(e.worlds, w)
-		e.plan.names.root = strings.TrimSuffix(w.disk().abs(""), "/")
-	}
-	return e.worlds[0], nil
-}
-
+// closeWorlds ends all children.
 func (e *explorer) closeWorlds() error {
-	var errs []error
-	for _, w := range e.worlds {
-		errs = append(errs, w.close())
+	if e.worlds == nil {
+		return nil
 	}
-	e.worlds, e.canaries = nil, nil
-	return errors.Join(errs...)
+	e.first.close()
+	e.spare.close()
+	return e.worlds.closeAll()
 }
 
 // replay runs one schedule.
-func (e *explorer) replay(*run) error {
+func (e *explorer) replay(base *run) error {
 	schedule, err := parseSchedule(e.opt.replay)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	r, err := e.attempt(schedule)
+	for _, p := range schedule {
+		if how := p.inject.of(); how != e.opt.verb {
+			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
+		}
+	}
+	j := job{schedule: schedule}
+	if e.opt.verb.injects() {
+		e.plan.occurrences = base.occurrences()
+		for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
+			r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})
+			if err != nil || r == nil {
+				return err
+			}
+			j.taught = r.teaches()
+		}
+	}
+	r, err := e.attempt(j)
 	if err != nil || r == nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 )
@@ -115,36 +116,58 @@ type reach struct {
 // looks it up.
 func moves(a access, r reach, allowed func(Move) bool) []move {
 	var list []move
-	add := func(ms []move) {
-		for _, m := range ms {
-			if allowed(m.family) && !same(m, a.node) {
-				m.target = a.path()
-				list = append(list, m)
-			}
-		}
-	}
-	switch {
-	case r.plant, r.replace:
-		if a.parent {
-			add(parentPlants)
-		} else {
-			add(lastPlants)
+	eachMove(a, r, allowed, func(m move) bool {
+		m.target = a.path()
+		list = append(list, m)
+		return true
+	})
+	return list
+}
+
+// able says that a move is among those.
+func able(m move, a access, r reach, allowed func(Move) bool) bool {
+	found := false
+	eachMove(a, r, allowed, func(c move) bool {
+		found = c.family == m.family && c.variant == m.variant
+		return !found
+	})
+	return found
+}
+
+var (
+	removal   = []move{{family: Remove}}
+	tampering = []move{{family: Tamper}}
+)
+
+func eachMove(a access, r reach, allowed func(Move) bool, yield func(move) bool) {
+	kinds := [3][]move{}
+	if r.plant || r.replace {
+		if kinds[0] = lastPlants; a.parent {
+			kinds[0] = parentPlants
 		}
 	}
 	if r.replace {
-		add([]move{{family: Remove}})
+		kinds[1] = removal
 	}
 	if r.tamper {
-		add([]move{{family: Tamper}})
+		kinds[2] = tampering
 	}
-	return list
+	for _, kind := range kinds {
+		for _, m := range kind {
+			if allowed(m.family) && !same(m, a.node) && !yield(m) {
+				return
+			}
+		}
+	}
 }
 
 // same says that the move would put what is there already.
 func same(m move, n node) bool {
 	switch m.family {
-	case FIFO, Socket:
-		return n.kindName() == map[Move]string{FIFO: "FIFO", Socket: "socket"}[m.family]
+	case FIFO:
+		return n.typ&fs.ModeNamedPipe != 0
+	case Socket:
+		return n.typ&fs.ModeSocket != 0
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -16,7 +17,7 @@ type names struct {
 	patterns []pattern
 	fixed    map[string]bool // names that every undisturbed run used
 	test     string
-	root     string // where the scene is, without a slash at the end
+	root     string // where the scenes are, up to the number that each has
 }
 
 // pattern is a name with a part that differs: prefix, anything, suffix.
@@ -60,6 +61,7 @@ func (p pattern) String() string { return p.prefix + "*" + p.suffix }
 // made a name of.
 type context struct {
 	PID, PPID, UID, GID int
+	Programs            []int // process ids of what the victim started
 	User, Host, Test    string
 	Begin, End          int64 // ns since 1970
 }
@@ -69,22 +71,50 @@ type context struct {
 // So is the scene's own place, which a path can have in its middle where a
 // victim takes an absolute link for one below another root.
 func (n *names) shape(p string) string {
-	if n.root != "" {
-		p = strings.ReplaceAll(p, n.root, "")
-	}
+	p = n.below(p)
 	if len(n.patterns) == 0 {
 		return p
 	}
-	parts := strings.Split(p, "/")
-	for i, part := range parts {
-		if i == 0 {
-			continue
+	// The first element is a part of the scene.
+	for at := strings.IndexByte(p, '/') + 1; at > 0 && at < len(p); at++ {
+		end := len(p)
+		if i := strings.IndexByte(p[at:], '/'); i >= 0 {
+			end = at + i
 		}
-		if pat, ok := n.pattern(part); ok {
-			parts[i] = pat.String()
+		if pat, ok := n.pattern(p[at:end]); ok {
+			p = p[:at] + pat.prefix + "*" + pat.suffix + p[end:]
+			end = at + len(pat.prefix) + 1 + len(pat.suffix)
 		}
+		at = end
 	}
-	return strings.Join(parts, "/")
+	return p
+}
+
+// place notes where a scene is. That of another run differs in its number.
+func (n *names) place(root string) {
+	root = strings.TrimSuffix(root, "/")
+	if all := strings.TrimRight(root, "0123456789"); !strings.HasSuffix(all, "/") {
+		root = all
+	}
+	if root != "" {
+		n.root = root
+	}
+}
+
+// below is a path without the scene's place, wherever that stands in it.
+func (n *names) below(p string) string {
+	if n.root == "" || !strings.Contains(p, n.root) {
+		return p
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(p, n.root)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		p = strings.TrimLeft(after, "0123456789")
+	}
 }
 
 func (n *names) pattern(part string) (pattern, bool) {
@@ -140,14 +170,46 @@ func (n *names) learn(paths [][]string, contexts []context) {
 		}
 	}
 	for name := range n.fixed {
-		if p, ok := timed(name, contexts); ok && !slices.Contains(n.patterns, p) {
-			n.patterns = append(n.patterns, p)
+		for _, of := range []func(string, []context) (pattern, bool){timed, numbered} {
+			if p, ok := of(name, contexts); ok && !slices.Contains(n.patterns, p) {
+				n.patterns = append(n.patterns, p)
+			}
 		}
 	}
 	for i := 1; i < len(used); i++ {
-		for _, p := range pairs(without(used[0], used[i]), without(used[i], used[0])) {
-			n.add(p[0], p[1], contexts[0], contexts[i])
+		n.compare(used[0], used[i], contexts[0], contexts[i])
+	}
+}
+
+func (n *names) clone() *names {
+	c := *n
+	c.patterns, c.fixed = slices.Clone(n.patterns), maps.Clone(n.fixed)
+	return &c
+}
+
+// strange are names that no undisturbed run used.
+func (n *names) strange(elements []string) bool {
+	return slices.ContainsFunc(elements, func(name string) bool {
+		_, ok := n.pattern(name)
+		return !ok && !n.fixed[name]
+	})
+}
+
+// learnMore compares the names of two runs under one schedule, which took
+// another way than the undisturbed ones.
+func (n *names) learnMore(a, b []string, ca, cb context) {
+	n.compare(a, b, ca, cb)
+	for _, name := range a {
+		if _, ok := n.pattern(name); !ok && slices.Contains(b, name) {
+			n.fixed[name] = true
 		}
+	}
+}
+
+// compare finds the names of one run that stand for others in another.
+func (n *names) compare(a, b []string, ca, cb context) {
+	for _, p := range pairs(without(a, b), without(b, a)) {
+		n.add(p[0], p[1], ca, cb)
 	}
 	// The longest literal part first: the most telling pattern wins.
 	slices.SortFunc(n.patterns, func(p, q pattern) int {
@@ -168,6 +230,24 @@ func timed(name string, contexts []context) (pattern, bool) {
 		p = pattern{prefix: prefix, suffix: suffix, why: "the time"}
 	}
 	return p, p.why != ""
+}
+
+// numbered finds the process id in a name that is the same in all runs because
+// they had one process. Numbers of less than three digits are too common to
+// tell anything.
+func numbered(name string, contexts []context) (pattern, bool) {
+	pid := int64(contexts[0].PID)
+	for _, c := range contexts {
+		if int64(c.PID) != pid || pid < 100 {
+			return pattern{}, false
+		}
+	}
+	s := stripNumber(name, pid)
+	prefix, suffix, ok := strings.Cut(s, blank)
+	if s == name || !ok {
+		return pattern{}, false
+	}
+	return pattern{prefix: prefix, suffix: suffix, why: "the process id", numbers: true}, true
 }
 
 // elements are the names in paths, each once; the first of a path names a
@@ -291,6 +371,7 @@ type source struct {
 var sources = []source{
 	{"the process id", func(s string, c context) string { return stripNumber(s, int64(c.PID)) }},
 	{"the parent's process id", func(s string, c context) string { return stripNumber(s, int64(c.PPID)) }},
+	{"the process id of a program that it starts", stripProgram},
 	{"the time", stripTime},
 	{"the user's id", func(s string, c context) string { return stripNumber(s, int64(c.UID)) }},
 	{"the user's name", func(s string, c context) string { return stripWord(s, c.User) }},
@@ -298,6 +379,15 @@ var sources = []source{
 }
 
 const blank = "\x00"
+
+func stripProgram(s string, c context) string {
+	for _, pid := range c.Programs {
+		if t := stripNumber(s, int64(pid)); t != s {
+			return t
+		}
+	}
+	return s
+}
 
 func stripWord(s, w string) string {
 	if len(w) < 2 {

@@ -25,6 +25,7 @@ type guard struct {
 	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
 	// standing is what every scene has, kept from run to run.
 	standing *snapshot
+	shares   bool // want and lists are standing's own
 }
 
 // snapshot is how canaries should be.
@@ -34,9 +35,11 @@ type snapshot struct {
 }
 
 func newGuard(d disk, standing *snapshot) *guard {
-	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
+	g := &guard{disk: d, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
 	if standing != nil {
-		g.want, g.lists = maps.Clone(standing.want), maps.Clone(standing.lists)
+		g.want, g.lists, g.shares = standing.want, standing.lists, true
+	} else {
+		g.want, g.lists = map[string]node{}, map[string][]string{}
 	}
 	return g
 }
@@ -46,9 +49,15 @@ func (g *guard) snapshot() *snapshot { return &snapshot{maps.Clone(g.want), maps
 // watch takes entries as they are now for what they should be. Directories
 // are watched with all that is in them.
 func (g *guard) watch(names ...string) {
+	if g.shares {
+		g.want, g.lists, g.shares = maps.Clone(g.want), maps.Clone(g.lists), false
+	}
 	for _, name := range names {
 		n := g.disk.stat(name)
 		g.want[name] = n
+		if name == "." {
+			g.lists[name], _ = g.disk.list(name)
+		}
 		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
 			list, _ := g.disk.list(name)
 			g.lists[name] = list
@@ -188,7 +197,7 @@ func (r *run) judgePlants() {
 	for oid, name := range r.attacker.tampered {
 		n, at := r.find(oid, name)
 		if n.exists() && n.atime != oldTime && r.outcome.success() && !r.hostileName(name) {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.opened(name, forReading),
 				text: "the content that the attacker wrote into " + pretty(name) + " was read, and the code reported success"})
 		}
 	}
@@ -197,7 +206,7 @@ func (r *run) judgePlants() {
 // hostileName says that a name is the attacker's own to begin with: reading
 // there is what the code is for.
 func (r *run) hostileName(name string) bool {
-	for dir := path.Dir(name); dir != "." && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
+	for dir := path.Dir(name); dir != "." && dir != "/" && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
 		if r.scene.hostile[r.disk.stat(dir).id] {
 			return true // wherever it was moved
 		}
@@ -229,11 +238,11 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 	case n.regular():
 		if n.size != p.node.size || n.mtime != p.node.mtime {
 			if data, err := r.disk.read(at); err == nil && string(data) != p.data && strings.Trim(string(data), "\x00") != "" && !strings.HasPrefix(p.data, string(data)) {
-				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
 					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
 			}
 		} else if !input && n.atime != p.node.atime && r.outcome.success() {
-			step, what := r.lastUse(victimName), "content was read"
+			step, what := r.opened(victimName, forReading), "content was read"
 			if step >= 0 && r.steps[step].kind == supervise.Exec {
 				what = "program was run"
 			}

@@ -2,7 +2,10 @@ package attack
 
 import (
 	"io/fs"
+	"os"
 	"path"
+	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,18 +16,59 @@ type osDisk struct {
 	fd     int    // of root, O_PATH
 	asRoot bool   // canaries can have an owner of their own
 	atimes bool   // reading sets the access time
+	marker *os.File
+	// What was seen since the victim last ran, or the attacker last acted:
+	// while the victim stands still nothing changes by itself. nil in a race,
+	// where nobody stands still and several threads look.
+	nodes map[string]node
+	lists map[string][]string
 }
 
-// canaryOwner owns the canaries where the test runs as root.
-const canaryOwner = 4242
+// made is called when the attacker makes an entry. In its own place that
+// concerns nothing else that was seen.
+func (d *osDisk) made(name string) {
+	if path.Dir(name) != dirAttic {
+		d.forget()
+	}
+	delete(d.nodes, name)
+	delete(d.nodes, dirAttic)
+	delete(d.lists, dirAttic)
+}
 
-func (d *osDisk) stat(name string) node { return statAt(d.fd, name, unix.AT_SYMLINK_NOFOLLOW) }
+// forget is called when anything may have changed.
+func (d *osDisk) forget() {
+	clear(d.nodes)
+	clear(d.lists)
+}
+
+func (d *osDisk) stat(name string) node {
+	n, ok := d.nodes[name]
+	if !ok {
+		n = statAt(d.fd, name, unix.AT_SYMLINK_NOFOLLOW)
+		d.keep(name, n)
+	}
+	return n
+}
+
+// keep remembers what was seen.
+func (d *osDisk) keep(name string, n node) {
+	if d.nodes != nil {
+		d.nodes[name] = n
+	}
+}
 
 const statMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
 
+// statAt is called so often that the name must not cost an allocation.
 func statAt(dirfd int, name string, flags int) node {
 	var st unix.Statx_t
-	if err := unix.Statx(dirfd, name, flags|unix.AT_NO_AUTOMOUNT, statMask, &st); err != nil {
+	var buf [256]byte
+	if flags |= unix.AT_NO_AUTOMOUNT; len(name) < len(buf) {
+		copy(buf[:], name)
+		if _, _, errno := unix.Syscall6(unix.SYS_STATX, uintptr(dirfd), uintptr(unsafe.Pointer(&buf)), uintptr(flags), statMask, uintptr(unsafe.Pointer(&st)), 0); errno != 0 {
+			return node{}
+		}
+	} else if unix.Statx(dirfd, name, flags, statMask, &st) != nil {
 		return node{}
 	}
 	return nodeOf(&st)
@@ -80,7 +124,11 @@ func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
+// list is sorted: file systems have orders of their own.
 func (d *osDisk) list(name string) ([]string, error) {
+	if names, ok := d.lists[name]; ok {
+		return names, nil
+	}
 	fd, done, err := d.quietly(name, unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
@@ -94,6 +142,10 @@ func (d *osDisk) list(name string) ([]string, error) {
 			return nil, pathError("getdents", name, err)
 		}
 		if n == 0 {
+			slices.Sort(names)
+			if d.lists != nil {
+				d.lists[name] = names
+			}
 			return names, nil
 		}
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
@@ -117,9 +169,11 @@ func (d *osDisk) quietly(name string, flags int) (fd int, done func(), err error
 }
 
 func (d *osDisk) restoreAtime(name string, before node) error {
+	delete(d.nodes, name)
 	if now := d.stat(name); now.id != before.id || now.atime == before.atime {
 		return nil
 	}
+	d.forget()
 	ts := []unix.Timespec{unix.NsecToTimespec(before.atime), {Nsec: unix.UTIME_OMIT}}
 	return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
 }
@@ -144,25 +198,34 @@ func (d *osDisk) read(name string) ([]byte, error) {
 }
 
 func (d *osDisk) symlink(target, name string) error {
+	defer d.made(name)
 	return pathError("symlink", name, unix.Symlinkat(target, d.fd, name))
 }
 
 func (d *osDisk) link(old, name string) error {
+	defer d.made(name)
 	return pathError("link", name, unix.Linkat(d.fd, old, d.fd, name, 0))
 }
 
 func (d *osDisk) mkdir(name string, perm uint32) error {
+	d.made(name)
 	if err := unix.Mkdirat(d.fd, name, perm); err != nil {
 		return pathError("mkdir", name, err)
 	}
-	return d.chmod(name, perm) // whatever the umask is
+	return d.chmod(name, perm)
 }
 
+// chmod takes care that a new entry has its mode whatever the umask is.
 func (d *osDisk) chmod(name string, perm uint32) error {
+	if d.stat(name).perm == perm {
+		return nil
+	}
+	d.forget()
 	return pathError("chmod", name, unix.Fchmodat(d.fd, name, perm, 0))
 }
 
 func (d *osDisk) mkfifo(name string) error {
+	d.made(name)
 	if err := unix.Mknodat(d.fd, name, unix.S_IFIFO|0o666, 0); err != nil {
 		return pathError("mkfifo", name, err)
 	}
@@ -170,6 +233,7 @@ func (d *osDisk) mkfifo(name string) error {
 }
 
 func (d *osDisk) mksock(name string) error {
+	d.made(name)
 	if err := unix.Mknodat(d.fd, name, unix.S_IFSOCK|0o777, 0); err != nil {
 		return pathError("mknod", name, err)
 	}
@@ -181,21 +245,24 @@ func (d *osDisk) write(name, data string, perm uint32) error {
 	if perm != 0 {
 		flags |= unix.O_CREAT | unix.O_EXCL
 	}
+	if perm != 0 {
+		d.made(name)
+	} else {
+		d.forget()
+	}
 	fd, err := d.open(name, flags, perm)
 	if err != nil {
 		return err
-	}
-	defer unix.Close(fd)
-	if perm != 0 {
-		if err := unix.Fchmod(fd, perm); err != nil {
-			return pathError("chmod", name, err)
-		}
 	}
 	n, err := unix.Write(fd, []byte(data))
 	if err == nil && n != len(data) {
 		err = unix.ENOSPC
 	}
-	return pathError("write", name, err)
+	unix.Close(fd)
+	if err != nil || perm == 0 {
+		return pathError("write", name, err)
+	}
+	return d.chmod(name, perm)
 }
 
 func (d *osDisk) rename(old, name string) error {
@@ -210,10 +277,12 @@ func (d *osDisk) exchange(a, b string) error {
 // moves it, which is a matter of the attic here and not of the attacker's
 // powers: it would rename in place.
 func (d *osDisk) move(a, b string, flags uint) error {
+	defer d.forget()
 	err := unix.Renameat2(d.fd, a, d.fd, b, flags)
 	if err != unix.EACCES {
 		return err
 	}
+	d.forget()
 	na, nb := d.stat(a), d.stat(b)
 	lift := func(name string, n node, perm uint32) {
 		if n.isDir() && n.perm&0o200 == 0 {
@@ -231,6 +300,7 @@ func (d *osDisk) move(a, b string, flags uint) error {
 }
 
 func (d *osDisk) remove(name string) error {
+	d.forget()
 	err := unix.Unlinkat(d.fd, name, 0)
 	if err == unix.EISDIR {
 		err = unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR)
@@ -239,11 +309,13 @@ func (d *osDisk) remove(name string) error {
 }
 
 // removeAll does not follow links. Directories that the victim made
-// unreadable are opened first.
+// unreadable are opened first. What was seen is not forgotten: see clear.
 func (d *osDisk) removeAll(name string) error {
-	err := unix.Unlinkat(d.fd, name, 0)
-	if err == nil || err == unix.ENOENT {
-		return nil
+	var err error = unix.EISDIR
+	if !d.nodes[name].isDir() {
+		if err = unix.Unlinkat(d.fd, name, 0); err == nil || err == unix.ENOENT {
+			return nil
+		}
 	}
 	if !d.stat(name).isDir() {
 		return pathError("remove", name, err)
@@ -268,12 +340,25 @@ func (d *osDisk) removeAll(name string) error {
 
 func (d *osDisk) age(name string) error {
 	ts := []unix.Timespec{unix.NsecToTimespec(oldTime), unix.NsecToTimespec(oldTime)}
-	return pathError("utimensat", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
+	err := unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
+	n, ok := d.nodes[name]
+	if !ok || err != nil {
+		d.forget()
+		return pathError("utimensat", name, err)
+	}
+	for other, o := range d.nodes { // hard links to it
+		if o.id == n.id {
+			o.mtime, o.atime = oldTime, oldTime
+			d.keep(other, o)
+		}
+	}
+	return nil
 }
 
 func (d *osDisk) readsShow() bool { return d.atimes }
 
 func (d *osDisk) used(name string) error {
+	d.forget()
 	ts := []unix.Timespec{unix.NsecToTimespec(oldTime + 1), {Nsec: unix.UTIME_OMIT}}
 	return pathError("utimensat", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
 }
@@ -288,6 +373,7 @@ func (d *osDisk) probeAtimes() error {
 	if _, err := unix.Read(fd, make([]byte, 1)); err != nil {
 		return pathError("read", atticFile, err)
 	}
+	d.forget()
 	d.atimes = d.stat(atticFile).atime != oldTime
 	return d.age(atticFile)
 }

@@ -3,38 +3,12 @@ package attack
 import (
 	"os"
 	"strconv"
-
-	"github.com/tmpproof/tmpproof/internal/supervise"
 )
-
-// A FIFO that the attacker planted, and that nobody else opens, holds whoever
-// opens it for ever. For the victim's own goroutine that is known at the
-// boundary: its call is not let go. Another goroutine, or a program that the
-// victim started, might be set free by the rest of the victim, so that it is
-// let go, and hangs when nothing else moves either.
-
-// atFIFO is the outcome of such a wait, the same either way.
-func atFIFO(name string) string {
-	return "it waits at the attacker's FIFO " + pretty(name) + ", which nobody else opens"
-}
 
 func (w *osWorld) atFIFO(name string) *outcome {
 	o := w.lost(hung, atFIFO(name))
 	o.At = name
 	return o
-}
-
-// waitsAt gives the attacker's FIFO at which an open would wait.
-func (w *osWorld) waitsAt(b *boundary) (string, bool) {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
-		return "", false
-	}
-	for _, l := range b.lookups {
-		if a, ok := l.final(); ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
-			return a.path(), true
-		}
-	}
-	return "", false
 }
 
 // stuck is asked when nothing has moved for a glance. It gives the FIFO at
@@ -62,6 +36,13 @@ func (w *osWorld) stuck() string {
 
 // allAsleep says that no thread of the tree runs or could run.
 func (w *osWorld) allAsleep() bool {
+	return !w.anyThread(func(state byte) bool { return state == 'R' || state == 'D' })
+}
+
+// anyThread asks the state of every thread of the tree, but for one whose call
+// is held: that one waits in a way which only SIGKILL ends, and which looks
+// like waiting for a disk.
+func (w *osWorld) anyThread(is func(state byte) bool) bool {
 	for _, pid := range append(w.tree.Living(), w.tree.PID()) {
 		dir := "/proc/" + strconv.Itoa(pid) + "/task"
 		tasks, err := os.ReadDir(dir)
@@ -70,10 +51,13 @@ func (w *osWorld) allAsleep() bool {
 		}
 		for _, task := range tasks {
 			tid, _ := strconv.Atoi(task.Name())
-			if state := processState(tid); state == 'R' || state == 'D' {
-				return false
+			if w.held != nil && tid == w.held.TID {
+				continue
+			}
+			if is(processState(tid)) {
+				return true
 			}
 		}
 	}
-	return true
+	return false
 }

@@ -33,6 +33,7 @@ func (w *osWorld) awaitCall(tid int) {
 		return
 	}
 	cpu, since := cpuTime(tid), time.Now()
+	defer w.d.forget()
 	for w.calling(tid) && cpuTime(tid)-cpu < callCPU && time.Since(since) < w.callWait(tid) {
 		time.Sleep(callPoll)
 	}

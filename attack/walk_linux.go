@@ -122,7 +122,7 @@ func (w *walker) walk(dir, rest string, follow, last bool) string {
 		rel, inside := w.disk.rel(at)
 		if inside {
 			n = w.disk.stat(rel)
-			w.steps = append(w.steps, access{dir: path.Dir(rel), name: name, node: n, last: last && !more, parent: more || !last})
+			w.steps = append(w.steps, access{dir: path.Dir(rel), name: name, at: rel, node: n, last: last && !more, parent: more || !last})
 		} else {
 			at = w.process(at)
 			n = statAt(unix.AT_FDCWD, at, unix.AT_SYMLINK_NOFOLLOW)

@@ -1,5 +1,7 @@
 package attack
 
+import "syscall"
+
 // world runs the victim. The explorer, the attacker and the oracles know
 // nothing else of where it runs.
 type world interface {
@@ -18,6 +20,28 @@ type world interface {
 // hooks are what a world calls in the course of a run.
 type hooks struct {
 	prepared func() error          // the scene stands: after Setup, before the victim
-	at       func(*boundary) error // before each call that concerns the scene
+	at       func(*boundary) error // before each call that concerns the scene; it may set the boundary's answer
 	returned func()                // the victim returned nil, and Ensure follows
 }
+
+// answer is what becomes of the call at a boundary. The zero answer lets it
+// go on.
+type answer struct {
+	act   act
+	errno syscall.Errno  // of fail
+	sig   syscall.Signal // of kill
+	// alike says that further calls of this kind, with the same flags and in
+	// the same directory, are to fail likewise: the world need not ask.
+	alike bool
+}
+
+type act uint8
+
+const (
+	goOn    act = iota
+	fail        // the call returns errno, and has not run; but a close has closed
+	short       // a write writes half of what it was given, one byte at least
+	kill        // the process gets sig before the call runs
+	panics      // the code panics: at a point only
+	goexits     // runtime.Goexit ends the goroutine: at a point only
+)

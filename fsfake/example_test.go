@@ -56,10 +56,11 @@ func ExampleDisk_Fail() {
 	disk.Fail(fsfake.Fault{Op: "write", Nth: 2, Short: 3, Err: syscall.ENOSPC})
 	f, _ := v.Create("/log")
 	fmt.Println(f.Write([]byte("first")))
-	fmt.Println(f.Write([]byte("second")))
+	n, err := f.Write([]byte("second"))
+	fmt.Println(n, errors.Is(err, syscall.ENOSPC))
 	// Output:
 	// 5 <nil>
-	// 3 write /log: no space left on device
+	// 3 true
 }
 
 func ExampleSnapshot_Diff() {

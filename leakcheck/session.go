@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
 // session is one checked run: the private root, what was there before, and
@@ -31,7 +33,7 @@ type session struct {
 	reported map[string]bool
 
 	signals    *signals // nil where they are left to the tests
-	sweeper    *sweeper
+	sweeper    *sweep.Sweeper
 	background chan struct{} // closed when the sweeper has ended
 }
 
@@ -87,10 +89,10 @@ func open(o *options, whole bool) (*session, error) {
 	s.goroutines = runtime.NumGoroutine()
 	if whole {
 		s.background = make(chan struct{})
-		s.sweeper = new(sweeper)
+		s.sweeper = new(sweep.Sweeper)
 		go func() {
 			defer close(s.background)
-			s.sweeper.sweep(dir)
+			s.sweeper.Sweep(dir)
 		}()
 	}
 	return s, nil
@@ -218,7 +220,7 @@ func (s *session) finish() string {
 // is over then.
 func (s *session) end() string {
 	if s.whole {
-		s.sweeper.cancel()
+		s.sweeper.Cancel()
 		<-s.background
 	}
 	settle(s.goroutines)

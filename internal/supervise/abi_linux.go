@@ -31,10 +31,20 @@ type notifResp struct {
 	flags uint32
 }
 
+// notifAddFD puts a copy of srcfd at newfd of the stopped task.
+type notifAddFD struct {
+	id       uint64
+	flags    uint32
+	srcfd    uint32
+	newfd    uint32
+	newflags uint32
+}
+
 const (
 	ioctlRecv     = 0xc0502100
 	ioctlSend     = 0xc0182101
 	ioctlIDValid  = 0x40082102
+	ioctlAddFD    = 0x40182103
 	ioctlSetFlags = 0x40082104
 
 	filterFlags = unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH

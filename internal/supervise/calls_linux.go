@@ -86,6 +86,11 @@ func creates(nr uint32, s string, k Kind, p ...pathArg) syscallSpec {
 func data(nr uint32, s string, k Kind, fd int8) syscallSpec {
 	return syscallSpec{nr: nr, name: s, kind: k, set: Data, fd: fd, flags: none, mode: none}
 }
+func reads(nr uint32, s string) syscallSpec {
+	c := data(nr, s, Read, 0)
+	c.set = Reads
+	return c
+}
 func (c syscallSpec) withFlags(i int8) syscallSpec        { c.flags = i; return c }
 func (c syscallSpec) withMode(i int8) syscallSpec         { c.mode = i; return c }
 func (c syscallSpec) withFD(i int8) syscallSpec           { c.fd = i; return c }
@@ -180,6 +185,12 @@ var commonCalls = []syscallSpec{
 	data(unix.SYS_CLOSE, "close", Close, 0),
 	data(unix.SYS_CLOSE_RANGE, "close_range", Close, 0),
 	data(unix.SYS_GETDENTS64, "getdents64", Read, 0),
+
+	reads(unix.SYS_READ, "read"),
+	reads(unix.SYS_READV, "readv"),
+	reads(unix.SYS_PREAD64, "pread64"),
+	reads(unix.SYS_PREADV, "preadv"),
+	reads(unix.SYS_PREADV2, "preadv2"),
 }
 
 // calls of this architecture by number.

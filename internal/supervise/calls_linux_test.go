@@ -43,6 +43,7 @@ func (r callRow) flags(f uint64) callRow       { r.flag = f; return r }
 func (r callRow) modes(m uint32) callRow       { r.mode = m; return r }
 func (r callRow) on(fd int) callRow            { r.fd = fd; return r }
 func (r callRow) data() callRow                { r.set = Data; return r }
+func (r callRow) reads() callRow               { r.set = Reads; return r }
 func follows(s string, dir ...int) Path        { return Path{Raw: s, Dir: first(dir), Follow: true} }
 func lands(s string, dir ...int) Path          { return Path{Raw: s, Dir: first(dir)} }
 func object(fd int, follow ...bool) Path       { return Path{Dir: fd, Null: true, Follow: len(follow) > 0} }
@@ -173,6 +174,12 @@ var commonRows = []callRow{
 	row("close", unix.SYS_CLOSE, Close, 99).on(99).data(),
 	row("close_range", unix.SYS_CLOSE_RANGE, Close, 99, 99, 0).on(99).data(),
 	row("getdents64", unix.SYS_GETDENTS64, Read, 99, 0, 0).on(99).data(),
+
+	row("read", unix.SYS_READ, Read, 99, 0, 0).on(99).reads(),
+	row("readv", unix.SYS_READV, Read, 99, 0, 0).on(99).reads(),
+	row("pread64", unix.SYS_PREAD64, Read, 99, 0, 0, 0).on(99).reads(),
+	row("preadv", unix.SYS_PREADV, Read, 99, 0, 0, 0).on(99).reads(),
+	row("preadv2", unix.SYS_PREADV2, Read, 99, 0, 0, 0).on(99).reads(),
 }
 
 // names that are longer than a page, end at a page's end, or cannot be read.
@@ -262,7 +269,7 @@ func TestCalls(t *testing.T) {
 	all := rows()
 	seen := map[string]bool{}
 	at, got := -1, 0
-	tree := supervise(t, victim(t, "calls", ""), Names|Data)
+	tree := supervise(t, victim(t, "calls", ""), Names|Data|Reads)
 	watch(t, tree, func(ev *Event) bool {
 		if ev.Type == Message {
 			if ev.Op == opMark {
@@ -318,7 +325,7 @@ func TestSets(t *testing.T) {
 			assert.NotZero(t, c.set&Creates, c.name)
 		}
 	}
-	for _, s := range []Set{Names, Creates, Names | Data, Creates | Data, Names | Creates | Data} {
+	for _, s := range []Set{Names, Creates, Names | Data, Creates | Data, Names | Creates | Data, Names | Data | Reads} {
 		whole, _ := chosen(s)
 		assert.Less(t, len(whole), math.MaxUint8)
 		assert.Less(t, len(program(s)), 4096)

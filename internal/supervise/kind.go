@@ -21,6 +21,8 @@ const (
 	// filter cannot read: each openat2 stops, and each clone3, with which C
 	// libraries start threads too (see Event.Forks).
 	Creates
+	// Reads: the read family. It is chosen together with one of the others.
+	Reads
 )
 
 // Kind says what a call does to the names or the object it is given.

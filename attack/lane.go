@@ -1,0 +1,256 @@
+package attack
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// lane is a world, and what is kept from one run in it to the next. Runs of
+// different lanes have nothing in common but the plan, which does not change
+// while they run.
+type lane struct {
+	e        *explorer
+	world    world
+	taught   *plan     // what is known of the way that the schedule takes; nil: the explorer's
+	ahead    *opening  // the next world, for a victim that needs a new one for each run
+	canaries *snapshot // as long as nothing touches them
+}
+
+// opening is a world that comes to be.
+type opening struct {
+	done  chan struct{}
+	world world
+	err   error
+}
+
+// worlds keeps track of what was opened.
+type worlds struct {
+	kept    sync.WaitGroup // goroutines whose threads the children hang on
+	over    chan struct{}
+	closing sync.WaitGroup
+	slots   chan struct{} // bounds how many close at once
+
+	mu   sync.Mutex
+	errs []error
+}
+
+func newWorlds() *worlds { return &worlds{over: make(chan struct{}), slots: make(chan struct{}, 4)} }
+
+// begin opens a world beside whatever else goes on. A child dies with the
+// thread that started it, so that the thread is kept until all is over.
+func (e *explorer) begin() *opening {
+	o := &opening{done: make(chan struct{})}
+	ws, fresh := e.worlds, e.plan.fresh
+	if e.opt.fake { // a moment's work, and nothing hangs on a thread
+		o.world, o.err = e.open(fresh)
+		close(o.done)
+		return o
+	}
+	ws.kept.Go(func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		o.world, o.err = e.open(fresh)
+		close(o.done)
+		<-ws.over
+	})
+	return o
+}
+
+// end closes a world beside whatever else goes on.
+func (ws *worlds) end(w world) {
+	ws.slots <- struct{}{}
+	ws.closing.Go(func() {
+		if err := w.close(); err != nil {
+			ws.mu.Lock()
+			ws.errs = append(ws.errs, err)
+			ws.mu.Unlock()
+		}
+		<-ws.slots
+	})
+}
+
+// closeAll waits until every world is closed.
+func (ws *worlds) closeAll() error {
+	ws.closing.Wait()
+	close(ws.over)
+	ws.kept.Wait()
+	return errors.Join(ws.errs...)
+}
+
+// get is the lane's world, opened if it has none.
+func (l *lane) get() (world, error) {
+	if l.world != nil {
+		return l.world, nil
+	}
+	if l.ahead == nil {
+		l.ahead = l.e.begin()
+	}
+	<-l.ahead.done
+	w, err := l.ahead.world, l.ahead.err
+	l.ahead = nil
+	if err != nil {
+		return nil, err
+	}
+	l.world = w
+	if l.e.plan.fresh {
+		l.ahead = l.e.begin()
+	}
+	return w, nil
+}
+
+// drop closes the lane's world.
+func (l *lane) drop() {
+	if l.world != nil {
+		l.e.worlds.end(l.world)
+	}
+	l.world, l.canaries = nil, nil
+}
+
+// close closes the one that was opened ahead, too.
+func (l *lane) close() {
+	l.drop()
+	if l.ahead == nil {
+		return
+	}
+	if <-l.ahead.done; l.ahead.err == nil {
+		l.e.worlds.end(l.ahead.world)
+	}
+	l.ahead = nil
+}
+
+// tries bounds how often a schedule is run whose boundary was not reached.
+const tries = 3
+
+// result is what the attempt at a schedule came to.
+type result struct {
+	run      *run // nil when its boundaries never came
+	problems []string
+	repeated bool // it was run twice where it was clean
+	err      error
+}
+
+// plan is what is known of the way that the schedule takes.
+func (l *lane) plan() *plan {
+	if l.taught != nil {
+		return l.taught
+	}
+	return l.e.plan
+}
+
+// attempt runs a schedule. A victim that takes another way each time may not
+// come to its boundaries.
+func (l *lane) attempt(j job) (res result) {
+	schedule := j.schedule
+	if l.e.opt.verb.injects() {
+		return l.injected(schedule, j.taught)
+	}
+	for range tries {
+		r, err := l.execute(schedule, false)
+		if err != nil {
+			return result{err: err}
+		}
+		res.problems = append(res.problems, r.problems...)
+		if r.next < len(schedule) {
+			continue
+		}
+		if len(r.facts) == 0 {
+			sure, err := l.confirm(r, &res)
+			if err != nil {
+				return result{err: err}
+			}
+			if !sure {
+				continue
+			}
+			res.run = r
+			return res
+		}
+		// Again, with the line of every call and the canaries watched.
+		again, err := l.execute(schedule, true)
+		if err != nil {
+			return result{err: err}
+		}
+		res.problems = append(res.problems, again.problems...)
+		if res.run = r; again.next == len(schedule) && len(again.facts) > 0 {
+			res.run = again
+		}
+		return res
+	}
+	res.problems = append(res.problems, notReached(schedule))
+	return res
+}
+
+// confirm runs a clean schedule a second time where a signal can show the
+// parent one call twice: before Linux 5.19, and rarely. Only what two runs
+// agree on, call by call, has been tried as it was meant.
+func (l *lane) confirm(r *run, res *result) (bool, error) {
+	w, err := l.get()
+	if err != nil || w.exact() {
+		return err == nil, err
+	}
+	res.repeated = true
+	again, err := l.execute(r.schedule, false)
+	if err != nil {
+		return false, err
+	}
+	res.problems = append(res.problems, again.problems...)
+	return again.next == len(r.schedule) && len(again.facts) == 0 && slices.Equal(r.calls(), again.calls()), nil
+}
+
+// execute is one run.
+func (l *lane) execute(schedule []placed, full bool) (*run, error) {
+	return l.watched(schedule, full, nil)
+}
+
+// watched calls pause at each boundary, while the victim stands at it.
+func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run, error) {
+	w, err := l.get()
+	if err != nil {
+		return nil, err
+	}
+	opt, plan := l.e.opt, l.plan()
+	if plan.names.root == "" {
+		plan.names.place(w.disk().abs(""))
+	}
+	r := l.newRun(w.disk(), schedule, full)
+	r.pause = pause
+	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
+	if err != nil {
+		return nil, err
+	}
+	r.finish(o)
+	if len(opt.targets) > 0 && len(schedule) == 0 {
+		r.left = r.targets()
+	}
+	w.settled(r.guard.touched)
+	l.keep(r)
+	if o.Refused != "" {
+		r.problems = append(r.problems, "the victim "+o.Refused+": that was refused, and what it did then is no ground for a verdict")
+	}
+	if plan.fresh || o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
+		l.drop()
+	}
+	return r, nil
+}
+
+// newRun is a run that has not begun.
+func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
+	opt, plan := l.e.opt, l.plan()
+	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
+		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
+		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
+	r.guard.coarse = plan.coarse
+	r.attacker.reset()
+	return r
+}
+
+// keep notes how the canaries stand after a run, for the next one.
+func (l *lane) keep(r *run) {
+	if r.guard.touched {
+		l.canaries = nil
+	} else if l.canaries == nil {
+		l.canaries = r.guard.standing
+	}
+}

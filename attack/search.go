@@ -1,0 +1,255 @@
+package attack
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// search runs the schedules that are known, and those that their runs show,
+// on as many lanes as there are processors. What the runs came to is taken in
+// the order of the schedules, so that the report is the same however many
+// lanes there are and whichever of them is the faster.
+type search struct {
+	e *explorer
+
+	mu    sync.Mutex
+	moved *sync.Cond      // a schedule was taken, or the search is over
+	jobs  []job           // in order; what was taken is empty
+	next  int             // the first that no lane has begun
+	done  int             // the first that was not taken
+	lost  map[string]bool // see endsAlike
+	lanes int
+	most  int // 0: not decided
+	over  bool
+	err   error
+	ended sync.WaitGroup
+}
+
+type job struct {
+	schedule []placed
+	taught   *plan // see lane
+	result   *result
+}
+
+const (
+	laneJobs = 64 // schedules that must be waiting for each lane before another one pays
+	maxLanes = 8
+)
+
+// search tries everything that follows the undisturbed run.
+func (e *explorer) search(base *run) error {
+	s := &search{e: e, lanes: 1, lost: map[string]bool{}}
+	s.moved = sync.NewCond(&s.mu)
+	s.extend(base, nil)
+	s.bound()
+	s.work(e.first)
+	s.ended.Wait()
+	return s.err
+}
+
+// work is one lane.
+func (s *search) work(l *lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		for !s.over && s.next == s.limit() && s.done < s.next {
+			s.moved.Wait()
+		}
+		if s.over || s.next == s.limit() {
+			return
+		}
+		i := s.next
+		j := s.jobs[i]
+		s.next++
+		res := result{}
+		if !s.passed(j) {
+			s.mu.Unlock()
+			res = l.attempt(j)
+			s.mu.Lock()
+		}
+		if s.over {
+			return
+		}
+		s.jobs[i].result = &res
+		for !s.over && s.done < s.next && s.jobs[s.done].result != nil {
+			s.take()
+		}
+		s.moved.Broadcast()
+		if l == s.e.first && !s.over {
+			s.widen()
+		}
+	}
+}
+
+// limit is how many of the known schedules may be run.
+func (s *search) limit() int {
+	if most := s.e.opt.maxSchedules; most > 0 {
+		return min(most, len(s.jobs))
+	}
+	return len(s.jobs)
+}
+
+// take takes over what the oldest schedule came to.
+func (s *search) take() {
+	e := s.e
+	j := s.jobs[s.done]
+	s.jobs[s.done] = job{}
+	s.done++
+	if s.passed(j) {
+		return
+	}
+	r := j.result.run
+	for _, p := range j.result.problems {
+		e.problem("%s", p)
+	}
+	if err := j.result.err; err != nil {
+		s.over, s.err = true, fmt.Errorf("schedule %s: %w", scheduleString(j.schedule), err)
+		return
+	}
+	e.report.Repeated = e.report.Repeated || j.result.repeated
+	e.report.Schedules++
+	if e.opt.ran != nil {
+		e.opt.ran(j.schedule)
+	}
+	if r != nil && e.opt.verb.injects() {
+		e.record(r)
+		if r.outcome.End == hung || r.outcome.End == endless {
+			s.lost[endsAlike(j.schedule)] = true
+		}
+		s.extend(r, j.schedule)
+	} else if r != nil && !e.record(r) { // broken as it is, a further move would find the same
+		if len(j.schedule) < e.opt.depth {
+			s.extend(r, j.schedule)
+		}
+		if !r.last {
+			e.discover(r)
+		}
+	}
+	if e.covered != nil {
+		e.covered.note(j.schedule, r)
+	}
+	e.progress(s.done, len(s.jobs))
+	s.bound()
+}
+
+// extend adds the schedules that go on from one.
+func (s *search) extend(r *run, schedule []placed) {
+	if s.e.opt.verb.injects() {
+		for _, next := range s.e.injections(r, schedule) {
+			s.add(job{schedule: next, taught: r.teaches()})
+		}
+		return
+	}
+	for _, p := range s.e.extensions(r, schedule) {
+		s.add(job{schedule: append(slices.Clone(schedule), p)})
+	}
+}
+
+func (s *search) add(j job) {
+	if s.e.opt.shard.has(j.schedule, s.e.opt) {
+		s.jobs = append(s.jobs, j)
+	}
+}
+
+// passed says that a schedule need not be run, since an earlier one has not
+// come back.
+func (s *search) passed(j job) bool { return s.e.opt.verb.injects() && s.lost[endsAlike(j.schedule)] }
+
+// bound ends the search where schedules are left that may not be run.
+func (s *search) bound() {
+	e, left := s.e, len(s.jobs)-s.done
+	switch {
+	case s.over || left == 0:
+	case e.opt.maxSchedules > 0 && s.done >= e.opt.maxSchedules:
+		e.problem("%d schedules were run, %d more are known and were not (Schedules)", s.done, left)
+		s.over = true
+	case time.Now().After(e.deadline):
+		e.problem("the budget is used up after %d schedules; %d more are known and were not tried (Budget)", s.done, left)
+		s.over = true
+	}
+}
+
+// widen adds lanes when there is work for them.
+func (s *search) widen() {
+	perLane := laneJobs
+	if s.e.opt.lanes > 0 {
+		perLane = 0
+	}
+	for s.limit()-s.next > s.lanes*perLane {
+		if s.most == 0 {
+			s.mu.Unlock()
+			most := s.e.mostLanes()
+			s.mu.Lock()
+			s.most = most
+		}
+		if s.over || s.lanes >= s.most {
+			return
+		}
+		l := s.e.spareLane()
+		s.lanes++
+		s.ended.Go(func() {
+			defer l.close()
+			if _, err := l.get(); err == nil { // it is a matter of speed only
+				s.work(l)
+			}
+		})
+	}
+}
+
+// mostLanes is how many there may be: one for each processor, but only one
+// for a victim that does not come out the same while another of its kind is
+// under way, and for a fake disk: in one process, victims share what they were
+// never meant to.
+func (e *explorer) mostLanes() int {
+	if e.opt.fake {
+		return 1
+	}
+	most := min(runtime.GOMAXPROCS(0), runtime.NumCPU(), maxLanes)
+	if e.opt.lanes > 0 {
+		most = e.opt.lanes
+	}
+	if most > 1 && (e.plan.concurrent || e.plan.coarse || !e.independent()) {
+		return 1
+	}
+	return most
+}
+
+// looks is at how many of its boundaries the one stands still while the other
+// runs.
+const looks = 8
+
+// independent says that two victims do not meet: one that runs while another
+// stands at a boundary comes out as one that runs alone, and so does the
+// other. It is not so where they share a port, a lock, or a file outside of
+// the scene.
+func (e *explorer) independent() bool {
+	alone, err := e.first.execute(nil, true)
+	if err != nil {
+		return false
+	}
+	n, same := len(alone.steps), true
+	beside, err := e.first.watched(nil, true, func(step int) {
+		if every := max(1, (n+looks-1)/looks); !same || (n-1-step)%every != 0 {
+			return
+		}
+		r, err := e.spare.execute(nil, true)
+		same = err == nil && r.equals(alone)
+	})
+	return err == nil && same && beside.equals(alone)
+}
+
+// equals says that two undisturbed runs came out the same.
+func (r *run) equals(other *run) bool {
+	return r.outcome.success() == other.outcome.success() && r.outcome.End == other.outcome.End &&
+		len(r.facts) == len(other.facts) && slices.Equal(r.keys(), other.keys()) && sameTargets(r.left, other.left)
+}
+
+// spareLane is the lane of the second process, or a new one.
+func (e *explorer) spareLane() *lane {
+	l := e.spare
+	e.spare = &lane{e: e}
+	return l
+}
