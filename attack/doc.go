@@ -33,7 +33,8 @@
 // the victim's TMPDIR. Scene.Home is private to the victim. Beside them lie
 // canaries, files and directories of a third user, with odd modes and times of
 // long ago so that any touch shows. The scene is made anew for each run, below
-// the test's own TMPDIR, and removed in the end. A victim starts each run with
+// the test's own TMPDIR, and removed in the end; what a killed run has left
+// there goes with the next one. A victim starts each run with
 // umask 0, in the test's directory, with the environment that it had.
 //
 // # The attacker
@@ -163,7 +164,41 @@
 // be the same each time. One child serves many schedules, one after the other;
 // where the victim keeps state from run to run, or leaves goroutines behind,
 // each schedule gets a process of its own, at the price of some milliseconds.
+//
+// When many schedules wait there are several children, one for each processor
+// (GOMAXPROCS) and eight at most, each with a scene of its own. The report does
+// not depend on their number. There is only one for a victim with goroutines or
+// programs of its own, and for one that is not alone in the world: before a
+// second child takes part, an undisturbed run must have come out the same while
+// another stood at its boundaries (eight of them, where there are more). What
+// shares a port, a lock or a file outside the scene with its like shows so.
+//
 // t in the victim's closure works as usual, in the child.
+//
+// # A disk in memory
+//
+// With Fake the world is a disk of package fsfake, in the process of the test,
+// on any operating system, and a schedule costs microseconds. Moves, oracles and
+// reports are the same, and so is the verdict on a victim that works through
+// Scene.FS alone, which is the system's disk without Fake and a *fsfake.FS with
+// it. Boundaries are the disk's operations, under the names of the system calls
+// that package os makes for them on Linux. The victim has the uid of the test and
+// root's capabilities, the attacker is another user, whom the disk refuses what
+// he may not do, and the canaries belong to a third.
+//
+// What package os is given instead of Scene.FS does not come to the disk, and
+// cannot be attacked: the scene has a path that exists on no real disk, so that
+// such a call fails. /tmp and os.TempDir lead to Scene.Dir on the fake disk, for
+// afero's helpers that are given no directory. A victim without any call on the
+// disk is inconclusive, never clean.
+//
+// One process has limits. What the victim keeps from run to run it keeps; when
+// that shows in its calls, the proof is inconclusive and says so. A failed test
+// (t.Error, t.Fatal) cannot be taken back: let the victim return an error. A
+// goroutine that hangs stays until the process ends, and one that does so
+// without sleeping keeps a processor busy; one that makes calls ends at its next
+// one. os.Exit, and a panic in a goroutine that the victim has started, end the
+// test. Programs that it starts do not see the disk.
 //
 // # Reports and replay
 //
@@ -173,10 +208,49 @@
 // are grouped, one for each rule and line. TMPPROOF_STRICT=1 fails a test that
 // cannot be proved where it runs, instead of skipping it.
 //
+// Under go test -artifacts each call also leaves its report in t.ArtifactDir:
+// prove.html, a page that needs nothing else, with the interleavings, the code
+// and what was tried where; prove.json, the same as data (its form is in
+// internal/report/schema.json); and prove.sarif for code-scanning pages. A
+// second call in the same test writes prove-2.html, and so on. Under -v a line
+// every second says how far it is.
+//
+// # Shards
+//
+// With TEST_TOTAL_SHARDS and TEST_SHARD_INDEX set, as Bazel's test sharding
+// does, a process runs its part of the schedules, and all processes together
+// run each schedule. Those that others go on from, the shorter ones, are run
+// by all of them. A verdict says of which shard it is; its Complete is about
+// that part, and a rule of Expect may be found by another one. Where
+// TEST_SHARD_STATUS_FILE exists before the first call, the test runner splits
+// the tests instead, as rules_go does, and each runs in full where it runs.
+//
 // # Platforms
 //
 // Prove needs Linux 5.10 or later on amd64 or arm64, and works without
-// privilege; package internal/supervise says on which kernels it has been run.
-// Elsewhere, and where a sandbox refuses the mechanism, it skips the test with
-// the reason. Race needs Linux, and no more.
+// privilege. Elsewhere, and where a sandbox refuses the mechanism, it skips
+// the test with the reason, or fails it with TMPPROOF_STRICT=1. What was run
+// on which kernel, with counts, is in internal/vmexec/KERNELS.md, which
+// .ci/kernels writes; runs there are held against those on 6.18, and count
+// only when all texts are the same to the byte.
+//
+// What differs, and what does not:
+//
+//	before Linux 5.19         a signal can show one call twice: each clean schedule
+//	                          is run twice (Report.Repeated), until two runs agree
+//	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
+//	                          descriptor without privilege) fail, and the victim's
+//	                          other way is what is attacked
+//	yama.ptrace_scope 0, 1    nothing
+//	yama.ptrace_scope 2       works as root; others skip, with this reason
+//	yama.ptrace_scope 3       skips, with this reason
+//	fs.protected_*            nothing: both sides run under one uid, which the kernel
+//	                          lets do what these settings keep from strangers
+//	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
+//	no statx, no seccomp      skips, with this reason
+//	noatime                   nothing: reading is told from other signs there
+//	arm64                     nothing: it has the *at calls only
+//
+// With Fake the attack works on every system that Go does; it is run on Linux
+// and, under node, on js/wasm and wasip1.
 package attack

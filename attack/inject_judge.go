@@ -19,7 +19,7 @@ var concerns = map[verb][]tmptest.Rule{
 }
 
 func (v verb) judges(rule tmptest.Rule) bool {
-	return v == prove || slices.ContainsFunc(concerns[v], func(r tmptest.Rule) bool { return r.ID == rule.ID })
+	return !v.injects() || slices.ContainsFunc(concerns[v], func(r tmptest.Rule) bool { return r.ID == rule.ID })
 }
 
 // sealInjected judges what is left of a run in which something was injected.

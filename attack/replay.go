@@ -2,9 +2,11 @@ package attack
 
 import (
 	"fmt"
-	"regexp"
 	"runtime"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/lines"
+	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
 // replayCommand is the line that repeats one schedule.
@@ -12,16 +14,7 @@ func replayCommand(test string, n int, schedule string) string {
 	if n > 1 {
 		schedule = fmt.Sprintf("%d#%s", n, schedule)
 	}
-	return fmt.Sprintf("%s='%s' go test -run %s %s", envReplay, schedule, shellQuote(runPattern(test)), callerPackage())
-}
-
-// runPattern is the -run pattern of just this test.
-func runPattern(test string) string {
-	elems := strings.Split(test, "/")
-	for i, e := range elems {
-		elems[i] = "^" + regexp.QuoteMeta(e) + "$"
-	}
-	return strings.Join(elems, "/")
+	return fmt.Sprintf("%s='%s' go test -run %s %s", envReplay, schedule, shellQuote(rerun.Pattern(test)), callerPackage())
 }
 
 // shellQuote puts a word into single quotes.
@@ -34,7 +27,7 @@ func callerPackage() string {
 	own := ""
 	for {
 		f, more := frames.Next()
-		pkg := packageOf(f.Function)
+		pkg := lines.Package(f.Function)
 		if own == "" {
 			own = pkg
 		}
@@ -45,14 +38,4 @@ func callerPackage() string {
 			return "."
 		}
 	}
-}
-
-// packageOf is the import path in a function's full name.
-func packageOf(function string) string {
-	slash := strings.LastIndexByte(function, '/') + 1
-	dot := strings.IndexByte(function[slash:], '.')
-	if dot < 0 {
-		return ""
-	}
-	return strings.ReplaceAll(function[:slash+dot], "%2e", ".")
 }
