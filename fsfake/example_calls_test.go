@@ -231,3 +231,25 @@ func ExampleChange() {
 	disk.Restore(s)
 	// Output: /f
 }
+
+// What an operation is about to meet, for a hook.
+func ExampleFS_Lookups() {
+	disk := fsfake.New()
+	v := disk.As(fsfake.User{})
+	v.Mkdir("/d", 0o700)
+	v.Symlink("d", "/link")
+	v.WriteFile("/d/f", nil, 0o600)
+	var way []fsfake.Lookup
+	for _, l := range v.Lookups(way, nil, "/link/f", true) {
+		fmt.Println(l.Dir, l.Name, l.Last)
+	}
+	_, found := v.Peek("/d/f")
+	entries, _ := v.ReadDir("/d")
+	sub, _ := v.Sub("/d")
+	fmt.Println(found, len(entries), sub.Base())
+	// Output:
+	// / link false
+	// / d false
+	// /d f true
+	// true 1 /d
+}
