@@ -52,6 +52,10 @@ func (e *explorer) baselines() (*run, error) {
 			e.plan.fresh = true
 		}
 	}
+	if e.opt.fake && e.plan.fresh && !e.plan.concurrent {
+		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, " +
+			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
+	}
 	if e.plan.fresh || first.outcome.Goroutines > 0 {
 		e.plan.fresh = true
 		e.first.drop()
@@ -103,7 +107,9 @@ func (e *explorer) judgeBaseline(r *run) {
 	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
 		// A process left running may make them yet, and is a finding itself
 		// unless that is allowed: a run without boundaries never passes.
-		e.problem("the victim made no call that names anything in the scene: use Scene.Dir, Scene.Home or os.TempDir()")
+		e.problem("the victim made no call that names anything in the scene: use %s", map[bool]string{
+			false: "Scene.Dir, Scene.Home or os.TempDir()",
+			true:  "Scene.FS, for with Fake the disk is in memory, and what calls package os does not come to it"}[e.opt.fake])
 	}
 }
 

@@ -3,7 +3,6 @@ package attack
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +61,10 @@ func (a access) path() string {
 	if a.at != "" {
 		return a.at
 	}
-	return path.Join(a.dir, a.name)
+	if a.dir == "." {
+		return a.name
+	}
+	return a.dir + "/" + a.name
 }
 
 // lookup is one path argument.

@@ -216,14 +216,6 @@ func (c *child) judge(end *rerun.Error) {
 	o.Processes = c.children()
 }
 
-// brief keeps a text that the victim chose within what a message can carry.
-func brief(s string) string { return s[:min(len(s), 1<<14)] }
-
-// callVictim is the frame at which a victim's own stack begins.
-//
-//go:noinline
-func callVictim(v Victim, s *Scene) error { return v(s) }
-
 // lingering counts goroutines that the victim started and that go on. Those
 // that are about to end get the chance: one that has said that it is done, and
 // lost its thread's turn on a busy machine right then, would cost a process for
@@ -239,8 +231,6 @@ func lingering(before int) int {
 		time.Sleep(pause)
 	}
 }
-
-const lastPause = 20 * time.Millisecond // after as much again in shorter ones
 
 // children counts the processes that the victim left running: whoever it
 // orphaned has become this process's child.

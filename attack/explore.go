@@ -133,8 +133,8 @@ func touches(moved map[string]bool, a access, r *run) bool {
 }
 
 // attempt is the attempt at one schedule by the first lane.
-func (e *explorer) attempt(schedule []placed) (*run, error) {
-	res := e.first.attempt(job{schedule: schedule})
+func (e *explorer) attempt(j job) (*run, error) {
+	res := e.first.attempt(j)
 	for _, p := range res.problems {
 		e.problem("%s", p)
 	}
@@ -234,10 +234,18 @@ func (e *explorer) replay(base *run) error {
 			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
 		}
 	}
+	j := job{schedule: schedule}
 	if e.opt.verb.injects() {
 		e.plan.occurrences = base.occurrences()
+		for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
+			r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})
+			if err != nil || r == nil {
+				return err
+			}
+			j.taught = r.teaches()
+		}
 	}
-	r, err := e.attempt(schedule)
+	r, err := e.attempt(j)
 	if err != nil || r == nil {
 		return err
 	}

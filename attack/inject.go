@@ -60,9 +60,9 @@ func (a answer) text() string {
 	case kill:
 		return "the process gets " + signalName(a.sig)
 	case panics:
-		return "panics"
+		return "a panic comes"
 	case goexits:
-		return "its goroutine ends (runtime.Goexit)"
+		return "runtime.Goexit comes"
 	}
 	return ""
 }
@@ -276,14 +276,18 @@ func (in injection) follows(b *boundary) answer {
 
 // faultsAt are the faults of a boundary: each alone, and each with all later
 // calls failing too. An interrupted call is tried again by the Go runtime for
-// as long as it is interrupted, so that EINTR comes once only.
-func faultsAt(b *boundary) []injection {
+// as long as it is interrupted, so that EINTR comes once only. Where goroutines
+// make calls of their own it is chance which of them are later.
+func (p *plan) faultsAt(b *boundary) []injection {
 	var list []injection
 	if b.length > 1 {
 		list = append(list, injection{answer: answer{act: short}})
 	}
 	for _, e := range canFail(b) {
 		list = append(list, injection{answer: answer{act: fail, errno: e}})
+	}
+	if p.concurrent {
+		return list
 	}
 	for _, in := range list {
 		if in.errno != syscall.EINTR {
@@ -295,11 +299,13 @@ func faultsAt(b *boundary) []injection {
 }
 
 // deathsAt are the ways for the victim to be ended at a boundary.
-func deathsAt(b *boundary) []injection {
-	if !b.point {
+func (p *plan) deathsAt(b *boundary) []injection {
+	switch {
+	case !b.point && !b.main && !b.side:
+		return deaths[:1] // of a program that it started: a signal would come to that in its own time
+	case !b.point:
 		return deaths[:3]
-	}
-	if b.main { // elsewhere a panic ends the process, whatever the code does
+	case b.main: // elsewhere a panic ends the process, whatever the code does
 		return deaths[3:]
 	}
 	return nil

@@ -48,10 +48,15 @@ func (r *run) sealInjected() {
 }
 
 // unhandled says that a signal ended the process at once, as SIGKILL does:
-// the code has no handler, and nothing is to be said that SIGKILL has not.
+// the code has no handler, and nothing is to be said that SIGKILL has not. A
+// call that came after it is the handler's, which has raised the signal again;
+// where the code has goroutines of its own that cannot be told.
 func (r *run) unhandled() bool {
-	last := len(r.steps) - 1
-	return r.outcome.End == killed && r.steps[last].answer.act == kill && r.steps[last].answer.sig != syscall.SIGKILL
+	s := r.steps[r.injectedAt()]
+	if r.outcome.End != killed || s.answer.sig == syscall.SIGKILL {
+		return false
+	}
+	return r.plan.concurrent || s == r.steps[len(r.steps)-1]
 }
 
 // creates says that a step may make a name.
@@ -70,14 +75,19 @@ func (r *run) creates(i int) bool {
 
 // injectedFact is a finding at a step, with what was injected first.
 func (r *run) injectedFact(rule tmptest.Rule, at int, name, text string) {
-	s := r.steps[r.injectedAt()]
-	what := s.call + " " + s.answer.text()
-	switch s.answer.act {
-	case kill:
-		what = signalName(s.answer.sig) + " came before " + s.call
-	case panics, goexits:
-		what = s.answer.text() + " at " + s.call
+	var parts []string
+	for _, i := range r.struck {
+		s := r.steps[i]
+		text := s.call + " " + s.answer.text()
+		switch s.answer.act {
+		case kill:
+			text = signalName(s.answer.sig) + " came before " + s.call
+		case panics, goexits:
+			text = "at " + s.call + " " + s.answer.text()
+		}
+		parts = append(parts, text)
 	}
+	what := strings.Join(parts, ", then ")
 	if r.sticky != nil {
 		what += ", and so do all later calls"
 	}
@@ -187,7 +197,7 @@ func (r *run) judgePrivate(name string, n node) {
 		return
 	}
 	if _, search, _, _ := r.attacker.inDir(path.Dir(name)); search {
-		r.injectedFact(tmptest.C05, r.maker(name), name, "the code "+r.outcome.String()+" and left "+pretty(name)+" (mode "+octal(n.perm)+") where others can reach it")
+		r.injectedFact(tmptest.C05, r.maker(name), name, "the code "+r.outcome.String()+", and left "+pretty(name)+" (mode "+octal(n.perm)+") where others can reach it")
 	}
 }
 
@@ -205,8 +215,8 @@ func (r *run) hides(name string, n node) bool {
 // stuckAt says that the code did try to remove a name, and that the removal
 // was made to fail.
 func (r *run) stuckAt(name string) bool {
-	tried := -1
-	for i, s := range r.steps {
+	tried := false
+	for _, s := range r.steps {
 		about := s.object
 		if len(s.lookups) > 0 {
 			if a, ok := s.lookups[0].final(); ok {
@@ -216,11 +226,12 @@ func (r *run) stuckAt(name string) bool {
 		if about == "" || !under(name, about) && !under(about, name) {
 			continue
 		}
-		if tried < 0 && (s.kind == supervise.Unlink || s.kind == supervise.Rmdir) && under(name, about) {
-			tried = i
+		removes := s.kind == supervise.Unlink || s.kind == supervise.Rmdir
+		if removes && under(name, about) {
+			tried = true
 		}
-		if tried >= 0 && s.answer.act == fail {
-			return true
+		if (tried || removes) && s.answer.act == fail {
+			return true // it, or what it holds
 		}
 	}
 	return false
@@ -243,7 +254,7 @@ func (r *run) judgeRetry(at int) {
 			n++
 		}
 	}
-	if was := r.plan.occurrences[s.key.site()]; n > was && r.outcome.End != endless {
+	if was := max(1, r.plan.occurrences[s.key.site()]); n > was && r.outcome.End != endless {
 		r.injectedFact(tmptest.C14, at, s.subject(), fmt.Sprintf("the code tried %d times more, and %s", n-was, r.outcome))
 	}
 }

@@ -12,9 +12,9 @@ import (
 // tried if it leads to success. What follows every fault is tried by failing
 // all of it.
 func (e *explorer) injections(r *run, schedule []placed) [][]placed {
-	at := deathsAt
+	at := e.plan.deathsAt
 	if e.opt.verb == faults {
-		at = faultsAt
+		at = e.plan.faultsAt
 	}
 	var list [][]placed
 	if len(schedule) == 0 {
@@ -65,7 +65,7 @@ func (l *lane) injected(schedule []placed, taught *plan) (res result) {
 // learn sees which names of a way that the undisturbed runs did not take are
 // chance, by going it once more.
 func (l *lane) learn(r *run) error {
-	if len(r.facts) == 0 && !r.outcome.success() || !r.plan.names.strange(elements(r.subjects())) {
+	if r.outcome.End == endless || len(r.facts) == 0 && !r.outcome.success() || !r.plan.names.strange(elements(r.subjects())) {
 		return nil
 	}
 	again, err := l.execute(r.schedule, r.full)
@@ -80,6 +80,13 @@ func (l *lane) learn(r *run) error {
 	return nil
 }
 
+// teaches is the plan for the schedules that go on from this run's.
+func (r *run) teaches() *plan {
+	p := *r.plan
+	p.occurrences = r.occurrences()
+	return &p
+}
+
 // endsAlike is what runs have in common that find the same by not coming
 // back: one of them is enough, for each takes its time.
 func endsAlike(schedule []placed) string {
@@ -87,12 +94,16 @@ func endsAlike(schedule []placed) string {
 	return last.at.String() + map[bool]string{true: "-on"}[last.inject.on]
 }
 
+// maxSteps bounds what is kept of a run in which all calls fail.
+const maxSteps = 4096
+
 // inject is called at a boundary of a run under Faults or Kills.
 func (r *run) inject(b *boundary, s *step) {
 	switch {
 	case r.next < len(r.schedule) && r.schedule[r.next].at == s.key:
 		in := r.schedule[r.next].inject
 		r.next++
+		r.struck = append(r.struck, len(r.steps))
 		b.answer = in.answer
 		if in.on {
 			r.sticky = &in
@@ -107,9 +118,12 @@ func (r *run) inject(b *boundary, s *step) {
 	s.answer = b.answer
 }
 
-// injectedAt is the first step at which something was injected, -1 for none.
+// injectedAt is the step of the schedule's last injection, -1 for none.
 func (r *run) injectedAt() int {
-	return slices.IndexFunc(r.steps, func(s *step) bool { return s.answer.act != goOn })
+	if len(r.struck) == 0 {
+		return -1
+	}
+	return r.struck[len(r.struck)-1]
 }
 
 // site is a boundary wherever in the run it comes.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
@@ -296,4 +298,12 @@ func TestKills(t *testing.T) {
 			tt.run(t, attack.Kills)
 		})
 	}
+}
+
+// run tries the victim by a verb.
+func (tt oracleTest) run(t *testing.T, verb func(*testing.T, attack.Victim, ...attack.Option) *attack.Report) {
+	r := verb(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
+	assert.Equal(t, tt.want, ruleIDs(r))
+	require.True(t, r.Complete)
+	show(t, r)
 }

@@ -2,9 +2,6 @@ package attack
 
 import (
 	"runtime"
-	"runtime/debug"
-	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,28 +19,4 @@ func mechanism() string {
 		return "statx: " + err.Error() + " (a sandbox refuses it)"
 	}
 	return ""
-}
-
-// modules are the paths of the modules that this binary was built from.
-var modules = sync.OnceValue(func() []string {
-	bi, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil
-	}
-	list := []string{bi.Main.Path}
-	for _, m := range bi.Deps {
-		list = append(list, m.Path)
-	}
-	return list
-})
-
-// ownModule says that a package belongs to a module, not to the standard
-// library.
-func ownModule(pkg string) bool {
-	for _, m := range modules() {
-		if m != "" && (pkg == m || strings.HasPrefix(pkg, m+"/")) {
-			return true
-		}
-	}
-	return false
 }

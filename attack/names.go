@@ -75,16 +75,19 @@ func (n *names) shape(p string) string {
 	if len(n.patterns) == 0 {
 		return p
 	}
-	parts := strings.Split(p, "/")
-	for i, part := range parts {
-		if i == 0 {
-			continue
+	// The first element is a part of the scene.
+	for at := strings.IndexByte(p, '/') + 1; at > 0 && at < len(p); at++ {
+		end := len(p)
+		if i := strings.IndexByte(p[at:], '/'); i >= 0 {
+			end = at + i
 		}
-		if pat, ok := n.pattern(part); ok {
-			parts[i] = pat.String()
+		if pat, ok := n.pattern(p[at:end]); ok {
+			p = p[:at] + pat.prefix + "*" + pat.suffix + p[end:]
+			end = at + len(pat.prefix) + 1 + len(pat.suffix)
 		}
+		at = end
 	}
-	return strings.Join(parts, "/")
+	return p
 }
 
 // place notes where a scene is. That of another run differs in its number.
@@ -163,8 +166,10 @@ func (n *names) learn(paths [][]string, contexts []context) {
 		}
 	}
 	for name := range n.fixed {
-		if p, ok := timed(name, contexts); ok && !slices.Contains(n.patterns, p) {
-			n.patterns = append(n.patterns, p)
+		for _, of := range []func(string, []context) (pattern, bool){timed, numbered} {
+			if p, ok := of(name, contexts); ok && !slices.Contains(n.patterns, p) {
+				n.patterns = append(n.patterns, p)
+			}
 		}
 	}
 	for i := 1; i < len(used); i++ {
@@ -221,6 +226,24 @@ func timed(name string, contexts []context) (pattern, bool) {
 		p = pattern{prefix: prefix, suffix: suffix, why: "the time"}
 	}
 	return p, p.why != ""
+}
+
+// numbered finds the process id in a name that is the same in all runs because
+// they had one process. Numbers of less than three digits are too common to
+// tell anything.
+func numbered(name string, contexts []context) (pattern, bool) {
+	pid := int64(contexts[0].PID)
+	for _, c := range contexts {
+		if int64(c.PID) != pid || pid < 100 {
+			return pattern{}, false
+		}
+	}
+	s := stripNumber(name, pid)
+	prefix, suffix, ok := strings.Cut(s, blank)
+	if s == name || !ok {
+		return pattern{}, false
+	}
+	return pattern{prefix: prefix, suffix: suffix, why: "the process id", numbers: true}, true
 }
 
 // elements are the names in paths, each once; the first of a path names a

@@ -39,6 +39,7 @@ type options struct {
 	replay        string
 	shard         shard
 	ran           func([]placed)     // for tests: told of each schedule that was run
+	fake          bool               // the world is a disk in memory
 	everywhere    []string           // for the full search: see plan
 	lanes         int                // for tests: this many, from the first schedule on
 	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all

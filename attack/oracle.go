@@ -25,6 +25,7 @@ type guard struct {
 	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
 	// standing is what every scene has, kept from run to run.
 	standing *snapshot
+	shares   bool // want and lists are standing's own
 }
 
 // snapshot is how canaries should be.
@@ -34,9 +35,11 @@ type snapshot struct {
 }
 
 func newGuard(d disk, standing *snapshot) *guard {
-	g := &guard{disk: d, want: map[string]node{}, lists: map[string][]string{}, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
+	g := &guard{disk: d, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
 	if standing != nil {
-		g.want, g.lists = maps.Clone(standing.want), maps.Clone(standing.lists)
+		g.want, g.lists, g.shares = standing.want, standing.lists, true
+	} else {
+		g.want, g.lists = map[string]node{}, map[string][]string{}
 	}
 	return g
 }
@@ -46,6 +49,9 @@ func (g *guard) snapshot() *snapshot { return &snapshot{maps.Clone(g.want), maps
 // watch takes entries as they are now for what they should be. Directories
 // are watched with all that is in them.
 func (g *guard) watch(names ...string) {
+	if g.shares {
+		g.want, g.lists, g.shares = maps.Clone(g.want), maps.Clone(g.lists), false
+	}
 	for _, name := range names {
 		n := g.disk.stat(name)
 		g.want[name] = n

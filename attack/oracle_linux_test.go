@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
@@ -499,12 +497,4 @@ func TestOracles(t *testing.T) {
 			tt.run(t, attack.Prove)
 		})
 	}
-}
-
-// run tries the victim by a verb.
-func (tt oracleTest) run(t *testing.T, verb func(*testing.T, attack.Victim, ...attack.Option) *attack.Report) {
-	r := verb(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
-	assert.Equal(t, tt.want, ruleIDs(r))
-	require.True(t, r.Complete)
-	show(t, r)
 }

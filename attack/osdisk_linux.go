@@ -41,9 +41,6 @@ func (d *osDisk) forget() {
 	clear(d.lists)
 }
 
-// canaryOwner owns the canaries where the test runs as root.
-const canaryOwner = 4242
-
 func (d *osDisk) stat(name string) node {
 	n, ok := d.nodes[name]
 	if !ok {

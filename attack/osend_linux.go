@@ -15,56 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The ways in which a run can end other than by the victim's return, and the
-// bounds that make sure that it does end.
-
-const (
-	runWait   = 10 * time.Second      // for the victim's next call or its return, where the budget has room for it
-	glance    = 50 * time.Millisecond // between two looks at a child that is silent; one that sleeps longer than two, then opens the other end of a FIFO, is taken for hung
-	lateWait  = glance                // for a call of a goroutine that the victim has left running
-	exitWait  = 3 * time.Second       // for the exit status of a child that has ended
-	busyCalls = 1000                  // within the time of a run: a victim that makes so many is at work
-	maxCalls  = 60_000                // of one run; more than the 10,000 tries of a bounded retry
-)
-
-// The phases of a run.
-const (
-	inSetup  = "Setup"
-	inVictim = "the victim"
-	inEnsure = "Ensure"
-)
-
-// clock bounds one run.
-type clock struct {
-	patience time.Duration // for the next call
-	next     time.Time     // the next call must have come
-	last     time.Time     // the run must be over
-	budget   time.Time     // the whole exploration must be over
-	lent     int           // how often the kernel got more time
-}
-
-const maxLent = 4
-
-// newClock leaves room for several runs that do not come back: a tenth of the
-// budget for each call.
-func newClock(budget time.Duration, deadline time.Time) clock {
-	p := min(runWait, budget/10)
-	if p > time.Second {
-		p = p.Truncate(time.Second)
-	}
-	return clock{patience: p, budget: deadline}
-}
-
-// start begins a run.
-func (c *clock) start() {
-	c.lent = 0
-	c.progress()
-	c.last = c.next.Add(2 * c.patience)
-}
-
-// progress notes that the victim did something.
-func (c *clock) progress() { c.next = time.Now().Add(c.patience) }
-
 // next waits for what the victim does next. The outcome says why nothing more
 // can come.
 func (w *osWorld) next() (*supervise.Event, *outcome, error) {
@@ -125,6 +75,9 @@ func (w *osWorld) lost(how ending, text string) *outcome {
 
 // exit is the outcome of a run whose process has ended.
 func (w *osWorld) exit() *outcome {
+	if w.sent != 0 { // what it has started may hold its output
+		_ = w.tree.Kill()
+	}
 	state, err := w.tree.Wait(time.Now().Add(exitWait))
 	if err != nil {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())

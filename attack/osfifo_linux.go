@@ -3,38 +3,12 @@ package attack
 import (
 	"os"
 	"strconv"
-
-	"github.com/tmpproof/tmpproof/internal/supervise"
 )
-
-// A FIFO that the attacker planted, and that nobody else opens, holds whoever
-// opens it for ever. For the victim's own goroutine that is known at the
-// boundary: its call is not let go. Another goroutine, or a program that the
-// victim started, might be set free by the rest of the victim, so that it is
-// let go, and hangs when nothing else moves either.
-
-// atFIFO is the outcome of such a wait, the same either way.
-func atFIFO(name string) string {
-	return "it waits at the attacker's FIFO " + pretty(name) + ", which nobody else opens"
-}
 
 func (w *osWorld) atFIFO(name string) *outcome {
 	o := w.lost(hung, atFIFO(name))
 	o.At = name
 	return o
-}
-
-// waitsAt gives the attacker's FIFO at which an open would wait.
-func (w *osWorld) waitsAt(b *boundary) (string, bool) {
-	if b.kind != supervise.Open || b.nowait || b.excl || b.onlyDir {
-		return "", false
-	}
-	for _, l := range b.lookups {
-		if a, ok := l.final(); ok && a.node.kindName() == "FIFO" && w.attacker.owns(a.node) {
-			return a.path(), true
-		}
-	}
-	return "", false
 }
 
 // stuck is asked when nothing has moved for a glance. It gives the FIFO at

@@ -277,7 +277,7 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 	if b.answer.act != goOn {
 		return w.inject(b, ev)
 	}
-	if fifo, ok := w.waitsAt(b); ok {
+	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
 			w.blocked = fifo
 			w.tree.Fail(ev, unix.ENXIO)

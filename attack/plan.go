@@ -15,7 +15,7 @@ type plan struct {
 	targets       []target
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
-	occurrences   map[string]int // of boundaries in the undisturbed run, by site
+	occurrences   map[string]int // of boundaries in the run without the last injection, by site
 	hopeless      bool           // it does not come back by itself
 	everywhere    []string       // full search: entries on which moves are made at every boundary
 	fresh         bool           // it keeps state: each run in a process of its own

@@ -108,7 +108,7 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 		}
 		return report
 	}
-	if missing := mechanism(); missing != "" {
+	if missing := mechanism(); missing != "" && !opt.fake {
 		giveUp(t, how, missing)
 	}
 	report := &Report{}
@@ -124,11 +124,17 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 	if schedule != "" {
 		opt.replay = schedule
 	}
-	runtime.LockOSThread() // the children die with the thread that started them
-	defer runtime.UnlockOSThread()
+	if !opt.fake {
+		runtime.LockOSThread() // the children die with the thread that started them
+		defer runtime.UnlockOSThread()
+	}
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
 		deadline: begin.Add(budget(t, opt)), progress: progress(t, begin)}
-	e.open = func(fresh bool) (world, error) { return openOS(t, call, opt, e.deadline) }
+	e.open = func(bool) (world, error) { return openOS(t, call, opt, e.deadline) }
+	if opt.fake {
+		defer call.Here()()
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt), e.deadline) }
+	}
 	err = e.explore()
 	err = errors.Join(err, e.closeWorlds())
 	if un := (*unsupportedError)(nil); errors.As(err, &un) {

@@ -102,6 +102,9 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 
 // refuseForRace names the options that have no meaning in a race.
 func (o *options) refuseForRace() error {
+	if o.fake {
+		return errors.New("Fake: a race is run on the operating system; attack.Prove takes the fake world")
+	}
 	if o.replay != "" {
 		return errors.New("Replay: a race cannot be repeated; attack.Prove repeats a schedule")
 	}
@@ -216,7 +219,7 @@ func (r *raceVerdict) text(test string) string {
 		b.WriteString("\nBoth sides have one uid here: code that is safe because it looks at the owner of what it finds is broken by mistake.\n")
 	}
 	fmt.Fprintf(&b, "A race is luck: attack.Prove shows the interleaving call by call, and repeats it. Again: go test -count=1 -run %s %s\n",
-		shellQuote(runPattern(test)), callerPackage())
+		shellQuote(rerun.Pattern(test)), callerPackage())
 	return b.String()
 }
 

@@ -177,7 +177,9 @@ func (e *explorer) record(r *run) bool {
 			continue
 		}
 		counted[k] = true
-		g.finding.Count++
+		if g.finding.Count++; e.plan.concurrent && e.opt.verb.injects() {
+			g.finding.Count = 1 // what others have done by then is chance
+		}
 		if len(r.schedule) < g.moves {
 			g.moves = len(r.schedule)
 			count := g.finding.Count
@@ -288,6 +290,7 @@ func (s *step) found() string {
 // the same text.
 func (r *run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.disk.abs(""), "")
+	text = strings.ReplaceAll(text, strings.TrimSuffix(r.disk.abs(""), "/"), "(the scene)")
 	for ; r.masked < len(r.steps); r.masked++ { // each step once: a run can be long
 		for _, a := range r.steps[r.masked].accesses() {
 			if p, ok := r.plan.names.pattern(a.name); ok && a.dir != "." && !slices.ContainsFunc(r.chance, func(c [2]string) bool { return c[0] == a.name }) {

@@ -34,3 +34,8 @@ func (s *Scene) Point() {
 		s.point("Point", s.Dir)
 	}
 }
+
+// callVictim is the frame at which a victim's own stack begins.
+//
+//go:noinline
+func callVictim(v Victim, s *Scene) error { return v(s) }

@@ -139,7 +139,7 @@ func (s *search) take() {
 func (s *search) extend(r *run, schedule []placed) {
 	if s.e.opt.verb.injects() {
 		for _, next := range s.e.injections(r, schedule) {
-			s.add(job{schedule: next, taught: r.plan})
+			s.add(job{schedule: next, taught: r.teaches()})
 		}
 		return
 	}
@@ -201,8 +201,12 @@ func (s *search) widen() {
 
 // mostLanes is how many there may be: one for each processor, but only one
 // for a victim that does not come out the same while another of its kind is
-// under way.
+// under way, and for a fake disk: in one process, victims share what they were
+// never meant to.
 func (e *explorer) mostLanes() int {
+	if e.opt.fake {
+		return 1
+	}
 	most := min(runtime.GOMAXPROCS(0), runtime.NumCPU(), maxLanes)
 	if e.opt.lanes > 0 {
 		most = e.opt.lanes

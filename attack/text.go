@@ -23,6 +23,9 @@ func printable(s string) string {
 	return q[1 : len(q)-1]
 }
 
+// brief keeps a text that the victim chose within what a message can carry.
+func brief(s string) string { return s[:min(len(s), 1<<14)] }
+
 // firstLine is the beginning of a text of the victim's.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")

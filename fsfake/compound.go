@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -96,41 +97,61 @@ func (v *FS) RemoveAll(name string) error {
 	for len(path) > 1 && path[len(path)-1] == '/' {
 		path = path[:len(path)-1]
 	}
-	err = v.removeAllFrom(path)
+	parent, err := v.openFile(directoryOf(path), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	err = v.removeAllFrom(parent, path)
 	if pe, ok := err.(*fs.PathError); ok && pe.Path == path {
 		pe.Path = name
 	}
 	return err
 }
 
-// removeAllFrom removes a path and what is below it, entry by entry.
-func (v *FS) removeAllFrom(path string) error {
+// directoryOf is the directory that the last name of a path is looked up in.
+func directoryOf(path string) string {
+	switch i := strings.LastIndexByte(path, '/'); {
+	case i > 0:
+		return path[:i]
+	case i == 0:
+		return "/"
+	}
+	return "."
+}
+
+// removeAllFrom removes what the last name of a path is in an open directory,
+// and what is below it, entry by entry. No path is walked twice: who moves a
+// directory meanwhile does not lead the removal elsewhere.
+func (v *FS) removeAllFrom(parent *File, path string) error {
 	const atOnce = 1024
-	err := v.Unlink(path)
+	err := v.unlinkAt(parent, path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if e := errno(err); e != syscall.EISDIR && e != errPerm && e != errAccess {
-		err.(*fs.PathError).Op = "unlinkat"
-		return err
+	if err != syscall.EISDIR && err != errPerm && err != errAccess {
+		return pathError("unlinkat", path, err)
 	}
 	unlinkErr := err
 	var failed error
 	for {
-		dir, err := v.openFile(path, os.O_RDONLY|O_DIRECTORY|O_NOFOLLOW, 0)
+		dir, err := v.openDirAt(parent, path)
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			if e := errno(err); e == syscall.ENOTDIR || e == syscall.ELOOP {
-				return pathError("unlinkat", path, errors.Unwrap(unlinkErr))
+			if err == syscall.ENOTDIR || err == syscall.ELOOP {
+				return pathError("unlinkat", path, unlinkErr)
 			}
-			failed = pathError("openfdat", path, errors.Unwrap(err))
+			failed = pathError("openfdat", path, err)
 			break
 		}
 		names, readErr := dir.Readdirnames(atOnce)
-		dir.Close()
 		if readErr != nil && readErr != io.EOF {
+			dir.Close()
 			if errors.Is(readErr, fs.ErrNotExist) {
 				return nil
 			}
@@ -138,22 +159,23 @@ func (v *FS) removeAllFrom(path string) error {
 		}
 		failed = nil
 		for _, name := range names {
-			if err := v.removeAllFrom(path + "/" + name); err != nil {
+			if err := v.removeAllFrom(dir, path+"/"+name); err != nil {
 				failed = err
 			}
 		}
+		dir.Close()
 		if failed != nil || len(names) < atOnce {
 			break
 		}
 	}
-	err = v.Rmdir(path)
+	err = v.rmdirAt(parent, path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if failed != nil {
 		return failed
 	}
-	return pathError("unlinkat", path, errors.Unwrap(err))
+	return pathError("unlinkat", path, err)
 }
 
 // removeTree removes a tree at once, when nobody watches and the user may

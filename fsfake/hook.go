@@ -28,6 +28,7 @@ type Op struct {
 	Name    string
 	FS      *FS   // the view, and so the user
 	File    *File // the handle
+	Dir     *File // the open directory in which the last name of Path is looked up, as RemoveAll does; nil: Path is walked
 	Path    string
 	NewPath string
 	Flag    int

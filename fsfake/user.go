@@ -7,12 +7,13 @@ import (
 
 // User is who an operation is done as. UID 0 is root, with all the file system
 // capabilities of Linux (CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID,
-// CAP_MKNOD); every other user has none. Umask is taken off the mode of every
+// CAP_MKNOD); every other user has none unless Privileged. Umask is taken off the mode of every
 // object that the user creates; the zero value takes nothing off.
 type User struct {
-	UID, GID int
-	Groups   []int // supplementary groups
-	Umask    fs.FileMode
+	UID, GID   int
+	Groups     []int // supplementary groups
+	Umask      fs.FileMode
+	Privileged bool // has root's capabilities whatever the UID is
 }
 
 // cred is a User in the kernel's types.
@@ -23,7 +24,7 @@ type cred struct {
 }
 
 func newCred(u User) cred {
-	c := cred{uid: uint32(u.UID), gid: uint32(u.GID), root: u.UID == 0}
+	c := cred{uid: uint32(u.UID), gid: uint32(u.GID), root: u.UID == 0 || u.Privileged}
 	for _, g := range u.Groups {
 		c.groups = append(c.groups, uint32(g))
 	}

@@ -131,7 +131,6 @@ func (d *Disk) Restore(s *Snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.alive++
-	d.gen++
 	// The disk's own history is alive: the snapshot leads to it.
 	var way []*version
 	for v := s.v; v != nil; v = v.next {
@@ -142,7 +141,10 @@ func (d *Disk) Restore(s *Snapshot) {
 	for i := len(way) - 1; i >= 0; i-- {
 		v := way[i]
 		last := i == len(way)-1
-		back := d.apply(v.changes, !last)
+		back, moved := d.apply(v.changes, !last)
+		if moved {
+			d.gen++
+		}
 		if !last {
 			way[i+1].changes, way[i+1].next = back, v
 		}
@@ -161,14 +163,15 @@ func (d *Disk) Restore(s *Snapshot) {
 }
 
 // apply undoes changes, newest first, and returns what redoes them if asked.
-func (d *Disk) apply(changes []change, keep bool) []change {
-	var back []change
+// moved says that paths may mean something else now.
+func (d *Disk) apply(changes []change, keep bool) (back []change, moved bool) {
 	for i := len(changes) - 1; i >= 0; i-- {
 		c := &changes[i]
 		was := change{kind: c.kind, node: c.node, name: c.name}
 		switch c.kind {
 		case changedAttr:
 			was.attr = c.node.attr.Load().share()
+			moved = moved || c.node.isDir() && (was.attr.mode != c.attr.mode || was.attr.uid != c.attr.uid || was.attr.gid != c.attr.gid || was.attr.nlink == 0 || c.attr.nlink == 0)
 			c.node.setAttr(c.attr)
 		case changedData:
 			old := c.node.data
@@ -176,6 +179,7 @@ func (d *Disk) apply(changes []change, keep bool) []change {
 			c.node.data = *c.data
 		case changedParent:
 			was.child = c.node.dir.parent
+			moved = true
 			c.node.dir.parent = c.child
 		case changedEntry:
 			dir := c.node.dir
@@ -186,13 +190,17 @@ func (d *Disk) apply(changes []change, keep bool) []change {
 			if c.child != nil {
 				dir.insert(d.conf.fold, c.name, c.child, c.seq)
 			}
+			moved = moved || was.child.isPlace() || c.child.isPlace()
 		}
 		if keep {
 			back = append(back, was)
 		}
 	}
-	return back
+	return back, moved
 }
+
+// isPlace says that walks go through an inode.
+func (n *node) isPlace() bool { return n != nil && (n.isDir() || n.isLink()) }
 
 // setAttr puts other attributes in place of a node's, with what a directory
 // keeps of them for walks.

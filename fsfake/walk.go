@@ -53,7 +53,11 @@ func (w *walk) parent(path string) error {
 	if last == "" || last[0] == '.' && (last == "." || last == "..") || strings.IndexByte(last, 0) >= 0 {
 		return w.start(path)
 	}
-	prefix := path[:max(at, 0)]
+	if at < 0 { // a name alone, in the root of the view
+		w.dir, w.last, w.kind, w.slash = w.v.root, last, lastName, false
+		return w.v.cred.may(w.dir.dir.mode, w.dir.dir.uid, w.dir.dir.gid, mayExec)
+	}
+	prefix := path[:at]
 	if dir := w.v.cache.get(prefix, w.v.disk.gen); dir != nil {
 		w.dir, w.last, w.kind, w.slash = dir, last, lastName, false
 		return nil

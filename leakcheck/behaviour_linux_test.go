@@ -95,6 +95,22 @@ func addBehaviours(all map[string]fixture) {
 	add("check, warn", fixture{tests: tests(checked(leakFile, Warn())), main: plainMain})
 	add("check, process", fixture{tests: tests(checked(nothing), checked(ways[8].leak)), main: plainMain})
 	add("check, open", fixture{tests: tests(checked(nothing), checked(ways[4].leak)), main: plainMain})
+	openAt := func(number int) func(t *testing.T) {
+		return func(t *testing.T) {
+			f, err := os.CreateTemp("", "high-")
+			must(t, err)
+			must(t, syscall.Dup3(int(f.Fd()), number, syscall.O_CLOEXEC))
+			must(t, f.Close())
+			must(t, os.Remove(f.Name()))
+		}
+	}
+	// One that is open already; the file below is closed and its number used again.
+	const used = 30
+	add("check, a high descriptor", fixture{tests: tests(checked(nothing), checked(openAt(700))), main: plainMain})
+	add("check, a number used again", fixture{tests: tests(func(t *testing.T) {
+		must(t, syscall.Dup3(0, used, syscall.O_CLOEXEC))
+		t.Run("x", checked(openAt(used)))
+	}), main: plainMain})
 	add("suite", fixture{tests: tests(func(t *testing.T) { suite.Run(t, new(leakingSuite)) }), main: plainMain})
 	add("panic", fixture{tests: tests(func(t *testing.T) { leakFile(t); panic("away") })})
 	add("exit", fixture{tests: tests(func(t *testing.T) { leakFile(t); os.Exit(3) })})
@@ -148,6 +164,8 @@ func TestBehaviour(t *testing.T) {
 		{"root removed", 1, []string{"a test removed or replaced", "!could not be removed"}},
 		{"together", 1, []string{"leaks only together with other tests", "!made at"}},
 		{"example", 1, []string{`Example left "ex-*", made at behaviour_linux_test.go`}},
+		{"check, a high descriptor", 1, []string{`TestB left "high-*" open`}},
+		{"check, a number used again", 1, []string{`left "high-*" open`}},
 		{"check", 1, []string{leak("TestB"), "--- FAIL: TestB", "!--- FAIL: TestA", "!--- FAIL: TestC"}},
 		{"check, parallel", 1, []string{leak("TestB"), "--- FAIL: Test"}},
 		{"check in a subtest", 1, []string{leak("TestA/y/z"), "--- FAIL: TestA/y/z", "!--- FAIL: TestA/x", "-run '^TestA$/^y$/^z$'"}},

@@ -33,10 +33,10 @@ type root struct {
 	files  string // of filesName
 	marker *os.File
 	dir    *os.File // files, held open
+	fd     int      // of dir
 	before []setting
 
-	reading   sync.Mutex // of dir, which has one position
-	elsewhere sync.Map   // by descriptor, the identity of an open file that is not in the root
+	reading sync.Mutex // of dir, which has one position
 }
 
 type setting struct {
@@ -68,6 +68,7 @@ func newRoot(dir string) (r *root, err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, err
 	}
+	r.fd = int(r.dir.Fd())
 	r.marker, err = sweep.Mark(r.path)
 	return r, err
 }

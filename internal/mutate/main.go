@@ -15,8 +15,12 @@ import (
 	"time"
 )
 
-// variable chooses the condition that is missing.
-const variable = "TMPPROOF_MUTANT"
+// variable chooses the condition that is missing; traceVariable names a file
+// for the ids of conditions that are not what they would become.
+const (
+	variable      = "TMPPROOF_MUTANT"
+	traceVariable = "TMPPROOF_MUTANT_TRACE"
+)
 
 func main() {
 	c := config{progress: os.Stderr}
@@ -69,8 +73,9 @@ func (c *config) run() (bad int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if failed, err := c.try(0); err != nil || failed != "" {
-		return 0, errors.Join(err, fmt.Errorf("with all conditions in place %s", failed))
+	reach, err := c.trace()
+	if err != nil {
+		return 0, err
 	}
 	var rows []row
 	for _, m := range mutants {
@@ -81,7 +86,7 @@ func (c *config) run() (bad int, err error) {
 			continue
 		}
 		begin := time.Now()
-		failed, err := c.try(r.id)
+		failed, err := c.try(r.id, reach.plan(r.id))
 		if err != nil {
 			return 0, err
 		}
@@ -152,33 +157,40 @@ func (c *config) build() ([]mutant, error) {
 
 func (c *config) binary() string { return filepath.Join(c.scratch, "mutated.test") }
 
-// try runs the tests without a condition and names the one that fails, "" for
-// none.
-func (c *config) try(id int) (string, error) {
-	patterns := strings.Fields(c.tests)
-	if len(patterns) == 0 {
-		patterns = []string{"."}
+// patterns are those of -run, one for each run.
+func (c *config) patterns() []string {
+	if p := strings.Fields(c.tests); len(p) > 0 {
+		return p
 	}
+	return []string{"."}
+}
+
+// command runs tests without the condition.
+func (c *config) command(id int, pattern string, flags ...string) *exec.Cmd {
+	args := append(strings.Fields(c.exec), c.binary(), "-test.short", "-test.failfast", "-test.timeout="+c.limit.String(), "-test.run="+pattern)
+	cmd := exec.Command(args[0], append(args[1:], flags...)...)
+	cmd.Dir = c.pkg
+	cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(id), "GOTMPDIR=")
+	cmd.WaitDelay = 5 * time.Second // for the output of what a test left running
+	return cmd
+}
+
+// try runs tests without a condition and names the first that fails, "" for
+// none.
+func (c *config) try(id int, patterns []string) (string, error) {
 	for _, p := range patterns {
 		tmp, err := os.MkdirTemp(c.scratch, "t")
 		if err != nil {
 			return "", err
 		}
-		args := append(strings.Fields(c.exec), c.binary(), "-test.short", "-test.failfast", "-test.timeout="+c.limit.String(), "-test.run="+p)
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = c.pkg
-		cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(id), "TMPDIR="+tmp, "GOTMPDIR=")
-		cmd.WaitDelay = 5 * time.Second // for the output of what a test left running
+		cmd := c.command(id, p)
+		cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 		out, err := cmd.CombinedOutput()
 		_ = os.RemoveAll(tmp) // what tests without a condition leave; the rest goes with the scratch directory
-		switch exit := (*exec.ExitError)(nil); {
-		case err == nil:
-		case errors.As(err, &exit):
-			if failed := failure(string(out)); id > 0 || failed == "" {
-				return failed, nil
-			}
-			return failure(string(out)), fmt.Errorf("%s", out)
-		default:
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			return failure(string(out)), nil
+		}
+		if err != nil {
 			return "", err
 		}
 	}

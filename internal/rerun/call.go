@@ -58,9 +58,10 @@ var calls = struct {
 	sync.Mutex
 	made     map[string]int // calls of Enter by test, reset when the test ends
 	finished map[ID][]byte
+	here     map[string]ID // calls that run what they are given in this process, by test
 	serving  *ID
 	nested   error // the first nested call during the present Serve
-}{made: map[string]int{}, finished: map[ID][]byte{}}
+}{made: map[string]int{}, finished: map[ID][]byte{}, here: map[string]ID{}}
 
 // Enter is called once, and first, by each verb that re-runs its test. Calls
 // in one test are told apart by their order, so they must be made one after
@@ -79,15 +80,15 @@ func Enter(t TB) (*Call, error) {
 	}
 	calls.Lock()
 	defer calls.Unlock()
-	if s := calls.serving; s != nil {
+	name := t.Name()
+	if s := servedFor(name); s != nil {
 		err := fmt.Errorf("rerun: nested use: %s calls tmpproof inside the function that tmpproof runs for %s: "+
-			"make the inner call after the outer one, or in a test of its own", t.Name(), s)
+			"make the inner call after the outer one, or in a test of its own", name, s)
 		if calls.nested == nil {
 			calls.nested = err
 		}
 		return nil, err
 	}
-	name := t.Name()
 	if calls.made[name] == 0 {
 		t.Cleanup(func() { forget(name) })
 	}
@@ -101,6 +102,35 @@ func Enter(t TB) (*Call, error) {
 		c.role = Other
 	}
 	return c, nil
+}
+
+// servedFor gives the call for which a function is being run, when a call in
+// the named test can only come from that function.
+func servedFor(test string) *ID {
+	if calls.serving != nil {
+		return calls.serving
+	}
+	for name, id := range calls.here {
+		if name == test || strings.HasPrefix(test, name+"/") {
+			return &id
+		}
+	}
+	return nil
+}
+
+// Here says that the call runs what it is given in this process, where other
+// tests go on, until done is called: Enter is an error in this test meanwhile,
+// and in its subtests.
+func (c *Call) Here() (done func()) {
+	calls.Lock()
+	defer calls.Unlock()
+	calls.here[c.id.Test] = c.id
+	return func() {
+		calls.Lock()
+		defer calls.Unlock()
+		delete(calls.here, c.id.Test)
+		calls.nested = nil
+	}
 }
 
 // forget ends the counting for a test. Results of subtests stay until the

@@ -134,7 +134,7 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 			break
 		}
 		if err != nil && (err != os.ErrDeadlineExceeded || !time.Now().Before(deadline)) {
-			return fmt.Errorf("waiting for the child to install its filter: %w", err)
+			return fmt.Errorf("waiting for the child to install its filter: %w (%s)", err, doing(t.pid))
 		}
 		select {
 		case <-t.waited: // and something that it had started holds the socket

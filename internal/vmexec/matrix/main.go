@@ -34,6 +34,7 @@ var suites = []suite{
 	{"checks", "attack", "^TestOracles$/^check", true}, // a part of them
 	{"signals", "attack", "^TestUnderSignals$", true},
 	{"older", "attack", "^TestOlder", false},
+	{"leakcheck", "leakcheck", "", false},
 	{"guideline", "examples/guideline", "^Test(Incorrect|Correct)$", true},
 	{"pairs", "attack", "^TestPair", true},
 	{"safe", "examples/safe", "", true},
@@ -96,7 +97,7 @@ func main() {
 	fs.StringVar(&p.kernels, "kernels", "5.10/amd64 5.10/arm64 6.1/amd64 6.1/arm64 6.12/amd64 6.12/arm64 7/amd64 7/arm64", "`list` of kernels")
 	fs.StringVar(&p.users, "users", "0 65534", "`list` of users")
 	fs.StringVar(&p.settings, "protected", "off strict", "`list` of settings of fs.protected_*: off, strict")
-	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older guideline pairs safe misbehave", "`list` of suites")
+	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older leakcheck guideline pairs safe misbehave", "`list` of suites")
 	fs.StringVar(&p.yama, "yama", "", "`list` of values of kernel.yama.ptrace_scope, for the suites named")
 	fs.StringVar(&p.scene, "fs", "tmpfs", "`type` of the file system of /tmp")
 	fs.BoolVar(&p.short, "short", false, "run the suites with -test.short")
@@ -140,7 +141,7 @@ func (p *plan) cells() ([]cell, error) {
 		for _, name := range strings.Fields(p.suites) {
 			i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
 			s := suites[i]
-			s.run = quick[name]
+			s.name, s.run = name+", the gate's part", quick[name]
 			list = append(list, cell{"5.10", "amd64", s, 65534, "strict", -1}, cell{"6.12", "arm64", s, 0, "off", -1})
 		}
 		return list, nil

@@ -155,22 +155,25 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// server writes a file from a goroutine of a goroutine.
-func server(name string) {
-	done := make(chan bool)
-	go serve(name, done)
-	<-done
+// serve writes a file from a goroutine of a goroutine, as a server does.
+func serve(name string) {
+	handled := make(chan bool)
+	go func() { handle(name, handled) }()
+	<-handled
 }
 
-func serve(name string, done chan bool) {
+func handle(name string, handled chan bool) {
+	done := make(chan bool)
 	go func() {
 		defer close(done)
 		_ = os.WriteFile(name, nil, 0o600) // made by TestServer
 	}()
+	<-done
+	close(handled)
 }
 
 func TestServer(t *testing.T) {
-	either(t, func(t *testing.T) { server(at("served")) }, func(t *testing.T) { server(filepath.Join(t.TempDir(), "served")) })
+	either(t, func(t *testing.T) { serve(at("served")) }, func(t *testing.T) { serve(filepath.Join(t.TempDir(), "served")) })
 }
 
 func TestSocket(t *testing.T) {

@@ -1,0 +1,228 @@
+package attack
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/tmpproof/tmpproof/fsfake"
+	"github.com/tmpproof/tmpproof/internal/supervise"
+)
+
+// fakeCall is the system call that an operation of package fsfake stands for,
+// with the name that package os has it made by on Linux: schedules and reports
+// of both worlds read alike.
+type fakeCall struct {
+	name   string
+	kind   supervise.Kind
+	follow bool
+}
+
+// Reading and writing are no boundaries, as they are none for the kernel's
+// disk.
+var fakeCalls = map[string]fakeCall{
+	"stat":     {"newfstatat", supervise.Check, true},
+	"lstat":    {"newfstatat", supervise.Check, false},
+	"access":   {"faccessat", supervise.Check, true},
+	"statfs":   {"statfs", supervise.Check, true},
+	"readlink": {"readlinkat", supervise.Read, false},
+	"open":     {"openat", supervise.Open, true},
+	"mkdir":    {"mkdirat", supervise.Mkdir, false},
+	"mknod":    {"mknodat", supervise.Mknod, false},
+	"symlink":  {"symlinkat", supervise.Symlink, false},
+	"link":     {"linkat", supervise.Link, false},
+	"flink":    {"linkat", supervise.Link, false},
+	"unlink":   {"unlinkat", supervise.Unlink, false},
+	"rmdir":    {"unlinkat", supervise.Rmdir, false},
+	"rename":   {"renameat", supervise.Rename, false},
+	"chmod":    {"fchmodat", supervise.Attr, true},
+	"chown":    {"fchownat", supervise.Attr, true},
+	"lchown":   {"lchown", supervise.Attr, false},
+	"utimens":  {"utimensat", supervise.Attr, true},
+	"lutimens": {"utimensat", supervise.Attr, false},
+	"truncate": {"truncate", supervise.Write, true},
+	"fstat":    {"fstat", supervise.Check, false},
+	"fchmod":   {"fchmod", supervise.Attr, false},
+	"fchown":   {"fchown", supervise.Attr, false},
+	"futimens": {"utimensat", supervise.Attr, false},
+	"fsync":    {"fsync", supervise.Write, false},
+}
+
+// boundary looks the paths of an operation up; nil when it does not concern
+// the scene.
+func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
+	c, ok := fakeCalls[op.Name]
+	if !ok {
+		return nil
+	}
+	b := &w.stands
+	*b = boundary{call: c.name, kind: c.kind, perm: permOf(op.Mode), owner: strings.HasSuffix(op.Name, "chown") && (op.UID != -1 || op.GID != -1)}
+	if op.Name == "open" {
+		c.follow = b.opens(op.Flag)
+	}
+	if op.Name == "rename" && op.Flag != 0 {
+		b.call = "renameat2"
+	}
+	look := func() bool {
+		b.lookups, b.object = nil, ""
+		if op.File != nil && op.Name != "open" {
+			b.object = w.objectOf(op.File)
+		} else if l := w.lookup(op, op.Path, c.follow); len(l.steps) > 0 {
+			b.lookups = append(b.lookups, l)
+		}
+		if op.NewPath != "" && op.Name != "symlink" {
+			if l := w.lookup(op, op.NewPath, false); len(l.steps) > 0 {
+				b.lookups = append(b.lookups, l)
+			}
+		}
+		return len(b.lookups) > 0 || b.object != ""
+	}
+	if !look() {
+		return nil
+	}
+	b.refresh = func() { look() } // the present call's alone
+	b.locate = w.located
+	return b
+}
+
+// permOf is what a call asks for by mode, as the system has it.
+func permOf(m fs.FileMode) uint32 {
+	perm := uint32(m.Perm())
+	if m&fs.ModeSetuid != 0 {
+		perm |= 0o4000
+	}
+	if m&fs.ModeSetgid != 0 {
+		perm |= 0o2000
+	}
+	if m&fs.ModeSticky != 0 {
+		perm |= 0o1000
+	}
+	return perm
+}
+
+// modeOf is the inverse of permOf.
+func modeOf(perm uint32) fs.FileMode {
+	m := fs.FileMode(perm & 0o777)
+	for _, mode := range []fs.FileMode{fs.ModeSetuid, fs.ModeSetgid, fs.ModeSticky} {
+		if perm&permOf(mode) != 0 {
+			m |= mode
+		}
+	}
+	return m
+}
+
+// opens fills in what the flags of an open say, and tells whether it follows
+// a link at the end of its path.
+func (b *boundary) opens(flag int) (follow bool) {
+	const tmpfile = fsfake.O_TMPFILE &^ fsfake.O_DIRECTORY
+	const access = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+	onlyPath := flag&fsfake.O_PATH == fsfake.O_PATH
+	b.tmpfile = flag&tmpfile != 0
+	b.create = flag&os.O_CREATE != 0 && !b.tmpfile
+	b.excl = b.create && flag&os.O_EXCL != 0
+	b.write = flag&access != os.O_RDONLY
+	b.read = flag&access != os.O_WRONLY && !onlyPath
+	b.trunc = flag&os.O_TRUNC != 0
+	b.onlyDir = flag&fsfake.O_DIRECTORY != 0
+	b.nowait = flag&fsfake.O_NONBLOCK != 0 || flag&access == os.O_RDWR || onlyPath
+	return flag&fsfake.O_NOFOLLOW == 0 && !b.excl
+}
+
+// lookup resolves one path argument.
+func (w *fakeWorld) lookup(op *fsfake.Op, raw string, follow bool) lookup {
+	name, given := raw, fakePath(raw)
+	if op.Dir != nil { // the last name, in an open directory
+		name = path.Base(given)
+		given = op.Dir.Path() + "/" + name
+	} else if base := op.FS.Base(); base != "/" {
+		given = base + "/" + given
+	}
+	l := lookup{given: w.d.named(given), follow: follow}
+	w.found = op.FS.Lookups(w.found[:0], op.Dir, name, follow)
+	l.steps = make([]access, 0, 2)
+	for i := range w.found {
+		s := &w.found[i]
+		dir, inside := w.d.rel(s.Dir)
+		// What is handed to the victim is trusted: the walk begins below it.
+		if !inside || dir == "." && !s.Last && (s.Name == dirShared || s.Name == dirHome) {
+			continue
+		}
+		a := access{dir: dir, name: s.Name, last: s.Last, parent: !s.Last}
+		if a.at = s.Name; dir != "." {
+			a.at = joined(l.given, dir, s.Name)
+		}
+		if s.Found {
+			a.node = nodeFrom(&s.Info)
+		}
+		l.steps = append(l.steps, a)
+	}
+	return l
+}
+
+// joined is the name of an entry, which may be what was given: then it needs
+// no memory of its own.
+func joined(given, dir, name string) string {
+	if n := len(dir); len(given) == n+1+len(name) && given[n] == '/' && given[:n] == dir && given[n+1:] == name {
+		return given
+	}
+	return dir + "/" + name
+}
+
+// objectOf is the present name of an open file, "" outside of the scene.
+func (w *fakeWorld) objectOf(f *fsfake.File) string {
+	w.found = w.fs.Lookups(w.found[:0], nil, f.Name(), true)
+	if n := len(w.found); n > 0 {
+		s := &w.found[n-1]
+		if dir, inside := w.d.rel(s.Dir); inside && s.Found && s.Info.Stat().Ino == f.Inode() {
+			return path.Join(dir, s.Name)
+		}
+	}
+	if at := w.d.whereIs(f.Inode(), ".", 0); at != "" {
+		return at // it was renamed
+	}
+	name := w.d.named(fakePath(f.Name())) // it was removed
+	if under(name, dirShared) || under(name, dirHome) {
+		return name
+	}
+	return ""
+}
+
+// locate adds the source line to a boundary. It is called on the goroutine
+// that makes the call.
+func (w *fakeWorld) locate(b *boundary) {
+	pcs := w.pcs[:runtime.Callers(3, w.pcs[:])]
+	key := uint64(len(pcs))
+	for _, pc := range pcs {
+		key = (key ^ uint64(pc)) * 0x9e3779b97f4a7c15
+		key ^= key >> 29
+	}
+	li, ok := w.lines[key]
+	if !ok {
+		li = lineOf(victimFrames(pcs))
+		w.lines[key] = li
+	}
+	b.line, b.chain, b.main, b.side = li.line, li.chain, li.main, !li.main
+}
+
+// victimFrames leaves out what stands between the disk and the explorer.
+func victimFrames(pcs []uintptr) []runtime.Frame {
+	var frames []runtime.Frame
+	inside := false
+	for all := runtime.CallersFrames(pcs); ; {
+		f, more := all.Next()
+		if inside = inside || packageOf(f.Function) == fsfakePackage; inside {
+			frames = append(frames, f)
+		}
+		if !more {
+			return frames
+		}
+	}
+}
+
+// fakePath is a path in the form of the disk's, as package fsfake takes it.
+func fakePath(p string) string {
+	return strings.TrimPrefix(filepath.ToSlash(p), filepath.ToSlash(filepath.VolumeName(p)))
+}

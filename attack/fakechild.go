@@ -1,0 +1,233 @@
+package attack
+
+import (
+	"bytes"
+	stdcontext "context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"time"
+)
+
+// serve is the goroutine that the victim runs in, again and again until a run
+// does not come back.
+func (w *fakeWorld) serve(ready chan<- struct{}) {
+	// Goroutines that it starts bear the label as well.
+	pprof.SetGoroutineLabels(pprof.WithLabels(stdcontext.Background(), pprof.Labels("tmpproof", w.label)))
+	buf := make([]byte, 64)
+	head, _, _ := bytes.Cut(buf[:runtime.Stack(buf, false)], []byte("["))
+	w.self = string(head)
+	close(ready)
+	for range w.jobs {
+		w.once()
+	}
+}
+
+// once is one run: Setup, the victim, Ensure.
+func (w *fakeWorld) once() {
+	r := runEnd{o: &outcome{Context: ownContext()}}
+	defer func() {
+		select {
+		case w.done <- r: // also when the victim has ended the goroutine
+		default: // nobody waits for it any more
+		}
+	}()
+	failed, skipped := w.t.Failed(), w.t.Skipped()
+	defer func() {
+		switch {
+		case r.err != nil:
+		case !failed && w.t.Failed():
+			r.err = errors.New("the victim failed the test (t.Error, t.Fatal or an assertion), which cannot be taken back within one process: let it return an error")
+		case !skipped && w.t.Skipped():
+			r.err = errors.New("the victim skipped the test, which cannot be taken back within one process: skip it before the attack")
+		}
+	}()
+	o := r.o
+	if w.opt.setup != nil {
+		w.guarded(&o.Setup, w.opt.setup)
+		if o.Setup != "" {
+			return
+		}
+		if r.err = w.enter(inVictim, func() error { return errors.Join(w.h.prepared(), w.handOver()) }); r.err != nil {
+			return
+		}
+	}
+	before := runtime.NumGoroutine()
+	w.victimRun(o)
+	o.Goroutines = w.lingering(before)
+	w.mu.Lock()
+	if w.blocked != "" {
+		o.End, o.Nil, o.Text, o.At = hung, false, w.blocked, w.blockedAt
+	}
+	w.mu.Unlock()
+	if w.opt.ensure != nil && o.success() {
+		_ = w.enter(inEnsure, func() error { w.h.returned(); return nil })
+		w.guarded(&o.Ensure, w.opt.ensure)
+	}
+	if o.Goroutines > 0 {
+		o.Late = w.lateCall()
+	}
+	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() {
+		o.Removed, o.Spent = true, true
+	}
+}
+
+// handOver gives the entries of Hostile, which Setup made as the victim, to the
+// attacker.
+func (w *fakeWorld) handOver() error {
+	thief := w.d.thief[0].User()
+	var err error
+	for _, p := range w.attacker.own {
+		if n := w.d.stat(p.name); n.exists() && int(n.uid) != thief.UID {
+			err = errors.Join(err, w.d.god.Lchown(p.name, thief.UID, thief.GID))
+			if n.perm&0o6000 != 0 {
+				err = errors.Join(err, w.d.god.Chmod(p.name, modeOf(n.perm)))
+			}
+		}
+	}
+	return err
+}
+
+// victimRun calls the victim and notes how it ended.
+func (w *fakeWorld) victimRun(o *outcome) {
+	returns := false
+	defer func() {
+		o.Context.End = time.Now().UnixNano()
+		if returns {
+			return
+		}
+		if v := recover(); v != nil {
+			o.End, o.Text = panicked, brief(fmt.Sprint(v))
+		} else {
+			o.End = goexit
+		}
+	}()
+	err := callVictim(w.victim, w.scene)
+	returns = true
+	o.End, o.Nil = returned, err == nil
+	if err != nil {
+		o.Err = w.plain(err.Error())
+	}
+}
+
+// guarded runs one of the test's own functions, and keeps what it said.
+func (w *fakeWorld) guarded(said *string, f func(*Scene) error) {
+	*said = "it ended its goroutine (t.Fatal or runtime.Goexit)"
+	defer func() {
+		if v := recover(); v != nil {
+			*said = "it panicked: " + brief(fmt.Sprint(v))
+		}
+	}()
+	err := f(w.scene)
+	*said = ""
+	if err != nil {
+		*said = w.plain(err.Error())
+	}
+}
+
+// enter goes over to another phase, and does what the explorer does there.
+func (w *fakeWorld) enter(phase string, do func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		return nil
+	}
+	w.phase = phase
+	w.clock.start()
+	return do()
+}
+
+// plain names the places of the scene as reports do.
+func (w *fakeWorld) plain(text string) string {
+	text = brief(text)
+	for _, t := range w.d.temps {
+		text = strings.ReplaceAll(text, t+"/", dirShared+"/")
+	}
+	return text
+}
+
+// lateCall waits for a call of a goroutine that the victim has left running.
+func (w *fakeWorld) lateCall() string {
+	_ = w.enter(inLate, func() error { return nil })
+	timer := time.NewTimer(lateWait)
+	defer timer.Stop()
+	select {
+	case call := <-w.late:
+		return call
+	case <-timer.C:
+		return ""
+	}
+}
+
+// lingering counts goroutines that the victim started and that go on. Those
+// that are about to end get the chance. The number of all goroutines is a
+// quick answer, which other tests beside this one can make wrong either way;
+// so the first run takes the sure one.
+func (w *fakeWorld) lingering(before int) int {
+	for i := 0; i < 10 && w.runs > 1; i++ {
+		if runtime.NumGoroutine() <= before {
+			return 0
+		}
+		runtime.Gosched()
+	}
+	for pause := time.Duration(0); ; pause = 2*pause + time.Microsecond {
+		switch n := labelled(w.label) - 1; {
+		case n <= 0:
+			return 0
+		case pause > lastPause:
+			return n
+		}
+		time.Sleep(pause)
+	}
+}
+
+// labelled counts the goroutines that bear a label.
+func labelled(label string) int {
+	var dump bytes.Buffer
+	if pprof.Lookup("goroutine").WriteTo(&dump, 1) != nil {
+		return 0
+	}
+	all, n := 0, 0
+	for line := range strings.Lines(dump.String()) {
+		if count, _, ok := strings.Cut(line, " @ "); ok {
+			_, _ = fmt.Sscan(count, &n)
+		} else if strings.HasPrefix(line, "# labels:") && strings.Contains(line, `"`+label+`"`) {
+			all += n
+		}
+	}
+	return all
+}
+
+// asleep says that the victim's own goroutine waits for another.
+func (w *fakeWorld) asleep() bool {
+	buf := make([]byte, 1<<20)
+	_, after, ok := bytes.Cut(buf[:runtime.Stack(buf, true)], []byte(w.self+"["))
+	state, _, _ := bytes.Cut(after, []byte("]"))
+	state, _, _ = bytes.Cut(state, []byte(","))
+	switch string(state) {
+	case "running", "runnable", "sleep", "syscall", "IO wait":
+		return false
+	}
+	return ok
+}
+
+// ownContext is what an attacker can know of this process.
+func ownContext() context {
+	c := thisProcess()
+	c.Begin = time.Now().UnixNano()
+	return c
+}
+
+var thisProcess = sync.OnceValue(func() context {
+	c := context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid()}
+	c.Host, _ = os.Hostname()
+	if u, err := user.Current(); err == nil {
+		c.User = u.Username
+	}
+	return c
+})

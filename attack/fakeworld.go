@@ -1,0 +1,268 @@
+package attack
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tmpproof/tmpproof/fsfake"
+)
+
+// Fake runs the attack on a disk in memory, package fsfake, in the process of
+// the test, on any operating system. The victim must work through Scene.FS,
+// which is then a *fsfake.FS; see the package documentation for what that
+// means.
+func Fake() Option { return optionFunc(func(o *options) { o.fake = true }) }
+
+// fakeWorld runs the victim in a goroutine of this process, on a fake disk
+// whose hooks are the boundaries.
+type fakeWorld struct {
+	t      testing.TB
+	victim Victim
+	opt    *options
+	d      *fakeDisk
+	fs     *fsfake.FS // the victim's view
+	scene  *Scene
+	clean  *fsfake.Snapshot
+	unhook func()
+	clock  clock
+	ticks  *time.Ticker
+	lines  map[uint64]lineInfo
+	found  []fsfake.Lookup // of the lookup at hand
+	pcs    [128]uintptr    // of the stack at hand
+	stands boundary        // the one at hand
+
+	located func(*boundary)
+	label   string        // what the victim's goroutines bear
+	self    string        // the head of the serving goroutine in a dump
+	jobs    chan struct{} // one for each run
+	done    chan runEnd
+	late    chan string   // a call after the victim's return
+	ended   chan struct{} // closed with the world
+
+	// mu is held from before a call of the victim's until after it: there is
+	// one call at a time, as where system calls are stopped. inCall is the
+	// call that holds it.
+	mu     sync.Mutex
+	inCall atomic.Pointer[fsfake.Op]
+
+	runs int
+
+	// Of the present run, guarded by mu.
+	h         hooks
+	attacker  *attacker
+	phase     string
+	calls     int
+	blocked   string   // why the victim would wait for ever
+	blockedAt string   // at which FIFO of the attacker's
+	waiting   []string // FIFOs at which other goroutines of its wait
+	seen      int      // calls at the last look
+	still     int      // looks during which nothing moved
+	over      bool     // given up: what still runs of the victim ends at its next call
+}
+
+// runEnd is how a run ended.
+type runEnd struct {
+	o   *outcome
+	err error
+}
+
+// inLate is the phase after a run whose goroutines go on.
+const inLate = "a goroutine of the victim's"
+
+var fakeWorlds atomic.Int64
+
+func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, deadline time.Time) (world, error) {
+	d, err := newFakeDisk(opt)
+	if err != nil {
+		return nil, fmt.Errorf("building the scene on the fake disk: %w", err)
+	}
+	w := &fakeWorld{t: t, victim: victim, opt: opt, d: d, fs: d.disk.As(fakeVictim()),
+		clock: newClock(budget, deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
+		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
+		jobs:  make(chan struct{}), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
+	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}
+	w.located = w.locate
+	w.clean = d.disk.Snapshot()
+	w.unhook = d.disk.Hook(fsfake.Hook{Before: w.before, After: w.after})
+	ready := make(chan struct{})
+	go w.serve(ready)
+	<-ready
+	return w, nil
+}
+
+func (w *fakeWorld) disk() disk { return w.d }
+
+func (w *fakeWorld) exact() bool { return true }
+
+func (w *fakeWorld) settled(bool) {} // each run begins with the same disk
+
+// run is one run of the victim.
+func (w *fakeWorld) run(a *attacker, h hooks) (*outcome, error) {
+	w.d.disk.Restore(w.clean)
+	w.fs.Umask(0)
+	w.h, w.attacker, w.calls, w.blocked, w.blockedAt, w.waiting, w.seen, w.still = h, a, 0, "", "", nil, 0, 0
+	w.runs++
+	w.phase = inSetup
+	if w.opt.setup == nil {
+		if err := h.prepared(); err != nil {
+			return nil, err
+		}
+		w.phase = inVictim
+	}
+	w.clock.start()
+	w.jobs <- struct{}{}
+	for {
+		select {
+		case r := <-w.done:
+			return r.o, r.err
+		case <-w.ticks.C:
+			if r, ok := w.look(); ok {
+				return r.o, r.err
+			}
+		}
+	}
+}
+
+// look is what the explorer does while it waits: it bounds the run.
+func (w *fakeWorld) look() (runEnd, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	moved := w.calls != w.seen
+	if w.seen = w.calls; moved {
+		w.still = 0
+		w.clock.progress()
+	}
+	if len(w.waiting) > 0 && !moved {
+		if w.still++; w.still > 2 && w.asleep() {
+			w.giveUp()
+			return runEnd{o: w.atFIFO(w.waiting[0])}, true
+		}
+	}
+	text := ""
+	switch {
+	case now.After(w.clock.next):
+		text = fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)
+	case now.After(w.clock.last):
+		text = fmt.Sprintf("still running after %v", 3*w.clock.patience)
+	case now.After(w.clock.budget):
+		w.giveUp()
+		return runEnd{err: fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)}, true
+	default:
+		return runEnd{}, false
+	}
+	w.giveUp()
+	o := &outcome{End: hung, Text: text, Spent: true}
+	if w.phase != inVictim {
+		return runEnd{err: fmt.Errorf("%s %s", w.phase, o)}, true
+	}
+	return runEnd{o: o}, true
+}
+
+// giveUp leaves the victim's goroutines to themselves: each ends at its next
+// call. mu is held.
+func (w *fakeWorld) giveUp() { w.over = true }
+
+// before stands before each call of the victim on the disk.
+func (w *fakeWorld) before(op *fsfake.Op) error {
+	w.mu.Lock()
+	if w.over {
+		w.mu.Unlock()
+		runtime.Goexit()
+	}
+	w.inCall.Store(op)
+	w.calls++
+	switch w.phase {
+	case inVictim:
+		if w.calls > maxCalls {
+			w.end(runEnd{o: &outcome{End: endless, Text: fmt.Sprintf("more than %d calls in one run", maxCalls), Spent: true}})
+		}
+		return w.stopped(op)
+	case inLate:
+		if b := w.boundary(op); b != nil {
+			w.late <- fmt.Sprintf("%s %s", b.call, pretty(b.subject()))
+			w.end(runEnd{})
+		}
+	}
+	return nil
+}
+
+// end gives the run up, and ends the goroutine that makes the call. mu is
+// held.
+func (w *fakeWorld) end(r runEnd) {
+	if r != (runEnd{}) {
+		w.done <- r
+	}
+	w.giveUp()
+	w.inCall.Store(nil)
+	w.mu.Unlock()
+	runtime.Goexit()
+}
+
+func (w *fakeWorld) after(op *fsfake.Op) {
+	if w.inCall.Load() != op {
+		return // it failed before it came to its boundary
+	}
+	if op.Blocked && w.phase == inVictim && w.blocked == "" {
+		w.blocked = "it waits at the FIFO " + pretty(w.d.named(fakePath(op.Path))) + ", which nobody else opens"
+	}
+	w.inCall.Store(nil)
+	w.mu.Unlock()
+}
+
+// stopped handles one call of the victim.
+func (w *fakeWorld) stopped(op *fsfake.Op) error {
+	b := w.boundary(op)
+	if b == nil {
+		return nil
+	}
+	if err := w.h.at(b); err != nil {
+		w.end(runEnd{err: err})
+	}
+	if fifo, ok := w.attacker.waitsAt(b); ok {
+		if b.locate(b); !b.main {
+			w.waitAt(fifo)
+		}
+		w.blocked = atFIFO(fifo)
+		w.blockedAt = fifo
+		return syscall.ENXIO
+	}
+	return nil
+}
+
+// waitAt lets a goroutine of the victim's wait at a FIFO for what never comes.
+func (w *fakeWorld) waitAt(fifo string) {
+	w.waiting = append(w.waiting, fifo)
+	w.inCall.Store(nil)
+	w.mu.Unlock()
+	<-w.ended
+	runtime.Goexit()
+}
+
+func (w *fakeWorld) atFIFO(name string) *outcome {
+	return &outcome{End: hung, Text: atFIFO(name), At: name, Spent: true}
+}
+
+// close leaves a disk behind that works on, for whoever kept the scene, unless
+// the victim is still at it.
+func (w *fakeWorld) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.ended:
+		return nil
+	default:
+	}
+	if !w.over {
+		w.unhook()
+	}
+	w.ticks.Stop()
+	close(w.ended)
+	close(w.jobs)
+	return nil
+}

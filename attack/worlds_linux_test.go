@@ -1,0 +1,36 @@
+package attack_test
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/tmpproof/tmpproof/attack"
+)
+
+// alone says that a file is the user's, regular, and has one name.
+func alone(fi fs.FileInfo) bool {
+	st := fi.Sys().(*syscall.Stat_t)
+	return int(st.Uid) == os.Getuid() && fi.Mode().IsRegular() && st.Nlink == 1
+}
+
+// TestWorldsAgree attacks each victim on the system's disk and on a fake one:
+// the same boundaries, schedules, findings, and words.
+func TestWorldsAgree(t *testing.T) {
+	for _, tt := range worldTests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.slow && testing.Short() {
+				t.Skip("takes seconds: left out with -short")
+			}
+			opts := append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())
+			real := attack.Prove(t, tt.victim, opts...)
+			fake := attack.Prove(t, tt.victim, append(opts, attack.Fake())...)
+			assert.Equal(t, tt.want, rulesOf(real), "on the system's disk:\n%s", texts(real))
+			assert.Equal(t, tt.want, rulesOf(fake), "on the fake one:\n%s", texts(fake))
+			assert.Equal(t, texts(real), texts(fake))
+			assert.Equal(t, [2]int{real.Boundaries, real.Schedules}, [2]int{fake.Boundaries, fake.Schedules}, "boundaries, schedules")
+		})
+	}
+}
