@@ -175,6 +175,31 @@
 //
 // t in the victim's closure works as usual, in the child.
 //
+// # A disk in memory
+//
+// With Fake the world is a disk of package fsfake, in the process of the test,
+// on any operating system, and a schedule costs microseconds. Moves, oracles and
+// reports are the same, and so is the verdict on a victim that works through
+// Scene.FS alone, which is the system's disk without Fake and a *fsfake.FS with
+// it. Boundaries are the disk's operations, under the names of the system calls
+// that package os makes for them on Linux. The victim has the uid of the test and
+// root's capabilities, the attacker is another user, whom the disk refuses what
+// he may not do, and the canaries belong to a third.
+//
+// What package os is given instead of Scene.FS does not come to the disk, and
+// cannot be attacked: the scene has a path that exists on no real disk, so that
+// such a call fails. /tmp and os.TempDir lead to Scene.Dir on the fake disk, for
+// afero's helpers that are given no directory. A victim without any call on the
+// disk is inconclusive, never clean.
+//
+// One process has limits. What the victim keeps from run to run it keeps; when
+// that shows in its calls, the proof is inconclusive and says so. A failed test
+// (t.Error, t.Fatal) cannot be taken back: let the victim return an error. A
+// goroutine that hangs stays until the process ends, and one that does so
+// without sleeping keeps a processor busy; one that makes calls ends at its next
+// one. os.Exit, and a panic in a goroutine that the victim has started, end the
+// test. Programs that it starts do not see the disk.
+//
 // # Reports and replay
 //
 // A failing test prints each finding with the rule, the victim's line, the
@@ -225,4 +250,7 @@
 //	no statx, no seccomp      skips, with this reason
 //	noatime                   nothing: reading is told from other signs there
 //	arm64                     nothing: it has the *at calls only
+//
+// With Fake the attack works on every system that Go does; it is run on Linux
+// and, under node, on js/wasm and wasip1.
 package attack

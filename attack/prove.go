@@ -31,7 +31,7 @@ const (
 // documentation for what that means for the code before it. Prove needs Linux
 // 5.10 or later on amd64 or arm64; elsewhere, or where a sandbox refuses the
 // mechanism, it skips the test with the reason, or fails it with
-// TMPPROOF_STRICT=1.
+// TMPPROOF_STRICT=1. With Fake it works anywhere, in this process.
 func Prove(t *testing.T, victim Victim, opts ...Option) *Report {
 	t.Helper()
 	return perform(t, prove, victim, opts)
