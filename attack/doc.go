@@ -175,6 +175,31 @@
 //
 // t in the victim's closure works as usual, in the child.
 //
+// # A disk in memory
+//
+// With Fake the world is a disk of package fsfake, in the process of the test,
+// on any operating system, and a schedule costs microseconds. Moves, oracles and
+// reports are the same, and so is the verdict on a victim that works through
+// Scene.FS alone, which is the system's disk without Fake and a *fsfake.FS with
+// it. Boundaries are the disk's operations, under the names of the system calls
+// that package os makes for them on Linux. The victim has the uid of the test and
+// root's capabilities, the attacker is another user, whom the disk refuses what
+// he may not do, and the canaries belong to a third.
+//
+// What package os is given instead of Scene.FS does not come to the disk, and
+// cannot be attacked: the scene has a path that exists on no real disk, so that
+// such a call fails. /tmp and os.TempDir lead to Scene.Dir on the fake disk, for
+// afero's helpers that are given no directory. A victim without any call on the
+// disk is inconclusive, never clean.
+//
+// One process has limits. What the victim keeps from run to run it keeps; when
+// that shows in its calls, the proof is inconclusive and says so. A failed test
+// (t.Error, t.Fatal) cannot be taken back: let the victim return an error. A
+// goroutine that hangs stays until the process ends, and one that does so
+// without sleeping keeps a processor busy; one that makes calls ends at its next
+// one. os.Exit, and a panic in a goroutine that the victim has started, end the
+// test. Programs that it starts do not see the disk.
+//
 // # Reports and replay
 //
 // A failing test prints each finding with the rule, the victim's line, the
@@ -182,6 +207,23 @@
 // repeats just this schedule: TMPPROOF_REPLAY='...' go test -run ... Findings
 // are grouped, one for each rule and line. TMPPROOF_STRICT=1 fails a test that
 // cannot be proved where it runs, instead of skipping it.
+//
+// Under go test -artifacts each call also leaves its report in t.ArtifactDir:
+// prove.html, a page that needs nothing else, with the interleavings, the code
+// and what was tried where; prove.json, the same as data (its form is in
+// internal/report/schema.json); and prove.sarif for code-scanning pages. A
+// second call in the same test writes prove-2.html, and so on. Under -v a line
+// every second says how far it is.
+//
+// # Shards
+//
+// With TEST_TOTAL_SHARDS and TEST_SHARD_INDEX set, as Bazel's test sharding
+// does, a process runs its part of the schedules, and all processes together
+// run each schedule. Those that others go on from, the shorter ones, are run
+// by all of them. A verdict says of which shard it is; its Complete is about
+// that part, and a rule of Expect may be found by another one. Where
+// TEST_SHARD_STATUS_FILE exists before the first call, the test runner splits
+// the tests instead, as rules_go does, and each runs in full where it runs.
 //
 // # Platforms
 //
@@ -208,4 +250,7 @@
 //	no statx, no seccomp      skips, with this reason
 //	noatime                   nothing: reading is told from other signs there
 //	arm64                     nothing: it has the *at calls only
+//
+// With Fake the attack works on every system that Go does; it is run on Linux
+// and, under node, on js/wasm and wasip1.
 package attack

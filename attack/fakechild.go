@@ -28,9 +28,9 @@ func (w *fakeWorld) serve(ready chan<- struct{}) {
 	}
 }
 
-// once is one run: Setup, the victim, Ensure.
+// once is one run.
 func (w *fakeWorld) once() {
-	r := runEnd{o: &outcome{Context: ownContext()}}
+	r := runEnd{o: &outcome{Context: ownContext(), Spent: true}} // if it ends the goroutine
 	defer func() {
 		select {
 		case w.done <- r: // also when the victim has ended the goroutine
@@ -47,6 +47,12 @@ func (w *fakeWorld) once() {
 			r.err = errors.New("the victim skipped the test, which cannot be taken back within one process: skip it before the attack")
 		}
 	}()
+	w.phases(&r)
+	r.o.Spent = r.o.Removed
+}
+
+// phases are Setup, the victim, Ensure.
+func (w *fakeWorld) phases(r *runEnd) {
 	o := r.o
 	if w.opt.setup != nil {
 		w.guarded(&o.Setup, w.opt.setup)
@@ -59,7 +65,14 @@ func (w *fakeWorld) once() {
 	}
 	before := runtime.NumGoroutine()
 	w.victimRun(o)
+	_ = w.enter(inLate, func() error { return nil }) // a call from now on comes too late
 	o.Goroutines = w.lingering(before)
+	select {
+	case o.Late = <-w.late:
+		o.Goroutines = max(o.Goroutines, 1)
+		return
+	default:
+	}
 	w.mu.Lock()
 	if w.blocked != "" {
 		o.End, o.Nil, o.Text, o.At = hung, false, w.blocked, w.blockedAt
@@ -73,7 +86,7 @@ func (w *fakeWorld) once() {
 		o.Late = w.lateCall()
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() {
-		o.Removed, o.Spent = true, true
+		o.Removed = true
 	}
 }
 
@@ -153,7 +166,7 @@ func (w *fakeWorld) plain(text string) string {
 
 // lateCall waits for a call of a goroutine that the victim has left running.
 func (w *fakeWorld) lateCall() string {
-	_ = w.enter(inLate, func() error { return nil })
+	_ = w.enter(inLate, func() error { return nil }) // after Ensure
 	timer := time.NewTimer(lateWait)
 	defer timer.Stop()
 	select {

@@ -55,6 +55,9 @@ func (g *guard) watch(names ...string) {
 	for _, name := range names {
 		n := g.disk.stat(name)
 		g.want[name] = n
+		if name == "." {
+			g.lists[name], _ = g.disk.list(name)
+		}
 		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
 			list, _ := g.disk.list(name)
 			g.lists[name] = list

@@ -1,0 +1,256 @@
+package attack
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/fsfake"
+)
+
+// exploreFake is Prove with Fake, but for the verdict on the test.
+func exploreFake(t testing.TB, victim Victim, opts ...Option) *Report {
+	opt, err := newOptions(prove, append(opts, Fake()))
+	require.NoError(t, err)
+	if opt.budget == 0 {
+		opt.budget = time.Minute
+	}
+	e := &explorer{opt: opt, test: t.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}},
+		deadline: time.Now().Add(opt.budget), progress: func(int, int) {}}
+	e.open = func(bool) (world, error) { return openFake(t, victim, opt, opt.budget, e.deadline) }
+	if err := errors.Join(e.explore(), e.closeWorlds()); err != nil {
+		e.problem("%v", err)
+	}
+	e.finish()
+	return e.report
+}
+
+// stubT is a test that can be failed without harm.
+type stubT struct {
+	testing.TB
+	failed, skipped bool
+}
+
+func (t *stubT) Failed() bool  { return t.failed }
+func (t *stubT) Skipped() bool { return t.skipped }
+
+// met says that the attacker was there.
+func met(s *Scene) bool {
+	_, _, err := s.FS.(afero.Lstater).LstatIfPossible(s.Path("x"))
+	return err == nil
+}
+
+// TestFakeMisbehaviour has victims that do not come back as they should, with
+// what the report says of each.
+func TestFakeMisbehaviour(t *testing.T) {
+	stub := &stubT{TB: t}
+	var once sync.Once
+	var runs atomic.Int64
+	release := make(chan struct{})
+	defer close(release)
+	for _, tt := range []struct {
+		name    string
+		victim  Victim
+		opts    []Option
+		rules   string // of the findings
+		problem string // part of the only problem
+	}{
+		{name: "leaves Scene.FS out", victim: func(s *Scene) error {
+			_, err := os.Stat(filepath.Join(os.TempDir(), "none"))
+			if err == nil {
+				return errors.New("it exists")
+			}
+			return nil
+		}, problem: "the victim made no call that names anything in the scene: use Scene.FS"},
+		{name: "writes to the path with package os", victim: func(s *Scene) error {
+			return os.WriteFile(s.Path("x"), nil, 0o600)
+		}, problem: "without any attack, the victim returned an error"},
+		{name: "keeps state", victim: func(s *Scene) error {
+			once.Do(func() { _ = s.FS.Mkdir(filepath.Join(s.Home, "cache"), 0o700) })
+			_, err := s.FS.Stat(s.Path("x"))
+			return ignoreAbsent(err)
+		}, problem: "it keeps state from run to run"},
+		{name: "fails the test", victim: func(s *Scene) error {
+			if met(s) {
+				stub.failed = true
+				runtime.Goexit()
+			}
+			return nil
+		}, problem: "the victim failed the test (t.Error, t.Fatal or an assertion), which cannot be taken back"},
+		{name: "skips the test", victim: func(s *Scene) error {
+			stub.skipped = met(s)
+			return nil
+		}, problem: "the victim skipped the test, which cannot be taken back"},
+		{name: "ends its goroutine, always", victim: func(s *Scene) error {
+			met(s)
+			runtime.Goexit()
+			return nil
+		}, problem: "without any attack, the victim ended its goroutine"},
+		{name: "ends its goroutine under attack", victim: func(s *Scene) error {
+			if met(s) {
+				runtime.Goexit()
+			}
+			return nil
+		}},
+		{name: "panics, always", victim: func(s *Scene) error {
+			met(s)
+			panic("odd\nvalue")
+		}, problem: "without any attack, the victim panicked: odd"},
+		{name: "waits for nothing, under attack", victim: func(s *Scene) error {
+			if met(s) {
+				<-release
+			}
+			return nil
+		}, opts: []Option{Moves(File), Depth(1), Budget(2 * time.Second)}, rules: "X07"},
+		{name: "waits for nothing, always", victim: func(s *Scene) error {
+			met(s)
+			<-release
+			return nil
+		}, opts: []Option{Budget(2 * time.Second)}, problem: "without any attack, the victim did not come back: no call and no return within 200ms"},
+		{name: "looks without end, always", victim: func(s *Scene) error {
+			for {
+				met(s)
+			}
+		}, problem: "without any attack, the victim made calls without end: more than 60000 calls"},
+		{name: "waits at a FIFO of its own", victim: func(s *Scene) error {
+			fsys := s.FS.(*fsfake.FS)
+			p := filepath.Join(s.Home, "fifo")
+			if err := fsys.Mkfifo(p, 0o600); err != nil {
+				return err
+			}
+			_, err := fsys.Open(p)
+			return err
+		}, problem: "without any attack, the victim did not come back: it waits at the FIFO home/fifo"},
+		{name: "removes the scene", victim: func(s *Scene) error {
+			return s.FS.RemoveAll(s.Dir)
+		}, rules: "X01", problem: "removed the scene itself"},
+		{name: "goes on in a goroutine", victim: func(s *Scene) error {
+			back := make(chan struct{})
+			go func() {
+				<-back
+				time.Sleep(time.Millisecond) // the victim returns meanwhile
+				_ = afero.WriteFile(s.FS, s.Path("late"), nil, 0o600)
+			}()
+			defer close(back)
+			met(s)
+			return nil
+		}, opts: []Option{Moves(Hardlink), Depth(1)}, rules: "R14"},
+		{name: "leaves a goroutine that does nothing", victim: func(s *Scene) error {
+			go func() { <-release }()
+			met(s)
+			return nil
+		}, opts: []Option{Moves(Hardlink), Depth(1)}},
+		{name: "a goroutine waits at the attacker's FIFO", victim: func(s *Scene) error {
+			failed := make(chan error)
+			go func() {
+				_, err := s.FS.Open(s.Path("x"))
+				failed <- err
+			}()
+			return ignoreAbsent(<-failed)
+		}, opts: []Option{Moves(FIFO), Depth(1)}, rules: "X07"},
+		{name: "takes another way each time", victim: func(s *Scene) error {
+			if runs.Add(1)%2 == 0 {
+				_, _ = s.FS.Stat(s.Path("y"))
+			}
+			met(s)
+			return nil
+		}, problem: "leaves something to chance"},
+		{name: "panics in Setup", victim: func(s *Scene) error { met(s); return nil },
+			opts: []Option{Setup(func(*Scene) error { panic("no") })}, problem: "Setup failed: it panicked: no"},
+		{name: "ends its goroutine in Ensure", victim: func(s *Scene) error { met(s); return nil },
+			opts: []Option{Ensure(func(*Scene) error { runtime.Goexit(); return nil }), Moves(Hardlink), Depth(1)}, rules: "X05"},
+		{name: "waits in Setup", victim: func(s *Scene) error { met(s); return nil },
+			opts: []Option{Setup(func(*Scene) error { <-release; return nil }), Budget(time.Second)}, problem: "Setup did not come back"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			*stub = stubT{TB: t}
+			r := exploreFake(stub, tt.victim, append(tt.opts, ReportOnly())...)
+			var rules []string
+			for _, f := range r.Findings {
+				rules = append(rules, f.Rule.ID)
+			}
+			assert.Equal(t, tt.rules, strings.Join(rules, " "), "%v", r.Findings)
+			if tt.problem == "" {
+				assert.Empty(t, r.Problems)
+				return
+			}
+			assert.False(t, r.Complete)
+			require.NotEmpty(t, r.Problems)
+			assert.Contains(t, strings.Join(r.Problems, "\n"), tt.problem)
+		})
+	}
+}
+
+func ignoreAbsent(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// TestFakeEndsWhatItGaveUp sees that a victim that calls without end ends with
+// its run, and that its disk works on for who has kept a healthy scene.
+func TestFakeEndsWhatItGaveUp(t *testing.T) {
+	ended := make(chan struct{}, 10)
+	exploreFake(t, func(s *Scene) error {
+		defer func() { ended <- struct{}{} }()
+		for {
+			met(s)
+		}
+	})
+	<-ended
+	var kept *Scene
+	r := exploreFake(t, func(s *Scene) error { kept = s; met(s); return nil })
+	require.True(t, r.Complete, r.Problems)
+	require.NoError(t, afero.WriteFile(kept.FS, kept.Path("later"), []byte("x"), 0o600))
+}
+
+// TestFakeDiskRefuses holds the attacker to its powers: what they do not cover
+// the disk itself refuses.
+func TestFakeDiskRefuses(t *testing.T) {
+	opt, err := newOptions(prove, []Option{Fake(), SameGroup()})
+	require.NoError(t, err)
+	d, err := newFakeDisk(opt)
+	require.NoError(t, err)
+	v := d.disk.As(fakeVictim())
+	shared := d.abs(dirShared)
+	require.NoError(t, v.Mkdir(shared+"/private", 0o700))
+	require.NoError(t, v.Mkdir(shared+"/open", 0o777))
+	require.NoError(t, v.Mkdir(shared+"/group", 0o770))
+	require.NoError(t, afero.WriteFile(v, shared+"/open/theirs", nil, 0o602))
+	for _, row := range []struct {
+		what string
+		do   func() error
+		may  bool
+	}{
+		{"plant in the shared directory", func() error { return d.symlink("x", "shared/a") }, true},
+		{"plant in a private one", func() error { return d.symlink("x", "shared/private/a") }, false},
+		{"plant in one that is open to all", func() error { return d.mkfifo("shared/open/a") }, true},
+		{"plant in the group's", func() error { return d.mkdir("shared/group/a", 0o777) }, true},
+		{"plant at home", func() error { return d.mksock("home/a") }, false},
+		{"move another's entry under the sticky bit", func() error { return d.rename("shared/open", "attic/away") }, false},
+		{"exchange it", func() error { return d.exchange("shared/a", "shared/private") }, false},
+		{"move its own", func() error { return d.rename("shared/a", "shared/b") }, true},
+		{"move another's without the bit", func() error { return d.rename("shared/open/theirs", "attic/theirs") }, true},
+		{"write into another's open file", func() error { return d.write("attic/theirs", "x", 0) }, true},
+		{"link to what it may reach", func() error { return d.link(vaultFile, "attic/hard") }, true},
+		{"write to the vault", func() error { return d.thief[0].Symlink("x", "vault/a") }, false},
+	} {
+		if err := row.do(); row.may {
+			assert.NoError(t, err, row.what)
+		} else {
+			assert.ErrorIs(t, err, os.ErrPermission, row.what)
+		}
+	}
+	require.NoError(t, d.disk.As(fsfake.User{}).Chmod(shared, 0o777))
+	assert.NoError(t, d.rename("shared/private", "attic/private"), "without the sticky bit, a directory that it cannot write can be moved")
+}
