@@ -76,6 +76,9 @@ func (e *explorer) baselines() (*run, error) {
 	if !e.plan.hopeless { // of one run alone it is not known which names are chance
 		e.record(first)
 	}
+	for _, name := range first.outcome.Open {
+		e.plan.left[e.plan.names.shape(name)] = true
+	}
 	for _, f := range first.facts {
 		if f.rule.ID == "R01" || f.rule.ID == "R05" {
 			e.plan.left[e.plan.names.shape(f.path)] = true
@@ -100,12 +103,7 @@ func (e *explorer) comesBack(r *run) bool {
 func (e *explorer) judgeBaseline(r *run) {
 	o := r.outcome
 	switch {
-	case o.Setup != "":
-		e.problem("Setup failed: %s", o.Setup)
-	case o.Removed:
-		e.problem("without any attack, the victim removed the scene itself")
-	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
-		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
+	case e.useless(o):
 	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
 		// A process left running may make them yet, and is a finding itself
 		// unless that is allowed: a run without boundaries never passes.
@@ -115,12 +113,33 @@ func (e *explorer) judgeBaseline(r *run) {
 	}
 }
 
-// rekey names the boundaries anew when the patterns of names are known.
-func (r *run) rekey() {
+// useless says that what the undisturbed victim came to is no ground for an
+// attack, and notes why.
+func (e *explorer) useless(o *outcome) bool {
+	switch {
+	case o.Setup != "":
+		e.problem("Setup failed: %s", o.Setup)
+	case o.Removed:
+		e.problem("without any attack, the victim removed the scene itself")
+	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
+		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
+	default:
+		return false
+	}
+	return true
+}
+
+// nameSteps names the boundaries by the patterns that are known.
+func (r *run) nameSteps() {
 	r.counts = map[key]int{}
 	for _, s := range r.steps {
 		s.key = r.keyOf(&s.boundary)
 	}
+}
+
+// rekey names the boundaries anew when the patterns of names are known.
+func (r *run) rekey() {
+	r.nameSteps()
 	// What was said of names before they were known.
 	var kept []fact
 	for _, f := range r.facts {

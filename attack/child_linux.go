@@ -7,7 +7,9 @@ import (
 	"os/user"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +22,7 @@ import (
 // serve is the child: it runs the victim as often as the parent says, and
 // ends the test.
 func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
-	root := os.Getenv(envScene)
-	c := &child{call: call, victim: victim, opt: opt,
-		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
+	c := newChild(call, victim, opt)
 	if err := c.settle(); err != nil {
 		t.Fatalf("%v: preparing the child: %v", opt.verb, err)
 	}
@@ -31,11 +31,34 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
-	call.ServeEach(c.next)
-	if c.err != nil {
-		t.Fatalf("%v: %v", opt.verb, c.err)
+	if opt.verb == kills {
+		c.scene.FS, c.scene.point = pointFS{c.scene.FS, c.point}, c.point
+	}
+	if err := c.serve(); err != nil {
+		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	t.SkipNow()
+}
+
+// closeThenAsk and a descriptor is the answer to opDone that has the child
+// close it, and ask again.
+const closeThenAsk = 1 << 32
+
+func newChild(call *rerun.Call, victim Victim, opt *options) *child {
+	root := os.Getenv(envScene)
+	return &child{call: call, victim: victim, opt: opt,
+		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
+}
+
+// serve runs the victim until the parent has had enough.
+func (c *child) serve() error {
+	c.call.ServeEach(c.next)
+	return c.err
+}
+
+// talker sends messages to the parent, one at a time, and gets its answers.
+type talker interface {
+	Call(op uint32, data []byte) (int64, error)
 }
 
 type child struct {
@@ -43,13 +66,14 @@ type child struct {
 	victim  Victim
 	opt     *options
 	scene   *Scene
-	link    *supervise.Child
+	link    talker
 	wd      string
 	env     []string
 	cwd     string
 	host    string
 	user    string
-	parents bool // the process had children before the first run
+	points  sync.Mutex // one message goes at a time
+	parents bool       // the process had children before the first run
 
 	// of the present run
 	phase      string
@@ -118,7 +142,7 @@ func (c *child) next(end *rerun.Error) func() {
 		c.judge(end)
 		if c.opt.ensure != nil && c.o.success() {
 			c.phase = inEnsure
-			if _, c.err = c.link.Call(opReturned, nil); c.err != nil {
+			if _, c.err = c.link.Call(opReturned, strconv.AppendInt(nil, c.o.Context.End, 10)); c.err != nil {
 				return nil
 			}
 			return func() { c.fault = c.opt.ensure(c.scene) }
@@ -130,9 +154,15 @@ func (c *child) next(end *rerun.Error) func() {
 	if err != nil {
 		data = nil
 	}
-	answer, err := c.link.Call(opDone, data)
-	if c.err = err; err != nil || answer == 0 {
-		return nil
+	answer := int64(closeThenAsk)
+	for answer >= closeThenAsk {
+		answer, err = c.link.Call(opDone, data)
+		if c.err = err; err != nil || answer == 0 {
+			return nil
+		}
+		if answer >= closeThenAsk {
+			_ = unix.Close(int(answer - closeThenAsk))
+		}
 	}
 	c.restore()
 	c.o = &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
@@ -216,4 +246,18 @@ func (c *child) children() int {
 		}
 	}
 	return 0
+}
+
+// point tells the parent where the victim is, and does what it answers.
+func (c *child) point(op, name string) {
+	c.points.Lock()
+	answer, err := c.link.Call(opPoint, []byte(op+"\x00"+name))
+	c.points.Unlock()
+	switch {
+	case err != nil: // the supervisor is gone: this process ends in a moment
+	case answer == pointPanic:
+		panic(injectedPanic)
+	case answer == pointGoexit:
+		runtime.Goexit()
+	}
 }

@@ -11,6 +11,7 @@ const (
 	lateWait  = glance                // for a call of a goroutine that the victim has left running
 	lastPause = 20 * time.Millisecond // for goroutines to end, after as much again in shorter ones
 	exitWait  = 3 * time.Second       // for the exit status of a child that has ended
+	busyCalls = 1000                  // within the time of a run: a victim that makes so many is at work
 	maxCalls  = 60_000                // of one run; more than the 10,000 tries of a bounded retry
 )
 
@@ -27,7 +28,10 @@ type clock struct {
 	next     time.Time     // the next call must have come
 	last     time.Time     // the run must be over
 	budget   time.Time     // the whole exploration must be over
+	lent     int           // how often the kernel got more time
 }
+
+const maxLent = 4
 
 // newClock leaves room for several runs that do not come back: a tenth of the
 // budget for each call.
@@ -41,6 +45,7 @@ func newClock(budget time.Duration, deadline time.Time) clock {
 
 // start begins a run.
 func (c *clock) start() {
+	c.lent = 0
 	c.progress()
 	c.last = c.next.Add(2 * c.patience)
 }

@@ -33,7 +33,8 @@
 // the victim's TMPDIR. Scene.Home is private to the victim. Beside them lie
 // canaries, files and directories of a third user, with odd modes and times of
 // long ago so that any touch shows. The scene is made anew for each run, below
-// the test's own TMPDIR, and removed in the end. A victim starts each run with
+// the test's own TMPDIR, and removed in the end; what a killed run has left
+// there goes with the next one. A victim starts each run with
 // umask 0, in the test's directory, with the environment that it had.
 //
 // # The attacker
@@ -92,6 +93,69 @@
 // A run that could not finish, because the budget was used up or the victim
 // did not come back, fails and says what was not tried.
 //
+// # Races
+//
+// Race is the other way to attack: threads of the attacker's act while nobody
+// stops the victim, as they would in the field. What they win is damage like
+// any other. What they do not win is no proof: the report bounds the
+// probability of a win, and Complete stays false. It reaches what lies inside
+// one system call, and needs no supervisor.
+//
+// # When calls fail
+//
+// Faults lets each system call of the victim that concerns the scene fail,
+// calls on descriptors included: once with each error that its manual page
+// names and a disk can give (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO, EINTR,
+// EMFILE, ENFILE, ENOMEM, EEXIST ...), each write also by writing its first
+// half only; and again with every later call failing too, the clean-up's
+// among them. A call that fails has not run. A close has closed all the same,
+// as on Linux. Where the code goes on another way after an error and reports
+// success, that way's calls fail in turn. The victim
+//
+//   - returns an error, or keeps its promise: each Target as an undisturbed
+//     run leaves it, mode included, and Ensure holds (X05). An error of fsync,
+//     or of the close after a write without fsync, says that data is lost: to
+//     report success then is to break the promise.
+//   - leaves nothing in Dir but targets (R05), no descriptor open (R03) and no
+//     process running (R13). What it tried to remove, and could not, may stay
+//     if it returns an error (R11).
+//   - leaves each target as it was before or whole, also when it returns an
+//     error (X05). A directory that Target names is one thing, with all that
+//     is in it; Target("app/*") makes each of its entries one.
+//   - comes back, and does not panic or end the process (X07); gives up
+//     looking for a free name (C13), and does not look for another after an
+//     error for which that is no cure (C14).
+//
+// A program that the victim starts is held to the same. Where the victim's
+// goroutines make calls of their own, each call fails alone only, for which of
+// the others are later is chance. The error of a call that starts a program
+// or a thread, of mmap, and of reads from pipes and sockets is not tried.
+//
+// # When it is killed
+//
+// Kills ends the victim before each of the calls at which Faults lets one
+// fail. What is after the last call is the undisturbed run. SIGKILL ends its
+// process and all that it has started, in a fresh process each time. SIGTERM
+// and SIGINT go to the victim's process while the call is held, and only when
+// its handler has come to a standstill does the call go on; where nothing
+// handles them they are SIGKILL again. At each operation of Scene.FS and its
+// files, but for removals and closes, and at each Scene.Point, a panic and a
+// runtime.Goexit come instead: Go code cannot be made to panic from outside,
+// so that code which calls package os has only the points that it marks.
+// Then
+//
+//   - each target is as it was before, or whole (X05)
+//   - what else is in Dir is private (C05)
+//   - what else is in Dir after a panic, a Goexit, or a signal that the code
+//     handles was to be removed (R06)
+//   - what else is in Dir after SIGKILL is a weakness (R07), which no file
+//     with a name can avoid: use O_TMPFILE, or remove the name before the
+//     first write, or accept it with Allow(tmptest.R07, reason)
+//   - the code comes back after a signal that it handles (X07)
+//
+// Replay and TMPPROOF_REPLAY work as with Prove. Options about the attacker's
+// moves are refused.
+//
 // # How the test is run again
 //
 // A child process runs the same test binary with the same test, up to the
@@ -100,6 +164,15 @@
 // be the same each time. One child serves many schedules, one after the other;
 // where the victim keeps state from run to run, or leaves goroutines behind,
 // each schedule gets a process of its own, at the price of some milliseconds.
+//
+// When many schedules wait there are several children, one for each processor
+// (GOMAXPROCS) and eight at most, each with a scene of its own. The report does
+// not depend on their number. There is only one for a victim with goroutines or
+// programs of its own, and for one that is not alone in the world: before a
+// second child takes part, an undisturbed run must have come out the same while
+// another stood at its boundaries (eight of them, where there are more). What
+// shares a port, a lock or a file outside the scene with its like shows so.
+//
 // t in the victim's closure works as usual, in the child.
 //
 // # A disk in memory
@@ -138,8 +211,28 @@
 // # Platforms
 //
 // Prove needs Linux 5.10 or later on amd64 or arm64, and works without
-// privilege; package internal/supervise says on which kernels it has been run.
-// Elsewhere, and where a sandbox refuses the mechanism, it skips the test with
-// the reason. With Fake it works on every system that Go does; it is run on
-// Linux and, under node, on js/wasm and wasip1.
+// privilege. Elsewhere, and where a sandbox refuses the mechanism, it skips
+// the test with the reason, or fails it with TMPPROOF_STRICT=1. With Fake it
+// works on every system that Go does, and is run on Linux and, under node, on
+// js/wasm and wasip1. What was run
+// on which kernel, with counts, is in internal/vmexec/KERNELS.md, which
+// .ci/kernels writes; runs there are held against those on 6.18, and count
+// only when all texts are the same to the byte.
+//
+// What differs, and what does not:
+//
+//	before Linux 5.19         a signal can show one call twice: each clean schedule
+//	                          is run twice (Report.Repeated), until two runs agree
+//	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
+//	                          descriptor without privilege) fail, and the victim's
+//	                          other way is what is attacked
+//	yama.ptrace_scope 0, 1    nothing
+//	yama.ptrace_scope 2       works as root; others skip, with this reason
+//	yama.ptrace_scope 3       skips, with this reason
+//	fs.protected_*            nothing: both sides run under one uid, which the kernel
+//	                          lets do what these settings keep from strangers
+//	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
+//	no statx, no seccomp      skips, with this reason
+//	noatime                   nothing: reading is told from other signs there
+//	arm64                     nothing: it has the *at calls only
 package attack

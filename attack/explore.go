@@ -38,6 +38,10 @@ func (e *explorer) explore() error {
 	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
 		return nil // said already: what it does is no ground for schedules
 	}
+	if e.opt.verb == kills {
+		e.plan.fresh = true // each run but the first ends its process
+		e.first.drop()
+	}
 	return e.search(base)
 }
 
@@ -96,7 +100,7 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {
 				m.target = r.plan.names.shape(m.target)
-				list = append(list, placed{s.key, m})
+				list = append(list, placed{at: s.key, move: m})
 			}
 		}
 	}
@@ -122,8 +126,8 @@ func touches(moved map[string]bool, a access, r *run) bool {
 }
 
 // attempt is the attempt at one schedule by the first lane.
-func (e *explorer) attempt(schedule []placed) (*run, error) {
-	res := e.first.attempt(schedule)
+func (e *explorer) attempt(j job) (*run, error) {
+	res := e.first.attempt(j)
 	for _, p := range res.problems {
 		e.problem("%s", p)
 	}
@@ -182,6 +186,9 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
+	if r.plan.opt.verb != prove {
+		r.before = r.targetsOf(r.tree(dirShared, 0))
+	}
 	for _, name := range r.tree(dirShared, 0) {
 		r.scene.initial[name] = true
 	}
@@ -210,12 +217,28 @@ func (e *explorer) closeWorlds() error {
 }
 
 // replay runs one schedule.
-func (e *explorer) replay(*run) error {
+func (e *explorer) replay(base *run) error {
 	schedule, err := parseSchedule(e.opt.replay)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	r, err := e.attempt(schedule)
+	for _, p := range schedule {
+		if how := p.inject.of(); how != e.opt.verb {
+			return fmt.Errorf("replay: %q is for %v, and this is %v", p.what(), how, e.opt.verb)
+		}
+	}
+	j := job{schedule: schedule}
+	if e.opt.verb != prove {
+		e.plan.occurrences = base.occurrences()
+		for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
+			r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})
+			if err != nil || r == nil {
+				return err
+			}
+			j.taught = r.teaches()
+		}
+	}
+	r, err := e.attempt(j)
 	if err != nil || r == nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func BenchmarkFakeSchedule(b *testing.B) {
 	for _, p := range e.extensions(base, nil) {
 		one := []placed{p}
 		all = append(all, one)
-		r, err := e.attempt(one)
+		r, err := e.attempt(job{schedule: one})
 		require.NoError(b, err)
 		if e.record(r) {
 			continue
@@ -54,7 +54,7 @@ func BenchmarkFakeSchedule(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		r, err := e.attempt(all[i%len(all)])
+		r, err := e.attempt(job{schedule: all[i%len(all)]})
 		if err != nil || r == nil {
 			b.Fatal(r, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -20,24 +21,26 @@ const (
 	exited                 // os.Exit, or the process crashed
 	hung                   // waits for something that will not come
 	endless                // makes calls without end
+	killed                 // by the signal of a schedule
 )
 
 // outcome is what a run came to.
 type outcome struct {
-	End        ending  `json:"end"`
-	Err        string  `json:"err,omitempty"`
-	Nil        bool    `json:"nil,omitempty"`    // returned without an error
-	Text       string  `json:"text,omitempty"`   // panic value and stack, or the process's last words
-	Ensure     string  `json:"ensure,omitempty"` // what Ensure said
-	Setup      string  `json:"setup,omitempty"`  // what Setup said
-	Goroutines int     `json:"goroutines,omitempty"`
-	At         string  `json:"-"` // the FIFO at which it waits
-	Late       string  `json:"-"` // a call that one of them then made
-	Processes  int     `json:"processes,omitempty"`
-	Context    context `json:"context"`
-	Removed    bool    `json:"-"` // the victim removed a part of the scene itself
-	Refused    string  `json:"-"` // what the victim tried to do to the process of the test
-	Spent      bool    `json:"-"` // the process must not be used for another run
+	End        ending   `json:"end"`
+	Err        string   `json:"err,omitempty"`
+	Nil        bool     `json:"nil,omitempty"`    // returned without an error
+	Text       string   `json:"text,omitempty"`   // panic value and stack, or the process's last words
+	Ensure     string   `json:"ensure,omitempty"` // what Ensure said
+	Setup      string   `json:"setup,omitempty"`  // what Setup said
+	Goroutines int      `json:"goroutines,omitempty"`
+	At         string   `json:"-"` // the FIFO at which it waits
+	Late       string   `json:"-"` // a call that one of them then made
+	Processes  int      `json:"processes,omitempty"`
+	Context    context  `json:"context"`
+	Removed    bool     `json:"-"` // the victim removed a part of the scene itself
+	Refused    string   `json:"-"` // what the victim tried to do to the process of the test
+	Spent      bool     `json:"-"` // the process must not be used for another run
+	Open       []string `json:"-"` // names in the scene of descriptors that are open at the end
 }
 
 func (o *outcome) success() bool { return o.End == returned && o.Nil }
@@ -62,6 +65,8 @@ func (o *outcome) String() string {
 		return "did not come back: " + firstLine(o.Text)
 	case endless:
 		return "made calls without end: " + firstLine(o.Text)
+	case killed:
+		return "was killed"
 	}
 	return "?"
 }
@@ -72,9 +77,16 @@ func (r *run) finish(o *outcome) {
 		r.seal(o)
 	}
 	last := len(r.steps) - 1
+	if at := r.injectedAt(); at >= 0 {
+		last = at
+	}
 	if o.Ensure != "" && o.success() {
 		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
 			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
+	}
+	if len(o.Open) > 0 && !r.moved() {
+		r.fact(fact{rule: tmptest.R03, exploit: true, path: o.Open[0], name: o.Open[0], step: r.lastUse(o.Open[0]),
+			text: "the code " + o.String() + ", and left a descriptor of " + pretty(o.Open[0]) + " open"})
 	}
 	if o.Late != "" {
 		r.fact(fact{rule: tmptest.R14, path: dirShared, name: dirShared, step: last,
@@ -97,6 +109,10 @@ func (r *run) seal(o *outcome) {
 	r.settle(nil)
 	if o.success() {
 		r.facts = append(r.facts, r.reads...)
+	}
+	if r.plan.opt.verb.injects() && r.moved() {
+		r.sealInjected()
+		return
 	}
 	switch o.End {
 	case panicked, hung, endless, exited:
@@ -151,20 +167,26 @@ type target struct {
 
 type targetEntry struct {
 	rel, kind, data string
+	perm            uint32
 }
 
 // targets reads what is there under each pattern of Target.
-func (r *run) targets() []target {
+func (r *run) targets() []target { return r.targetsOf(r.listing()) }
+
+func (r *run) targetsOf(listing []string) []target {
 	var all []target
 	for _, p := range r.plan.opt.targets {
 		var t target
-		for _, name := range r.listing() {
+		for _, name := range listing {
 			rel := name[len(dirShared)+1:]
 			if ok, _ := path.Match(p, rel); !ok {
 				continue
 			}
 			n := r.disk.stat(name)
-			e := targetEntry{rel: rel, kind: n.kindName()}
+			e := targetEntry{rel: rel, kind: n.kindName(), perm: n.perm}
+			if n.isDir() && r.plan.opt.verb.injects() {
+				e.data = r.contents(name, listing)
+			}
 			if n.regular() && n.size <= maxTarget {
 				if b, err := r.disk.read(name); err == nil {
 					e.data = string(b)
@@ -175,6 +197,25 @@ func (r *run) targets() []target {
 		all = append(all, t)
 	}
 	return all
+}
+
+// contents are what lies below a directory: a target as a whole.
+func (r *run) contents(dir string, listing []string) string {
+	var b strings.Builder
+	for _, name := range listing {
+		if name == dir || !under(name, dir) {
+			continue
+		}
+		n := r.disk.stat(name)
+		fmt.Fprintf(&b, "%s %s", r.plan.names.shape(name[len(dir)+1:]), n.kindName())
+		if n.regular() && n.size <= maxTarget {
+			if data, err := r.disk.read(name); err == nil {
+				fmt.Fprintf(&b, " %q", data)
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // maxTarget bounds the content of a target that is compared, in bytes.
@@ -222,6 +263,9 @@ func (r *run) judgeTargets() {
 
 func describe(e targetEntry) string {
 	if e.kind != "file" {
+		if e.data != "" {
+			return fmt.Sprintf("a %s with %d entries", e.kind, strings.Count(e.data, "\n"))
+		}
 		return "a " + e.kind
 	}
 	if len(e.data) > 40 {

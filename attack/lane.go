@@ -13,6 +13,7 @@ import (
 type lane struct {
 	e        *explorer
 	world    world
+	taught   *plan     // what is known of the way that the schedule takes; nil: the explorer's
 	ahead    *opening  // the next world, for a victim that needs a new one for each run
 	canaries *snapshot // as long as nothing touches them
 }
@@ -130,9 +131,21 @@ type result struct {
 	err      error
 }
 
+// plan is what is known of the way that the schedule takes.
+func (l *lane) plan() *plan {
+	if l.taught != nil {
+		return l.taught
+	}
+	return l.e.plan
+}
+
 // attempt runs a schedule. A victim that takes another way each time may not
 // come to its boundaries.
-func (l *lane) attempt(schedule []placed) (res result) {
+func (l *lane) attempt(j job) (res result) {
+	schedule := j.schedule
+	if l.e.opt.verb != prove {
+		return l.injected(schedule, j.taught)
+	}
 	for range tries {
 		r, err := l.execute(schedule, false)
 		if err != nil {
@@ -196,17 +209,12 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if err != nil {
 		return nil, err
 	}
-	opt, plan := l.e.opt, l.e.plan
+	opt, plan := l.e.opt, l.plan()
 	if plan.names.root == "" {
 		plan.names.place(w.disk().abs(""))
 	}
-	d := w.disk()
-	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
-		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
-		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
-		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}, pause: pause}
-	r.guard.coarse = plan.coarse
-	r.attacker.reset()
+	r := l.newRun(w.disk(), schedule, full)
+	r.pause = pause
 	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {
 		return nil, err
@@ -215,11 +223,8 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if len(opt.targets) > 0 && len(schedule) == 0 {
 		r.left = r.targets()
 	}
-	if w.settled(r.guard.touched); r.guard.touched {
-		l.canaries = nil
-	} else if l.canaries == nil {
-		l.canaries = r.guard.standing
-	}
+	w.settled(r.guard.touched)
+	l.keep(r)
 	if o.Refused != "" {
 		r.problems = append(r.problems, "the victim "+o.Refused+": that was refused, and what it did then is no ground for a verdict")
 	}
@@ -227,4 +232,25 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 		l.drop()
 	}
 	return r, nil
+}
+
+// newRun is a run that has not begun.
+func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
+	opt, plan := l.e.opt, l.plan()
+	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
+		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
+		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
+	r.guard.coarse = plan.coarse
+	r.attacker.reset()
+	return r
+}
+
+// keep notes how the canaries stand after a run, for the next one.
+func (l *lane) keep(r *run) {
+	if r.guard.touched {
+		l.canaries = nil
+	} else if l.canaries == nil {
+		l.canaries = r.guard.standing
+	}
 }

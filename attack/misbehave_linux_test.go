@@ -109,7 +109,7 @@ func TestMisbehave(t *testing.T) {
 			for _, s := range m.unsaid {
 				assert.NotContains(t, first, s)
 			}
-			if os.Getenv("TMPPROOF_TEST_SHOW") != "" {
+			if os.Getenv(envShow) != "" {
 				t.Log(first)
 			}
 		})

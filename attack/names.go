@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -60,6 +61,7 @@ func (p pattern) String() string { return p.prefix + "*" + p.suffix }
 // made a name of.
 type context struct {
 	PID, PPID, UID, GID int
+	Programs            []int // process ids of what the victim started
 	User, Host, Test    string
 	Begin, End          int64 // ns since 1970
 }
@@ -171,9 +173,39 @@ func (n *names) learn(paths [][]string, contexts []context) {
 		}
 	}
 	for i := 1; i < len(used); i++ {
-		for _, p := range pairs(without(used[0], used[i]), without(used[i], used[0])) {
-			n.add(p[0], p[1], contexts[0], contexts[i])
+		n.compare(used[0], used[i], contexts[0], contexts[i])
+	}
+}
+
+func (n *names) clone() *names {
+	c := *n
+	c.patterns, c.fixed = slices.Clone(n.patterns), maps.Clone(n.fixed)
+	return &c
+}
+
+// strange are names that no undisturbed run used.
+func (n *names) strange(elements []string) bool {
+	return slices.ContainsFunc(elements, func(name string) bool {
+		_, ok := n.pattern(name)
+		return !ok && !n.fixed[name]
+	})
+}
+
+// learnMore compares the names of two runs under one schedule, which took
+// another way than the undisturbed ones.
+func (n *names) learnMore(a, b []string, ca, cb context) {
+	n.compare(a, b, ca, cb)
+	for _, name := range a {
+		if _, ok := n.pattern(name); !ok && slices.Contains(b, name) {
+			n.fixed[name] = true
 		}
+	}
+}
+
+// compare finds the names of one run that stand for others in another.
+func (n *names) compare(a, b []string, ca, cb context) {
+	for _, p := range pairs(without(a, b), without(b, a)) {
+		n.add(p[0], p[1], ca, cb)
 	}
 	// The longest literal part first: the most telling pattern wins.
 	slices.SortFunc(n.patterns, func(p, q pattern) int {
@@ -335,6 +367,7 @@ type source struct {
 var sources = []source{
 	{"the process id", func(s string, c context) string { return stripNumber(s, int64(c.PID)) }},
 	{"the parent's process id", func(s string, c context) string { return stripNumber(s, int64(c.PPID)) }},
+	{"the process id of a program that it starts", stripProgram},
 	{"the time", stripTime},
 	{"the user's id", func(s string, c context) string { return stripNumber(s, int64(c.UID)) }},
 	{"the user's name", func(s string, c context) string { return stripWord(s, c.User) }},
@@ -342,6 +375,15 @@ var sources = []source{
 }
 
 const blank = "\x00"
+
+func stripProgram(s string, c context) string {
+	for _, pid := range c.Programs {
+		if t := stripNumber(s, int64(pid)); t != s {
+			return t
+		}
+	}
+	return s
+}
 
 func stripWord(s, w string) string {
 	if len(w) < 2 {

@@ -9,7 +9,7 @@ import (
 // TestLearnNames compares undisturbed runs: the first two of one process, the
 // third of another.
 func TestLearnNames(t *testing.T) {
-	contexts := []context{{PID: 4711}, {PID: 4711}, {PID: 4812}}
+	contexts := []context{{PID: 4711, Programs: []int{81, 9023}}, {PID: 4711, Programs: []int{5000}}, {PID: 4812, Programs: []int{31, 700}}}
 	for _, row := range []struct {
 		name   string
 		runs   [3][]string
@@ -21,6 +21,8 @@ func TestLearnNames(t *testing.T) {
 		{"chance without a literal part", [3][]string{{"shared/tmpab3dxyz2", "shared/lock"}, {"shared/tmpq7mrs5ta", "shared/lock"}, {"shared/tmpzz4klm3b", "shared/lock"}}, "tmpccccdddd", true},
 		{"a fixed name beside it", [3][]string{{"shared/tmpab3dxyz2", "shared/lock"}, {"shared/tmpq7mrs5ta", "shared/lock"}, {"shared/tmpzz4klm3b", "shared/lock"}}, "lock", false},
 		{"process ids", [3][]string{{"shared/4711.tmp"}, {"shared/4711.tmp"}, {"shared/4812.tmp"}}, "4999.tmp", false},
+		{"process ids of programs", [3][]string{{"shared/report.9023"}, {"shared/report.5000"}, {"shared/report.700"}}, "report.1", false},
+		{"numbers that are none", [3][]string{{"shared/report.9024"}, {"shared/report.5001"}, {"shared/report.701"}}, "report.1", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			n := &names{}

@@ -37,9 +37,10 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
-	fake          bool     // the world is a disk in memory
-	everywhere    []string // for the full search: see plan
-	lanes         int      // for tests: this many, from the first schedule on
+	fake          bool               // the world is a disk in memory
+	everywhere    []string           // for the full search: see plan
+	lanes         int                // for tests: this many, from the first schedule on
+	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all
 	errs          []error
 }
 
@@ -189,7 +190,7 @@ func (o *options) local(option, part string, rel []string) []string {
 }
 
 func newOptions(how verb, opts []Option) (*options, error) {
-	o := &options{verb: how, depth: 2, allow: map[string]string{}}
+	o := &options{verb: how, allow: map[string]string{}}
 	for _, opt := range opts {
 		if opt == nil {
 			o.refuse(true, "a nil option")
@@ -200,6 +201,18 @@ func newOptions(how verb, opts []Option) (*options, error) {
 	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
 	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")
 	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")
+	o.refuse(o.fake && how != prove, "Fake works with Prove: %v needs the system, leave Fake out", how)
+	if how != prove {
+		for _, given := range []struct {
+			option string
+			is     bool
+		}{{"Depth", o.depth != 0}, {"Moves", len(o.moves) > 0}, {"Unsticky", o.unsticky}, {"SameGroup", o.sameGroup}} {
+			o.refuse(given.is, "%s is about the attacker's moves, and %v makes none: leave it out", given.option, how)
+		}
+	}
+	if o.depth == 0 {
+		o.depth = 2
+	}
 	return o, errors.Join(o.errs...)
 }
 

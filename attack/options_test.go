@@ -1,11 +1,13 @@
 package attack
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -54,12 +56,70 @@ func TestOptionsRefused(t *testing.T) {
 	assert.Equal(t, 2, o.depth)
 }
 
+// TestOptionsOfOtherVerbs: what is about the attacker's moves is refused
+// where none are made, all at once.
+func TestOptionsOfOtherVerbs(t *testing.T) {
+	for _, how := range []verb{faults, kills} {
+		_, err := newOptions(how, []Option{Depth(1), Moves(Symlink), Unsticky(), SameGroup(), Target("out")})
+		for _, option := range []string{"Depth", "Moves", "Unsticky", "SameGroup"} {
+			assert.ErrorContains(t, err, option+" is about the attacker's moves, and "+how.String()+" makes none: leave it out")
+		}
+		_, err = newOptions(how, []Option{Target("out"), Setup(nothing), Ensure(nothing), Canary("x"), Hostile("y"),
+			Allow(tmptest.R07, "why"), Expect(tmptest.R05), Budget(time.Second), Schedules(1), Replay("x")})
+		assert.NoError(t, err)
+	}
+}
+
+// TestInjectionText: injections as a report prints them are read back, and
+// stand beside moves in no schedule of the same verb.
+func TestInjectionText(t *testing.T) {
+	for _, in := range everyInjection() {
+		want := []placed{{at: key{"write", "shared/out", "main.go:12", 1}, inject: in}}
+		got, err := parseSchedule(scheduleString(want))
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.NotEqual(t, prove, in.of())
+		assert.NotEmpty(t, in.text())
+	}
+	_, err := parseSchedule("fail-ENOSUCH@write:shared/out:main.go:12:1")
+	assert.ErrorContains(t, err, "fail-ENOSUCH")
+}
+
+// TestErrnosOfCalls: each call that can be a boundary can fail, by errors that
+// have a name, and the commonest comes first.
+func TestErrnosOfCalls(t *testing.T) {
+	for _, tt := range []struct {
+		b    boundary
+		want string
+	}{
+		{boundary{call: "openat", kind: supervise.Open}, "EACCES EMFILE ENFILE EINTR EIO ENOMEM"},
+		{boundary{call: "openat", kind: supervise.Open, create: true, excl: true}, "ENOSPC EDQUOT EROFS EACCES EPERM EMFILE ENFILE EINTR EIO ENOMEM ENOENT EEXIST"},
+		{boundary{call: "write", kind: supervise.Write}, "ENOSPC EDQUOT EFBIG EIO EINTR EPERM"},
+		{boundary{call: "fsync", kind: supervise.Write}, "EIO ENOSPC EDQUOT EINTR EROFS"},
+		{boundary{call: "close", kind: supervise.Close}, "EIO ENOSPC EDQUOT EINTR"},
+		{boundary{call: "close_range", kind: supervise.Close}, ""},
+		{boundary{call: "unlinkat", kind: supervise.Unlink}, "EACCES EPERM EBUSY EROFS EIO ENOMEM"},
+		{boundary{call: "renameat", kind: supervise.Rename, lookups: []lookup{
+			{steps: []access{{dir: "shared", name: "a", last: true}}}, {steps: []access{{dir: "shared", name: "b", last: true}}}}},
+			"ENOSPC EDQUOT EROFS EACCES EPERM EBUSY EIO ENOMEM"},
+		{boundary{call: "renameat", kind: supervise.Rename, lookups: []lookup{
+			{steps: []access{{dir: "home", name: "a", last: true}}}, {steps: []access{{dir: "shared", name: "b", last: true}}}}},
+			"ENOSPC EDQUOT EROFS EACCES EPERM EBUSY EIO ENOMEM EXDEV"},
+	} {
+		var got []string
+		for _, errno := range canFail(&tt.b) {
+			got = append(got, errnoName(errno))
+		}
+		assert.Equal(t, tt.want, strings.Join(got, " "), "%s", tt.b.call)
+	}
+}
+
 // schedules as a report prints them are read back, whatever the names are.
 func TestScheduleText(t *testing.T) {
 	for _, name := range []string{"shared/out", "shared/a b", "shared/new\nline", "shared/ä;@=:%'\"", "shared/\xff", "shared/*-tmp", ""} {
 		want := []placed{
-			{key{"newfstatat", name, "main.go:12", 3}, move{family: Symlink, variant: "file", target: name}},
-			{key{"openat", name, "(no line)", 1}, move{family: Dir, target: name}},
+			{at: key{"newfstatat", name, "main.go:12", 3}, move: move{family: Symlink, variant: "file", target: name}},
+			{at: key{"openat", name, "(no line)", 1}, move: move{family: Dir, target: name}},
 		}
 		text := scheduleString(want)
 		assert.NotContains(t, text, "'")

@@ -197,7 +197,7 @@ func (r *run) judgePlants() {
 	for oid, name := range r.attacker.tampered {
 		n, at := r.find(oid, name)
 		if n.exists() && n.atime != oldTime && r.outcome.success() && !r.hostileName(name) {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.opened(name, forReading),
 				text: "the content that the attacker wrote into " + pretty(name) + " was read, and the code reported success"})
 		}
 	}
@@ -206,7 +206,7 @@ func (r *run) judgePlants() {
 // hostileName says that a name is the attacker's own to begin with: reading
 // there is what the code is for.
 func (r *run) hostileName(name string) bool {
-	for dir := path.Dir(name); dir != "." && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
+	for dir := path.Dir(name); dir != "." && dir != "/" && len(r.scene.hostile) > 0; dir = path.Dir(dir) {
 		if r.scene.hostile[r.disk.stat(dir).id] {
 			return true // wherever it was moved
 		}
@@ -238,11 +238,11 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 	case n.regular():
 		if n.size != p.node.size || n.mtime != p.node.mtime {
 			if data, err := r.disk.read(at); err == nil && string(data) != p.data && strings.Trim(string(data), "\x00") != "" && !strings.HasPrefix(p.data, string(data)) {
-				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
 					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
 			}
 		} else if !input && n.atime != p.node.atime && r.outcome.success() {
-			step, what := r.lastUse(victimName), "content was read"
+			step, what := r.opened(victimName, forReading), "content was read"
 			if step >= 0 && r.steps[step].kind == supervise.Exec {
 				what = "program was run"
 			}

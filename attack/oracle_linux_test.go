@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
@@ -477,20 +475,26 @@ func ruleIDs(r *attack.Report) string {
 	return strings.Join(slices.Compact(ids), " ")
 }
 
+// envShow makes the tests print the findings that they expect, so that the
+// texts of two machines can be compared.
+const envShow = "TMPPROOF_TEST_SHOW"
+
+func show(t *testing.T, r *attack.Report) {
+	t.Helper()
+	if t.Failed() || os.Getenv(envShow) != "" {
+		for _, f := range r.Findings {
+			t.Log(f)
+		}
+	}
+}
+
 func TestOracles(t *testing.T) {
 	for _, tt := range oracleTests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.slow && testing.Short() {
 				t.Skip("takes seconds: left out with -short")
 			}
-			r := attack.Prove(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
-			assert.Equal(t, tt.want, ruleIDs(r))
-			require.True(t, r.Complete)
-			if t.Failed() {
-				for _, f := range r.Findings {
-					t.Log(f)
-				}
-			}
+			tt.run(t, attack.Prove)
 		})
 	}
 }

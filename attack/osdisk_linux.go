@@ -2,6 +2,7 @@ package attack
 
 import (
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"unsafe"
@@ -15,8 +16,10 @@ type osDisk struct {
 	fd     int    // of root, O_PATH
 	asRoot bool   // canaries can have an owner of their own
 	atimes bool   // reading sets the access time
+	marker *os.File
 	// What was seen since the victim last ran, or the attacker last acted:
-	// while the victim stands still nothing changes by itself.
+	// while the victim stands still nothing changes by itself. nil in a race,
+	// where nobody stands still and several threads look.
 	nodes map[string]node
 	lists map[string][]string
 }
@@ -42,9 +45,16 @@ func (d *osDisk) stat(name string) node {
 	n, ok := d.nodes[name]
 	if !ok {
 		n = statAt(d.fd, name, unix.AT_SYMLINK_NOFOLLOW)
-		d.nodes[name] = n
+		d.keep(name, n)
 	}
 	return n
+}
+
+// keep remembers what was seen.
+func (d *osDisk) keep(name string, n node) {
+	if d.nodes != nil {
+		d.nodes[name] = n
+	}
 }
 
 const statMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
@@ -133,7 +143,9 @@ func (d *osDisk) list(name string) ([]string, error) {
 		}
 		if n == 0 {
 			slices.Sort(names)
-			d.lists[name] = names
+			if d.lists != nil {
+				d.lists[name] = names
+			}
 			return names, nil
 		}
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
@@ -337,7 +349,7 @@ func (d *osDisk) age(name string) error {
 	for other, o := range d.nodes { // hard links to it
 		if o.id == n.id {
 			o.mtime, o.atime = oldTime, oldTime
-			d.nodes[other] = o
+			d.keep(other, o)
 		}
 	}
 	return nil

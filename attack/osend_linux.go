@@ -19,13 +19,20 @@ import (
 // can come.
 func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 	for {
-		ev, err := w.receive(time.Now().Add(glance))
+		wait := glance
+		if w.held != nil {
+			wait = handlerGlance
+		}
+		ev, err := w.receive(time.Now().Add(wait))
 		now := time.Now()
 		if err == nil {
 			delete(w.waiting, ev.TID)
-			w.still = 0
+			w.still, w.calm = 0, time.Time{}
 		} else if at := w.stuck(); at != "" {
 			return nil, w.atFIFO(at), nil
+		} else if w.quiet() {
+			w.release()
+			continue
 		}
 		switch {
 		case err == nil && ev.Type == supervise.Gone:
@@ -41,6 +48,10 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			return nil, w.exit(), nil
 		case state == 'T':
 			return nil, w.lost(hung, "its process was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"), nil
+		case now.After(w.clock.next) && now.Before(w.clock.budget) && w.clock.lent < maxLent && w.inKernel():
+			w.clock.lent++ // a mount, a disk: that ends by itself, and takes its time on a busy machine
+			w.clock.progress()
+			w.clock.last = w.clock.last.Add(w.clock.patience)
 		case now.After(w.clock.next):
 			return nil, w.lost(hung, fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)), nil
 		case now.After(w.clock.last):
@@ -54,6 +65,9 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 	}
 }
 
+// inKernel says that a thread of the victim waits for the kernel itself.
+func (w *osWorld) inKernel() bool { return w.anyThread(func(state byte) bool { return state == 'D' }) }
+
 // lost is the outcome of a run whose process cannot be used any more.
 func (w *osWorld) lost(how ending, text string) *outcome {
 	return &outcome{End: how, Text: text, Spent: true}
@@ -61,19 +75,31 @@ func (w *osWorld) lost(how ending, text string) *outcome {
 
 // exit is the outcome of a run whose process has ended.
 func (w *osWorld) exit() *outcome {
+	if w.sent != 0 { // what it has started may hold its output
+		_ = w.tree.Kill()
+	}
 	state, err := w.tree.Wait(time.Now().Add(exitWait))
 	if err != nil {
 		return w.lost(exited, "its exit status did not come within "+exitWait.String())
 	}
-	exit, out := rerun.ExitOf(state), w.out.String()
-	e := w.call.Explain(true, exit, out)
+	exit := rerun.ExitOf(state)
+	if w.sent != 0 && exit.Signal == w.sent.String() {
+		return w.lost(killed, "")
+	}
+	return exitOutcome(w.call, exit, w.out.String())
+}
+
+// exitOutcome is the outcome of a run in which the process ended.
+func exitOutcome(call *rerun.Call, exit rerun.Exit, out string) *outcome {
+	o := &outcome{End: exited, Text: exit.String(), Spent: true}
+	e := call.Explain(true, exit, out)
 	switch e.Kind {
 	case rerun.Exited:
-		return w.lost(exited, fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code))
+		o.Text = fmt.Sprintf("%s (os.Exit(%d) or the like)", exit, exit.Code)
 	case rerun.Panicked:
-		return w.lost(exited, "a goroutine that it started crashed: "+strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: "))
+		o.Text = "a goroutine that it started crashed: " + strings.TrimPrefix(e.Detail, "a goroutine that the function under test started ended the process: ")
 	}
-	return w.lost(exited, exit.String())
+	return o
 }
 
 // processState is the state letter of /proc/PID/stat, 0 when the process (or thread) is

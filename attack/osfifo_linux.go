@@ -36,6 +36,13 @@ func (w *osWorld) stuck() string {
 
 // allAsleep says that no thread of the tree runs or could run.
 func (w *osWorld) allAsleep() bool {
+	return !w.anyThread(func(state byte) bool { return state == 'R' || state == 'D' })
+}
+
+// anyThread asks the state of every thread of the tree, but for one whose call
+// is held: that one waits in a way which only SIGKILL ends, and which looks
+// like waiting for a disk.
+func (w *osWorld) anyThread(is func(state byte) bool) bool {
 	for _, pid := range append(w.tree.Living(), w.tree.PID()) {
 		dir := "/proc/" + strconv.Itoa(pid) + "/task"
 		tasks, err := os.ReadDir(dir)
@@ -44,10 +51,13 @@ func (w *osWorld) allAsleep() bool {
 		}
 		for _, task := range tasks {
 			tid, _ := strconv.Atoi(task.Name())
-			if state := processState(tid); state == 'R' || state == 'D' {
-				return false
+			if w.held != nil && tid == w.held.TID {
+				continue
+			}
+			if is(processState(tid)) {
+				return true
 			}
 		}
 	}
-	return true
+	return false
 }

@@ -4,16 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/tmpproof/tmpproof/internal/sweep"
 	"golang.org/x/sys/unix"
 )
 
 // newScene makes a scene below TMPDIR.
 func newScene(opt *options) (*osDisk, error) {
 	tmp := os.TempDir()
-	root, err := os.MkdirTemp(tmp, "tmpproof-")
+	root, err := os.MkdirTemp(tmp, sweep.Prefix)
 	if err != nil {
 		return nil, fmt.Errorf("no scene can be made in %q (set TMPDIR to a directory that can be written): %w", tmp, err)
 	}
@@ -25,7 +28,11 @@ func newScene(opt *options) (*osDisk, error) {
 		return nil, errors.Join(err, os.RemoveAll(root))
 	}
 	d := &osDisk{root: root, fd: fd, asRoot: unix.Geteuid() == 0, nodes: map[string]node{}, lists: map[string][]string{}}
-	if err := d.build(opt); err != nil {
+	d.marker, err = sweep.Mark(root)
+	if err == nil {
+		err = d.build(opt)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("building the scene in %s: %w", root, err), d.destroy())
 	}
 	return d, nil
@@ -98,6 +105,9 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 			return err
 		}
 		for _, e := range list {
+			if e == dirMaze || e == sweep.Marker {
+				continue // costly to make, or locked, and no part of what is judged
+			}
 			if err := d.removeAll(e); err != nil {
 				return err
 			}
@@ -118,7 +128,8 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 	}
 	file, dir := d.stat(atticFile), d.stat(atticDir)
 	d.forget() // what was removed
-	d.nodes[atticFile], d.nodes[atticDir] = file, dir
+	d.keep(atticFile, file)
+	d.keep(atticDir, dir)
 	return nil
 }
 
@@ -160,12 +171,28 @@ func (d *osDisk) clearAttic() error {
 	return d.age(dirAttic)
 }
 
+// giveUp ends the claim on a scene that is gone, and looks once for those of
+// runs that were killed.
+func (d *osDisk) giveUp() {
+	if d.marker != nil {
+		d.marker.Close()
+	}
+	dir := filepath.Dir(d.root)
+	if _, done := swept.LoadOrStore(dir, true); !done {
+		var s sweep.Sweeper
+		s.Cancel() // in a large directory the first names will do
+		s.Sweep(dir)
+	}
+}
+
+var swept sync.Map // directories, in this process
+
 // destroy removes the whole scene.
 func (d *osDisk) destroy() error {
 	d.forget()
 	var err error
 	if list, lerr := d.list("."); lerr == nil {
-		for _, e := range list {
+		for _, e := range slices.Backward(list) { // the marker last: what is left when this is killed can be swept
 			err = errors.Join(err, d.removeAll(e))
 		}
 	} else {
@@ -176,6 +203,7 @@ func (d *osDisk) destroy() error {
 		root = at // where the victim has moved it
 	}
 	_ = unix.Close(d.fd)
+	defer d.giveUp()
 	if rerr := unix.Rmdir(root); rerr != nil && rerr != unix.ENOENT {
 		err = errors.Join(err, pathError("rmdir", d.root, rerr))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ const (
 	opDone     = supervise.OpUser + iota // the run is over; the answer starts the next, or 0 ends the child
 	opPrepared                           // Setup has run
 	opReturned                           // the victim is back, Ensure follows
+	opPoint                              // the victim is at a point where a panic can be injected
 )
 
 const (
@@ -44,15 +46,17 @@ type osWorld struct {
 	touched   bool
 
 	// of the present run
-	clock   clock
-	phase   string
-	refused string // a signal that was not sent
-	calls   int
-	blocked string         // the FIFO at which the victim would wait for ever
-	inCall  map[int]bool   // threads that were let go into a call
-	waiting map[int]string // threads that were let go to open a FIFO, and which
-	still   int            // glances during which nothing moved
-	opaque  string
+	clock    clock
+	phase    string
+	refused  string // a signal that was not sent
+	calls    int
+	blocked  string         // the FIFO at which the victim would wait for ever
+	inCall   map[int]bool   // threads that were let go into a call
+	waiting  map[int]string // threads that were let go to open a FIFO, and which
+	still    int            // glances during which nothing moved
+	opaque   string
+	programs []int // process ids of what the victim started
+	injected
 }
 
 func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
@@ -81,6 +85,9 @@ func (w *osWorld) start() error {
 	set := supervise.Names
 	if !w.d.atimes {
 		set |= supervise.Data // getdents shows who lists a directory
+	}
+	if w.opt.verb != prove {
+		set |= supervise.Data | supervise.Reads
 	}
 	tree, err := supervise.Start(cmd, set, time.Now().Add(startWait))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
@@ -131,7 +138,10 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.inCall, w.still = map[int]string{}, map[int]bool{}, 0
+	w.waiting, w.inCall, w.still, w.programs = map[int]string{}, map[int]bool{}, 0, nil
+	if err := w.closeStandIns(); err != nil {
+		return nil, err
+	}
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
 			return nil, err
@@ -156,6 +166,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
 			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
+			o.Context.Programs = w.programs
 			return o, nil
 		}
 		w.clock.progress()
@@ -170,11 +181,14 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	if w.calls++; w.calls > maxCalls {
 		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
 	}
+	if w.calls%busyCalls == 0 {
+		w.clock.start() // the machine may be slow: their number bounds the run
+	}
 	if w.phase != inVictim {
 		w.tree.Continue(ev)
 		return nil, nil
 	}
-	return nil, w.stopped(ev, h.at)
+	return w.stopped(ev, h.at)
 }
 
 func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
@@ -189,11 +203,16 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, nil
 	case opReturned:
 		w.phase = inEnsure
+		w.mend()
+		w.release()
 		w.clock.start()
 		h.returned()
 		w.tree.Answer(ev, 1)
 		return nil, nil
+	case opPoint:
+		return nil, w.point(ev, h.at)
 	}
+	w.mend()
 	o := &outcome{}
 	if ev.Opaque != "" {
 		return nil, errors.New(ev.Opaque)
@@ -203,6 +222,11 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	}
 	w.pending = ev
 	w.oneAtATime(ev.TID)
+	w.release()
+	if w.opt.verb == faults {
+		o.Open = w.openFiles()
+		o.Spent = o.Spent || len(o.Open) > 0 // or the next run would be blamed for them
+	}
 	if o.Goroutines > 0 {
 		o.Late = w.late()
 	}
@@ -216,15 +240,22 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 }
 
 // stopped handles one call of the victim.
-func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
+func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outcome, error) {
+	if w.failsAlike(ev) {
+		return nil, nil
+	}
 	w.oneAtATime(ev.TID)
+	if ev.PID != w.tree.PID() && !slices.Contains(w.programs, ev.PID) {
+		w.programs = append(w.programs, ev.PID)
+	}
+	w.mend()
 	if ev.Kind == supervise.Signal {
 		if w.refuses(ev) {
 			w.tree.Fail(ev, unix.EPERM)
 		} else {
 			w.tree.Continue(ev)
 		}
-		return nil
+		return nil, nil
 	}
 	b := w.boundary(ev)
 	if b == nil {
@@ -232,7 +263,7 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 			_, _ = w.tree.Stack(ev) // the program that follows inherits the line
 		}
 		w.tree.Continue(ev)
-		return nil
+		return nil, nil
 	}
 	b.locate = func(b *boundary) { w.describe(b, ev) }
 	b.busy = w.tree.Busy
@@ -241,13 +272,16 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 	}
 	if err := at(b); err != nil {
 		w.tree.Continue(ev)
-		return err
+		return nil, err
+	}
+	if b.answer.act != goOn {
+		return w.inject(b, ev)
 	}
 	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
 			w.blocked = fifo
 			w.tree.Fail(ev, unix.ENXIO)
-			return nil
+			return nil, nil
 		}
 		w.waiting[ev.TID] = fifo
 	}
@@ -259,12 +293,12 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) error {
 		}
 		w.tree.Continue(ev)
 	}
-	return nil
+	return nil, nil
 }
 
 // boundary looks the call's paths up; nil when it does not concern the scene.
 func (w *osWorld) boundary(ev *supervise.Event) *boundary {
-	b := &boundary{call: ev.Name, kind: ev.Kind, perm: ev.Mode & 0o7777, thread: ev.TID, repeat: ev.Repeat, opaque: ev.Opaque}
+	b := &boundary{call: ev.Name, kind: ev.Kind, perm: ev.Mode & 0o7777, thread: ev.TID, repeat: ev.Repeat, opaque: ev.Opaque, length: ev.Writes()}
 	if ev.Kind == supervise.Open {
 		const tmpfile = unix.O_TMPFILE &^ unix.O_DIRECTORY
 		b.tmpfile = ev.Flags&tmpfile != 0
@@ -290,7 +324,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
 		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
-			b.object = strings.TrimSuffix(rel, " (deleted)")
+			b.object = withoutNumber(strings.TrimSuffix(rel, " (deleted)"))
 			return b
 		}
 		return nil

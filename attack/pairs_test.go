@@ -43,6 +43,7 @@ func TestPairs(t *testing.T) {
 				skipShort(t, i)
 				p.skipMissing(t)
 				r := attack.Prove(t, p.victim, attack.Setup(p.setup), attack.Target(pairName), attack.Unsticky(), attack.Depth(1), attack.ReportOnly())
+				show(t, r)
 				row := verdictOn(r)
 				switch {
 				case p.harmless() == "":

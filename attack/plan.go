@@ -15,22 +15,24 @@ type plan struct {
 	targets       []target
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
-	hopeless      bool     // it does not come back by itself
-	everywhere    []string // full search: entries on which moves are made at every boundary
-	fresh         bool     // it keeps state: each run in a process of its own
-	concurrent    bool     // goroutines of its own make calls: their order is chance
-	coarse        bool     // goroutines or programs do: how far a write has come is chance
+	occurrences   map[string]int // of boundaries in the run without the last injection, by site
+	hopeless      bool           // it does not come back by itself
+	everywhere    []string       // full search: entries on which moves are made at every boundary
+	fresh         bool           // it keeps state: each run in a process of its own
+	concurrent    bool           // goroutines of its own make calls: their order is chance
+	coarse        bool           // goroutines or programs do: how far a write has come is chance
 }
 
 func (p *plan) isTarget(name string) bool { return targetMatch(p.opt.targets, name) }
 func (p *plan) leaves(shape string) bool  { return p.left[shape] }
 
-// schedule syntax: move@boundary;move@boundary
+// schedule syntax: move@boundary;move@boundary, where an injection can stand
+// for a move
 
 func scheduleString(s []placed) string {
 	parts := make([]string, len(s))
 	for i, p := range s {
-		parts[i] = p.move.String() + "@" + p.at.String()
+		parts[i] = p.what() + "@" + p.at.String()
 	}
 	return strings.Join(parts, ";")
 }
@@ -42,12 +44,17 @@ func parseSchedule(s string) ([]placed, error) {
 		if !ok {
 			return nil, fmt.Errorf("%q is not of the form move@boundary", part)
 		}
-		mv, err1 := parseMove(m)
-		k, err2 := parseKey(at)
-		if err := errors.Join(err1, err2); err != nil {
+		k, err := parseKey(at)
+		p := placed{at: k}
+		if p.inject, ok = parseInjection(m); !ok {
+			var merr error
+			p.move, merr = parseMove(m)
+			err = errors.Join(merr, err)
+		}
+		if err != nil {
 			return nil, err
 		}
-		list = append(list, placed{k, mv})
+		list = append(list, p)
 	}
 	return list, nil
 }

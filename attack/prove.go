@@ -37,6 +37,34 @@ func Prove(t *testing.T, victim Victim, opts ...Option) *Report {
 	return perform(t, prove, victim, opts)
 }
 
+// Faults lets each system call of the victim that concerns the scene fail,
+// once with each error that its manual page names, and again with every later
+// call failing too, so that the clean-up fails as well. The victim must then
+// return an error or keep its promise, leave nothing in Dir but its targets
+// and each of those whole, and come back. The package documentation has the
+// list.
+//
+// How the test is run again, what is needed, and when it is skipped: as for
+// Prove.
+func Faults(t *testing.T, victim Victim, opts ...Option) *Report {
+	t.Helper()
+	return perform(t, faults, victim, opts)
+}
+
+// Kills ends the victim before each of its system calls that concern the
+// scene: by SIGKILL, by SIGTERM and SIGINT where it handles them, and by a
+// panic and runtime.Goexit at the operations of Scene.FS and at Scene.Point.
+// What is left in Dir must be private, and each target as it was before or
+// whole; temporary files that stay are found too (R06, R07). The package
+// documentation has the list.
+//
+// How the test is run again, what is needed, and when it is skipped: as for
+// Prove.
+func Kills(t *testing.T, victim Victim, opts ...Option) *Report {
+	t.Helper()
+	return perform(t, kills, victim, opts)
+}
+
 // verb is the way in which a victim is tried: the name of the function that
 // the test called.
 type verb string
@@ -45,9 +73,14 @@ const (
 	prove  verb = "Prove"
 	faults verb = "Faults"
 	kills  verb = "Kills"
+	race   verb = "Race"
 )
 
 func (v verb) String() string { return "attack." + string(v) }
+
+// injects is true for the verbs that decide what becomes of a call, where the
+// others move at it.
+func (v verb) injects() bool { return v == faults || v == kills }
 
 // perform is what the verbs have in common.
 func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
@@ -188,7 +221,11 @@ func (e *explorer) verdict(t *testing.T, n int) {
 		t.Error(reportText(e.opt.verb, t.Name(), n, report))
 	}
 	if testing.Verbose() && !t.Failed() {
-		t.Logf("%d boundaries, %d schedules, %d findings, %v", report.Boundaries, report.Schedules, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
+		twice := ""
+		if report.Repeated {
+			twice = " (each clean one twice: before Linux 5.19 a signal can show a call twice)"
+		}
+		t.Logf("%d boundaries, %d schedules%s, %d findings, %v", report.Boundaries, report.Schedules, twice, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
 	}
 }
 

@@ -21,6 +21,7 @@ var refusals = map[string]func() error{
 	"seccomp, EPERM":  func() error { return refuse.Call(unix.SYS_SECCOMP, unix.EPERM) },
 	"seccomp, ENOSYS": func() error { return refuse.Call(unix.SYS_SECCOMP, unix.ENOSYS) },
 	"memory":          func() error { return refuse.Call(unix.SYS_PROCESS_VM_READV, unix.EPERM) },
+	"statx":           func() error { return refuse.Call(unix.SYS_STATX, unix.ENOSYS) },
 }
 
 // TestRefusal is run by TestRefused, in a process of its own. Its victim is
@@ -49,6 +50,7 @@ func TestRefused(t *testing.T) {
 		"seccomp, ENOSYS": install + "function not implemented (the kernel or a sandbox has no seccomp)",
 		"memory": "self-test: the child's memory cannot be read (Yama's ptrace_scope, or a sandbox without ptrace): " +
 			"process_vm_readv: operation not permitted",
+		"statx": "statx: function not implemented (a sandbox refuses it)",
 	} {
 		for _, strict := range []string{"", "1"} {
 			t.Run(name+" strict="+strict, func(t *testing.T) {

@@ -2,9 +2,10 @@ package attack
 
 import (
 	"fmt"
-	"regexp"
 	"runtime"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
 // replayCommand is the line that repeats one schedule.
@@ -12,11 +13,7 @@ func replayCommand(test string, n int, schedule string) string {
 	if n > 1 {
 		schedule = fmt.Sprintf("%d#%s", n, schedule)
 	}
-	elems := strings.Split(test, "/")
-	for i, e := range elems {
-		elems[i] = "^" + regexp.QuoteMeta(e) + "$"
-	}
-	return fmt.Sprintf("%s='%s' go test -run %s %s", envReplay, schedule, shellQuote(strings.Join(elems, "/")), callerPackage())
+	return fmt.Sprintf("%s='%s' go test -run %s %s", envReplay, schedule, shellQuote(rerun.Pattern(test)), callerPackage())
 }
 
 // shellQuote puts a word into single quotes.

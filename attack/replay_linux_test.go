@@ -1,8 +1,10 @@
 package attack_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,6 +40,44 @@ func TestReplay(t *testing.T) {
 			require.NotNil(t, same)
 			assert.Equal(t, f.Events, same.Events)
 			assert.Equal(t, f.Detail, same.Detail)
+		})
+	}
+}
+
+// TestReplayInjections: so it is for what Faults and Kills inject, and each
+// verb refuses what is another's.
+func TestReplayInjections(t *testing.T) {
+	victim := func(s *attack.Scene) error {
+		f, err := os.CreateTemp(s.Dir, "out-*")
+		if err != nil {
+			return err
+		}
+		name := f.Name()
+		s.Point()
+		if err := errors.Join(writeNew(f), f.Close()); err != nil {
+			return err
+		}
+		err = os.Rename(f.Name(), s.Path("out"))
+		if err != nil { // another way, with names that the undisturbed runs do not use
+			if f, err = os.CreateTemp(s.Dir, "again-*"); err == nil {
+				err = errors.Join(writeNew(f), f.Close(), os.Rename(f.Name(), s.Path("out")), os.Remove(s.Path(filepath.Base(name))))
+			}
+		}
+		return err
+	}
+	for name, verb := range map[string]func(*testing.T, attack.Victim, ...attack.Option) *attack.Report{"Faults": attack.Faults, "Kills": attack.Kills} {
+		t.Run(name, func(t *testing.T) {
+			report := verb(t, victim, append(intoOut, attack.ReportOnly())...)
+			require.GreaterOrEqual(t, len(report.Findings), 2)
+			for _, f := range report.Findings {
+				t.Run(f.Rule.ID+" "+f.Line, func(t *testing.T) {
+					again := verb(t, victim, append(intoOut, attack.ReportOnly(), attack.Replay(f.Schedule))...)
+					require.True(t, again.Complete)
+					require.Len(t, again.Findings, 1)
+					f.Count = 1
+					assert.Equal(t, f, again.Findings[0])
+				})
+			}
 		})
 	}
 }

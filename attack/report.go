@@ -19,6 +19,7 @@ type Report struct {
 	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
+	Odds       *Odds    // of a Race
 	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
 }
 
@@ -42,7 +43,7 @@ type Event struct {
 	Path   string // what it names
 	Found  string // what was there
 	Line   string
-	Move   string // the attacker's move; empty for a call
+	Move   string // the attacker's move; with a call, what was injected into it
 	Damage string // seen right after the call
 }
 
@@ -101,24 +102,24 @@ func drawEvents(events []Event) string {
 		width = max(width, min(len(row), 72))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "    %-*s | attacker\n", width, "victim")
+	by := "attacker"
+	if slices.ContainsFunc(events, func(e Event) bool { return e.Call != "" && e.Move != "" }) {
+		by = "injected"
+	}
+	fmt.Fprintf(&b, "    %-*s | %s\n", width, "victim", by)
 	if cut > 0 {
 		fmt.Fprintf(&b, "    ... %d calls before\n", cut)
 	}
 	for i, e := range events[cut:end] {
-		if e.Move != "" {
-			fmt.Fprintf(&b, "    %-*s | %s\n", width, "", e.Move)
-			continue
-		}
-		fmt.Fprintf(&b, "    %-*s |\n", width, rows[cut+i])
+		fmt.Fprintf(&b, "    %-*s | %s\n", width, rows[cut+i], e.Move)
 		if e.Damage != "" {
-			fmt.Fprintf(&b, "    %-*s |\n", width, "  => "+e.Damage)
+			fmt.Fprintf(&b, "    %-*s | \n", width, "  => "+e.Damage)
 		}
 	}
 	if end < len(events) {
 		fmt.Fprintf(&b, "    ... %d more\n", len(events)-end)
 	}
-	return strings.ReplaceAll(b.String(), " |\n", "\n")
+	return strings.ReplaceAll(b.String(), " | \n", "\n")
 }
 
 // findings groups what the runs showed: one per root cause, which is the same
@@ -143,9 +144,10 @@ func (e *explorer) record(r *run) bool {
 		}
 		return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(a.step, b.step), cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
+	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return !e.opt.verb.judges(f.rule) })
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		broken = broken || f.exploit && r.moved()
+		broken = broken || f.exploit && r.moved() && e.opt.verb == prove
 	}
 	for _, f := range r.facts {
 		if broken && !f.exploit {
@@ -166,7 +168,9 @@ func (e *explorer) record(r *run) bool {
 			continue
 		}
 		counted[k] = true
-		g.finding.Count++
+		if g.finding.Count++; e.plan.concurrent && e.opt.verb != prove {
+			g.finding.Count = 1 // what others have done by then is chance
+		}
 		if len(r.schedule) < g.moves {
 			g.moves = len(r.schedule)
 			count := g.finding.Count
@@ -188,7 +192,7 @@ func (r *run) events(f fact) []Event {
 		}
 	}
 	for i, s := range r.steps {
-		if i > f.step && f.step >= 0 {
+		if i > f.step && f.step >= 0 && r.plan.opt.verb == prove {
 			break
 		}
 		if s.side && len(s.moves) == 0 && !s.concerns(about) {
@@ -197,7 +201,10 @@ func (r *run) events(f fact) []Event {
 		for _, m := range s.moves {
 			list = append(list, Event{Move: r.mask(m.text)})
 		}
-		e := Event{Call: s.call, Line: s.line, Path: r.mask(pretty(s.subject())), Found: s.found()}
+		if s.call == "" {
+			continue // a race knows the moves alone
+		}
+		e := Event{Move: s.answer.text(), Call: s.call, Line: s.line, Path: r.mask(pretty(s.subject())), Found: s.found()}
 		if s.program != "" {
 			e.Call = s.program + ": " + s.call
 		}
@@ -211,7 +218,28 @@ func (r *run) events(f fact) []Event {
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
 	}
+	if r.plan.opt.verb != prove {
+		list = fold(list)
+	}
 	return shorten(list)
+}
+
+// fold keeps the first calls of many that are the same.
+func fold(list []Event) []Event {
+	const keep = 2
+	var folded []Event
+	for i := 0; i < len(list); {
+		j := i
+		for j < len(list) && list[j] == list[i] {
+			j++
+		}
+		folded = append(folded, list[i:min(j, i+keep)]...)
+		if j > i+keep {
+			folded = append(folded, Event{Call: "...", Path: "the same again and again"})
+		}
+		i = j
+	}
+	return folded
 }
 
 // maxEvents bounds what a finding keeps of a long run: its start, what is
@@ -253,6 +281,7 @@ func (s *step) found() string {
 // the same text.
 func (r *run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.disk.abs(""), "")
+	text = strings.ReplaceAll(text, strings.TrimSuffix(r.disk.abs(""), "/"), "(the scene)")
 	for ; r.masked < len(r.steps); r.masked++ { // each step once: a run can be long
 		for _, a := range r.steps[r.masked].accesses() {
 			if p, ok := r.plan.names.pattern(a.name); ok && a.dir != "." && !slices.ContainsFunc(r.chance, func(c [2]string) bool { return c[0] == a.name }) {
@@ -288,7 +317,7 @@ func (e *explorer) finish() {
 	}
 	var list []Finding
 	for _, g := range e.found.groups {
-		if !g.finding.Exploit && turned(g, attacked) || e.opt.allow[g.finding.Rule.ID] != "" {
+		if !g.finding.Exploit && turned(g, attacked) && e.opt.verb == prove || e.opt.allow[g.finding.Rule.ID] != "" {
 			continue
 		}
 		list = append(list, g.finding)

@@ -11,8 +11,16 @@ import (
 
 // placed is one move at one boundary; a schedule is a list of them.
 type placed struct {
-	at   key
-	move move
+	at     key
+	move   move
+	inject injection // in the place of a move
+}
+
+func (p placed) what() string {
+	if p.inject.none() {
+		return p.move.String()
+	}
+	return p.inject.String()
 }
 
 // run is one run of the victim under one schedule.
@@ -37,6 +45,10 @@ type run struct {
 	shared   []string       // see listing
 	masked   int            // steps whose names mask has seen
 	chance   [][2]string    // names that differ from run to run, and their patterns
+	struck   []int          // steps at which something was injected by the schedule
+	sticky   *injection     // what every call from now on comes to
+	tries    int            // for a free name, when there is none
+	before   []target       // what Setup left under the targets' names
 	left     []target       // what an undisturbed run left under the targets' names
 	problems []string       // why it is no ground for a verdict
 	pause    func(step int) // called at each boundary
@@ -64,6 +76,10 @@ func (r *run) at(b *boundary) error {
 	if b.repeat {
 		return nil
 	}
+	if r.sticky != nil && len(r.steps) >= maxSteps {
+		b.answer = r.sticky.follows(b)
+		return nil // of a run without end, the beginning tells all
+	}
 	r.attacker.look()
 	r.settle(b)
 	r.lookElsewhere(b)
@@ -72,7 +88,10 @@ func (r *run) at(b *boundary) error {
 	}
 	s := &step{boundary: *b}
 	s.key = r.keyOf(b)
-	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key {
+	if r.plan.opt.verb.injects() {
+		r.inject(b, s)
+	}
+	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key && r.schedule[r.next].inject.none() {
 		m := r.schedule[r.next].move
 		applied, err := r.apply(m, b, s)
 		if err != nil {
@@ -111,7 +130,9 @@ func (r *run) lookElsewhere(b *boundary) {
 }
 
 // extends says that moves may be placed at the boundary at hand.
-func (r *run) extends() bool { return r.full || !r.last && r.next == len(r.schedule) }
+func (r *run) extends() bool {
+	return r.full || r.plan.opt.verb == prove && !r.last && r.next == len(r.schedule)
+}
 
 // wantsLine says that the boundary must be told from others: because a move
 // is to be placed at it, now or by a longer schedule.
@@ -240,6 +261,9 @@ func (r *run) culprit(canary string) int {
 // victimName is the name under which the victim met the attacker's work: the
 // entry of the last move, or what its last call was about.
 func (r *run) victimName() string {
+	if at := r.injectedAt(); at >= 0 {
+		return r.steps[at].subject()
+	}
 	for i := len(r.steps) - 1; i >= 0; i-- {
 		if n := len(r.steps[i].moves); n > 0 {
 			return r.steps[i].moves[n-1].path
@@ -266,6 +290,22 @@ func (r *run) lastUse(name string) int {
 	}
 	return len(r.steps) - 1
 }
+
+// opened is the last step that opened an entry in the way asked for: what is
+// then done through the descriptor is that call's doing. Where none did, it is
+// the last use.
+func (r *run) opened(name string, way func(*step) bool) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		s := r.steps[i]
+		if way(s) && slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }) {
+			return i
+		}
+	}
+	return r.lastUse(name)
+}
+
+func forWriting(s *step) bool { return s.write }
+func forReading(s *step) bool { return s.read || s.kind == supervise.Exec }
 
 // listed says that the victim opened a directory of that name, and not only
 // to remove it.

@@ -16,10 +16,11 @@ type search struct {
 	e *explorer
 
 	mu    sync.Mutex
-	moved *sync.Cond // a schedule was taken, or the search is over
-	jobs  []job      // in order; what was taken is empty
-	next  int        // the first that no lane has begun
-	done  int        // the first that was not taken
+	moved *sync.Cond      // a schedule was taken, or the search is over
+	jobs  []job           // in order; what was taken is empty
+	next  int             // the first that no lane has begun
+	done  int             // the first that was not taken
+	lost  map[string]bool // see endsAlike
 	lanes int
 	most  int // 0: not decided
 	over  bool
@@ -29,6 +30,7 @@ type search struct {
 
 type job struct {
 	schedule []placed
+	taught   *plan // see lane
 	result   *result
 }
 
@@ -39,7 +41,7 @@ const (
 
 // search tries everything that follows the undisturbed run.
 func (e *explorer) search(base *run) error {
-	s := &search{e: e, lanes: 1}
+	s := &search{e: e, lanes: 1, lost: map[string]bool{}}
 	s.moved = sync.NewCond(&s.mu)
 	s.extend(base, nil)
 	s.bound()
@@ -60,11 +62,14 @@ func (s *search) work(l *lane) {
 			return
 		}
 		i := s.next
-		schedule := s.jobs[i].schedule
+		j := s.jobs[i]
 		s.next++
-		s.mu.Unlock()
-		res := l.attempt(schedule)
-		s.mu.Lock()
+		res := result{}
+		if !s.passed(j) {
+			s.mu.Unlock()
+			res = l.attempt(j)
+			s.mu.Lock()
+		}
 		if s.over {
 			return
 		}
@@ -93,6 +98,9 @@ func (s *search) take() {
 	j := s.jobs[s.done]
 	s.jobs[s.done] = job{}
 	s.done++
+	if s.passed(j) {
+		return
+	}
 	r := j.result.run
 	for _, p := range j.result.problems {
 		e.problem("%s", p)
@@ -103,7 +111,13 @@ func (s *search) take() {
 	}
 	e.report.Repeated = e.report.Repeated || j.result.repeated
 	e.report.Schedules++
-	if r != nil && !e.record(r) { // broken as it is, a further move would find the same
+	if r != nil && e.opt.verb != prove {
+		e.record(r)
+		if r.outcome.End == hung || r.outcome.End == endless {
+			s.lost[endsAlike(j.schedule)] = true
+		}
+		s.extend(r, j.schedule)
+	} else if r != nil && !e.record(r) { // broken as it is, a further move would find the same
 		if len(j.schedule) < e.opt.depth {
 			s.extend(r, j.schedule)
 		}
@@ -117,10 +131,20 @@ func (s *search) take() {
 
 // extend adds the schedules that go on from one.
 func (s *search) extend(r *run, schedule []placed) {
+	if s.e.opt.verb != prove {
+		for _, next := range s.e.injections(r, schedule) {
+			s.jobs = append(s.jobs, job{schedule: next, taught: r.teaches()})
+		}
+		return
+	}
 	for _, p := range s.e.extensions(r, schedule) {
 		s.jobs = append(s.jobs, job{schedule: append(slices.Clone(schedule), p)})
 	}
 }
+
+// passed says that a schedule need not be run, since an earlier one has not
+// come back.
+func (s *search) passed(j job) bool { return s.e.opt.verb != prove && s.lost[endsAlike(j.schedule)] }
 
 // bound ends the search where schedules are left that may not be run.
 func (s *search) bound() {

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -36,3 +38,5 @@ func firstLine(s string) string {
 	}
 	return printable(line)
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -30,6 +30,9 @@ type answer struct {
 	act   act
 	errno syscall.Errno  // of fail
 	sig   syscall.Signal // of kill
+	// alike says that further calls of this kind, with the same flags and in
+	// the same directory, are to fail likewise: the world need not ask.
+	alike bool
 }
 
 type act uint8

@@ -3,38 +3,70 @@ package fsfake
 import (
 	"os"
 	"strings"
+	"syscall"
 )
 
 // The calls that begin in an open directory instead of at a root: what the name
 // of the directory means by now is no matter. path is the name in full, of which
 // the last element counts.
 
-// at gives a view that begins in a directory.
-func (v *FS) at(dir *File) *FS {
-	return v.with(func(n *FS) { n.root = dir.node })
+// at gives a view that begins in a directory, which must be open.
+func (v *FS) at(dir *File) (*FS, error) {
+	n := dir.inode()
+	if n == nil {
+		return nil, syscall.EBADF
+	}
+	return v.with(func(at *FS) { at.root = n }), nil
+}
+
+// inode is what the file is open on, nil after Close.
+func (f *File) inode() *node {
+	h, err := f.take()
+	if err != nil {
+		return nil
+	}
+	defer h.mu.Unlock()
+	return h.node
 }
 
 func lastElement(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 func (v *FS) unlinkAt(dir *File, path string) error {
-	return v.call(Op{Name: "unlink", Dir: dir, Path: path}, func() error { return v.at(dir).unlink(lastElement(path)) })
+	return v.call(Op{Name: "unlink", Dir: dir, Path: path}, func() error {
+		at, err := v.at(dir)
+		if err != nil {
+			return err
+		}
+		return at.unlink(lastElement(path))
+	})
 }
 
 func (v *FS) rmdirAt(dir *File, path string) error {
-	return v.call(Op{Name: "rmdir", Dir: dir, Path: path}, func() error { return v.at(dir).rmdir(lastElement(path)) })
+	return v.call(Op{Name: "rmdir", Dir: dir, Path: path}, func() error {
+		at, err := v.at(dir)
+		if err != nil {
+			return err
+		}
+		return at.rmdir(lastElement(path))
+	})
 }
 
 // openDirAt opens a directory that is no symbolic link, for listing.
 func (v *FS) openDirAt(dir *File, path string) (*File, error) {
 	const flag = os.O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-	f := &File{v: v, name: path}
 	op := &Op{Name: "open", FS: v, Dir: dir, Path: path, Flag: flag}
 	do := func() error {
-		err := v.at(dir).open(lastElement(path), flag, 0, f)
-		if err == nil {
-			op.File = f
+		at, err := v.at(dir)
+		if err != nil {
+			return err
 		}
-		return err
+		h, err := at.open(lastElement(path), flag, 0)
+		if err != nil {
+			return err
+		}
+		op.File = &File{v, path, h}
+		h.file.Store(op.File)
+		return nil
 	}
 	var err error
 	if o := v.observed(); o != nil {
@@ -43,25 +75,36 @@ func (v *FS) openDirAt(dir *File, path string) (*File, error) {
 		err = do()
 	}
 	if err != nil {
-		if f.node != nil {
-			f.close()
+		if op.File != nil {
+			op.File.close()
 		}
 		return nil, err
 	}
-	return f, nil
+	return op.File, nil
 }
 
 // Path gives the present name of an open directory, from the root of the disk
 // and without symbolic links; "" for a directory that was removed, and for
 // anything that is none.
 func (f *File) Path() string {
+	n := f.inode()
+	if n == nil {
+		return ""
+	}
 	d := f.v.disk
 	defer d.mu.RUnlock(d.mu.RLock())
-	return pathOf(d.root, f.node)
+	return pathOf(d.root, n)
 }
 
-// Inode gives the number of the open file, as Stat would, but is no operation.
-func (f *File) Inode() uint64 { return f.node.attr.Load().ino }
+// Inode gives the number of the open file, as Stat would, but is no operation;
+// 0 after Close.
+func (f *File) Inode() uint64 {
+	n := f.inode()
+	if n == nil {
+		return 0
+	}
+	return n.attr.Load().ino
+}
 
 // Base gives the present name of the directory at which the view's paths begin:
 // "/" but for a view made by Sub or Root.
@@ -91,8 +134,8 @@ func pathOf(root, n *node) string {
 
 // nameOf gives the name that a directory has in its parent.
 func (n *node) nameOf(child *node) string {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
+	n.rlock()
+	defer n.runlock()
 	for i := range n.dir.entries {
 		if n.dir.entries[i].node == child {
 			return n.dir.entries[i].name

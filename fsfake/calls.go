@@ -17,7 +17,12 @@ func (v *FS) Link(oldname, newname string) error {
 // O_EXCL gives ENOENT.
 func (f *File) Link(newname string) error {
 	return linkError("link", f.name, newname, f.v.call(Op{Name: "flink", File: f, Path: f.name, NewPath: newname}, func() error {
-		return f.v.link(f, "", local(newname))
+		h, err := f.take()
+		if err != nil {
+			return err
+		}
+		defer h.mu.Unlock()
+		return f.v.link(h, "", local(newname))
 	}))
 }
 
@@ -48,7 +53,8 @@ func (v *FS) Readlink(name string) (string, error) {
 func (v *FS) ReadlinkIfPossible(name string) (string, error) { return v.Readlink(name) }
 
 func (v *FS) readlink(name string) (string, error) {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	n, err := w.resolve(name, false)
 	if err != nil {
@@ -58,7 +64,7 @@ func (v *FS) readlink(name string) (string, error) {
 		return "", syscall.EINVAL
 	}
 	v.disk.accessed(n)
-	return n.target, nil
+	return *n.link, nil
 }
 
 // Unlink is unlink(2): a directory gives EISDIR, where FS.Remove would go on.

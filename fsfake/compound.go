@@ -31,12 +31,12 @@ func (v *FS) Remove(name string) error {
 // Rename is os.Rename: a new name that is a directory is refused with EEXIST,
 // even if it is empty. See Renameat2 for the system call.
 func (v *FS) Rename(oldname, newname string) error {
-	if a, err := v.statRaw("lstat", newname, false); err == nil && a.typ() == typeDir {
-		old, err := v.statRaw("lstat", oldname, false)
+	if id, err := v.identify("lstat", newname, false); err == nil && id.typ == typeDir {
+		old, err := v.identify("lstat", oldname, false)
 		switch {
 		case err != nil:
 			return linkError("rename", oldname, newname, err)
-		case oldname == newname || a.ino != old.ino || a.dev != old.dev:
+		case oldname == newname || id != old:
 			return linkError("rename", oldname, newname, errExist)
 		}
 	}
@@ -45,9 +45,9 @@ func (v *FS) Rename(oldname, newname string) error {
 
 // MkdirAll is os.MkdirAll.
 func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
-	a, err := v.statRaw("stat", path, true)
+	id, err := v.identify("stat", path, true)
 	if err == nil {
-		if a.typ() == typeDir {
+		if id.typ == typeDir {
 			return nil
 		}
 		return pathError("mkdir", path, syscall.ENOTDIR)
@@ -68,7 +68,7 @@ func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
 	err = v.mkdirRaw(path, perm)
 	if err != nil {
 		// Handles "foo/." as well, which then exists.
-		if a, err1 := v.statRaw("lstat", path, false); err1 == nil && a.typ() == typeDir {
+		if id, err1 := v.identify("lstat", path, false); err1 == nil && id.typ == typeDir {
 			return nil
 		}
 	}
@@ -181,7 +181,8 @@ func (v *FS) removeAllFrom(parent *File, path string) error {
 // removeTree removes a tree at once, when nobody watches and the user may
 // remove all of it; otherwise it does nothing and reports false.
 func (v *FS) removeTree(path string) bool {
-	w := v.begin(true)
+	var w walk
+	w.begin(v, true)
 	defer w.end()
 	if w.parent(path) != nil || w.kind != lastName || v.disk.conf.readOnly {
 		return false

@@ -141,7 +141,7 @@ func summary(a *attr, n *node) string {
 	s := fmt.Sprintf("%s %d:%d", fileMode(a.mode), a.uid, a.gid)
 	switch {
 	case n.isLink():
-		s += " -> " + fmt.Sprintf("%q", n.target)
+		s += " -> " + fmt.Sprintf("%q", *n.link)
 	case n.typ == typeReg:
 		s += fmt.Sprintf(" %d bytes", a.size)
 	}

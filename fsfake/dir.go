@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 const (
@@ -25,11 +26,12 @@ type dirent struct {
 }
 
 // dir is what a directory has beside its attributes. The guarded fields are
-// entries, slots, live and next (by the node's mu); the others change only
+// entries, slots, live and next (by mu); the others change only
 // while Disk.mu is held for writing, and are read on every walk.
 type dir struct {
-	entries []dirent // in order of seq
-	slots   []uint32 // hash table of positions in entries, plus one; nil while small
+	mu      sync.RWMutex // the node's lock
+	entries []dirent     // in order of seq
+	slots   []uint32     // hash table of positions in entries, plus one; nil while small
 	live    int
 	next    uint32
 

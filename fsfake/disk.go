@@ -93,11 +93,17 @@ func (d *Disk) now() stamp {
 
 // newNode makes an inode with no name; mode has the type.
 func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
-	n := &node{typ: mode & typeMask, epoch: d.epoch, saved: d.epoch}
+	var n *node
+	if mode&typeMask == typeReg && d.epoch == 0 {
+		n = usedNodes.Get().(*node)
+	} else {
+		n = &node{typ: uint16(mode & typeMask), epoch: d.epoch, saved: d.epoch}
+	}
 	a := &n.first
 	n.attr.Store(a)
 	a.ino = d.usage.lastIno.Add(1)
 	a.mode, a.uid, a.gid, a.dev = mode, uid, gid, dev
+	a.size, a.rdev, a.pages = 0, 0, 0
 	for i := range a.sec {
 		a.sec[i], a.nsec[i] = now.sec, now.nsec
 	}
@@ -127,7 +133,7 @@ func (d *Disk) charge(a *attr, want int64) int64 {
 	if a.nlink == 0 {
 		d.usage.orphanPages.Add(got)
 	}
-	a.pages += got
+	a.pages += uint32(got)
 	return got
 }
 
@@ -136,7 +142,7 @@ func (d *Disk) uncharge(a *attr, pages int64) {
 	if a.nlink == 0 {
 		d.usage.orphanPages.Add(-pages)
 	}
-	a.pages -= pages
+	a.pages -= uint32(pages)
 }
 
 // takeInode counts one more inode (or link) if the quota has room.
@@ -152,8 +158,8 @@ func (d *Disk) takeInode() bool {
 	return true
 }
 
-// edit gives the attributes for a change. The caller holds n.mu for writing, or
-// d.mu.
+// edit gives the attributes for a change. The caller holds n's lock for
+// writing, or d.mu.
 func (d *Disk) edit(n *node) *attr {
 	if n.epoch != d.epoch {
 		n.epoch = d.epoch
@@ -170,8 +176,9 @@ func (d *Disk) edit(n *node) *attr {
 }
 
 // unlinked takes one link from an inode and, with the last, what it occupies
-// unless a handle still holds it. The caller holds n.mu for writing.
-func (d *Disk) unlinked(n *node, now stamp) {
+// unless a handle still holds it. It reports whether the inode is gone. The
+// caller holds n's lock.
+func (d *Disk) unlinked(n *node, now stamp) bool {
 	a := d.edit(n)
 	a.setStamp(ctime, now)
 	if n.isDir() {
@@ -182,12 +189,36 @@ func (d *Disk) unlinked(n *node, now stamp) {
 	}
 	if a.nlink > 0 {
 		d.usage.inodes.Add(-1)
-		return
+		return false
 	}
-	d.usage.orphanPages.Add(a.pages)
+	d.usage.orphanPages.Add(int64(a.pages))
 	d.usage.orphanInodes.Add(1)
-	if !n.isOpen(d.alive) {
+	if !n.lost(d.alive) {
+		return false
+	}
+	d.forget(n)
+	return true
+}
+
+// unlink is unlinked for a caller that does not hold n's lock.
+func (d *Disk) unlink(n *node, now stamp) {
+	n.lock()
+	gone := d.unlinked(n, now)
+	n.unlock()
+	if gone {
+		d.reuse(n)
+	}
+}
+
+// closed frees an inode whose last handle was closed after its last name went,
+// unless a Restore came between.
+func (d *Disk) closed(n *node, alive uint32) {
+	defer d.mu.RUnlock(d.mu.RLock())
+	if alive == d.alive {
+		n.lock()
 		d.forget(n)
+		n.unlock()
+		d.reuse(n)
 	}
 }
 
@@ -195,10 +226,28 @@ func (d *Disk) unlinked(n *node, now stamp) {
 func (d *Disk) forget(n *node) {
 	a := d.edit(n)
 	d.own(n)
-	d.uncharge(a, a.pages)
+	d.uncharge(a, int64(a.pages))
 	d.usage.inodes.Add(-1)
 	d.usage.orphanInodes.Add(-1)
-	n.data = fileData{}
+	if b := n.data.first.b; d.epoch == 0 && cap(b) <= keptBuffer {
+		n.data = fileData{first: chunk{b: b[:0]}}
+	} else {
+		n.data = fileData{}
+	}
+}
+
+// usedNodes has inodes of files that are gone, for newNode.
+var usedNodes = sync.Pool{New: func() any { return &node{typ: typeReg} }}
+
+// reuse gives an inode that is gone to usedNodes. Neither a name nor a handle
+// leads to it; of a disk that never had a snapshot nothing else can, but for a
+// FileInfo that has its attributes. The caller does not hold its lock.
+func (d *Disk) reuse(n *node) {
+	if n.typ == typeReg && d.epoch == 0 && n.attr.Load() == &n.first && !n.first.shared.Load() {
+		n.linkable = false
+		n.opens.Store(0)
+		usedNodes.Put(n)
+	}
 }
 
 // accessed sets the access time as the mount options say. The caller holds no
@@ -207,13 +256,13 @@ func (d *Disk) accessed(n *node) {
 	if d.conf.atime == noatime || d.conf.readOnly {
 		return
 	}
-	n.mu.RLock()
+	n.rlock()
 	due := d.atimeDue(n.attr.Load())
-	n.mu.RUnlock()
+	n.runlock()
 	if due {
-		n.mu.Lock()
+		n.lock()
 		d.edit(n).setStamp(atime, d.now())
-		n.mu.Unlock()
+		n.unlock()
 	}
 }
 

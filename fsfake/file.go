@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,33 +16,69 @@ import (
 // It outlives its name, and acts with the rights it was opened with. Its
 // methods may be used at the same time.
 type File struct {
-	v       *FS
-	node    *node
-	name    string
-	mu      sync.Mutex // guards off and next, and makes Read and Write one step
-	off     int64
-	next    uint32 // the position in a directory
-	alive   uint32
-	access  access
-	closed  bool // guarded by node.mu
-	blocked bool // the open would have waited
+	v    *FS
+	name string
+	h    *handle // whose file is another one, or none, after Close
 }
 
-// usable tells whether the handle is open. The caller holds node.mu.
-func (f *File) usable() error {
-	switch {
-	case f.closed:
-		return os.ErrClosed
-	case f.alive != f.v.disk.alive:
+// handle is the state of an open File. When the file is closed it serves
+// another one, so that a File alone is all that opening costs.
+type handle struct {
+	mu   sync.Mutex           // held by every operation; taken before all other locks
+	file atomic.Pointer[File] // whose handle it is
+
+	node   *node
+	off    int64
+	next   uint32 // the position in a directory
+	alive  uint32 // the disk's generation
+	access access
+}
+
+var handles = sync.Pool{New: func() any { return new(handle) }}
+
+func newHandle(n *node, access access, alive uint32) *handle {
+	h := handles.Get().(*handle)
+	h.node, h.off, h.next, h.alive, h.access = n, 0, 0, alive, access
+	return h
+}
+
+// usable tells whether the disk still knows the handle. The caller holds
+// Disk.mu.
+func (h *handle) usable(d *Disk) error {
+	if h.alive != d.alive {
 		return syscall.ESTALE
 	}
 	return nil
 }
 
-func (f *File) isClosed() bool {
-	f.node.mu.RLock()
-	defer f.node.mu.RUnlock()
-	return f.closed
+// take locks the handle, if the file is open.
+func (f *File) take() (*handle, error) {
+	h := f.h
+	h.mu.Lock()
+	if h.file.Load() != f {
+		h.mu.Unlock()
+		return nil, os.ErrClosed
+	}
+	return h, nil
+}
+
+// begin starts an operation on the handle, beside others on the disk; end
+// closes it.
+func (f *File) begin() (h *handle, shard int, err error) {
+	if h, err = f.take(); err != nil {
+		return nil, 0, err
+	}
+	d := f.v.disk
+	shard = d.mu.RLock()
+	if err = h.usable(d); err != nil {
+		f.end(h, shard)
+	}
+	return h, shard, err
+}
+
+func (f *File) end(h *handle, shard int) {
+	f.v.disk.mu.RUnlock(shard)
+	h.mu.Unlock()
 }
 
 // Name gives the name as it was passed to the call that opened the file.
@@ -66,17 +103,17 @@ func (f *File) Close() error {
 }
 
 func (f *File) close() error {
-	d, n := f.v.disk, f.node
-	defer d.mu.RUnlock(d.mu.RLock())
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if f.closed {
-		return os.ErrClosed
+	h, err := f.take()
+	if err != nil {
+		return err
 	}
-	f.closed = true
-	n.close(f.alive)
-	if f.alive == d.alive && n.attr.Load().nlink == 0 && !n.isOpen(d.alive) {
-		d.forget(n)
+	n, alive := h.node, h.alive
+	h.file.Store(nil)
+	h.node = nil
+	h.mu.Unlock()
+	handles.Put(h)
+	if n.close(alive) {
+		f.v.disk.closed(n, alive)
 	}
 	return nil
 }
@@ -91,10 +128,13 @@ func (f *File) Read(p []byte) (int, error) {
 }
 
 func (f *File) readNext(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, err := f.pread(p, f.off)
-	f.off += int64(n)
+	h, shard, err := f.begin()
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.v.disk.pread(h, p, h.off)
+	h.off += int64(n)
+	f.end(h, shard)
 	return n, err
 }
 
@@ -106,9 +146,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	var n int
 	var err error
 	if o := f.v.observed(); o != nil {
-		n, err = f.observeIO(o, &Op{Name: "read", Data: p, Offset: off}, func(p []byte) (int, error) { return f.pread(p, off) })
+		n, err = f.observeIO(o, &Op{Name: "read", Data: p, Offset: off}, func(p []byte) (int, error) { return f.readFrom(p, off) })
 	} else {
-		n, err = f.pread(p, off)
+		n, err = f.readFrom(p, off)
 		err = f.fail("read", err)
 	}
 	if err == nil && n < len(p) {
@@ -117,38 +157,40 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// pread is pread(2), with io.EOF for no bytes at the end.
-func (f *File) pread(p []byte, off int64) (int, error) {
-	d, n := f.v.disk, f.node
-	defer d.mu.RUnlock(d.mu.RLock())
-	n.mu.RLock()
-	err := f.usable()
-	switch {
-	case err != nil:
-	case f.access&canRead == 0:
-		err = syscall.EBADF
-	case n.isDir():
-		err = syscall.EISDIR
-	case n.typ != typeReg:
-		err = io.EOF
-	}
-	if err != nil || len(p) == 0 {
-		n.mu.RUnlock()
+func (f *File) readFrom(p []byte, off int64) (int, error) {
+	h, shard, err := f.begin()
+	if err != nil {
 		return 0, err
 	}
+	n, err := f.v.disk.pread(h, p, off)
+	f.end(h, shard)
+	return n, err
+}
+
+// pread is pread(2), with io.EOF for no bytes at the end.
+func (d *Disk) pread(h *handle, p []byte, off int64) (int, error) {
+	n := h.node
+	switch {
+	case h.access&canRead == 0:
+		return 0, syscall.EBADF
+	case n.isDir():
+		return 0, syscall.EISDIR
+	case n.typ != typeReg:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
 	m := 0
+	n.mu.Lock()
 	a := n.attr.Load()
 	if off < a.size {
 		m = int(min(int64(len(p)), a.size-off))
 		n.data.read(p[:m], off)
 	}
-	due := f.access&quietRead == 0 && !d.conf.readOnly && d.conf.atime != noatime && d.atimeDue(a)
-	n.mu.RUnlock()
-	if due {
-		n.mu.Lock()
+	if h.access&quietRead == 0 && !d.conf.readOnly && d.conf.atime != noatime && d.atimeDue(a) {
 		d.edit(n).setStamp(atime, d.now())
-		n.mu.Unlock()
 	}
+	n.mu.Unlock()
 	if m == 0 {
 		return 0, io.EOF
 	}
@@ -166,12 +208,15 @@ func (f *File) Write(p []byte) (int, error) {
 }
 
 func (f *File) writeNext(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, end, err := f.pwrite(p, f.off, f.access&canAppend != 0)
-	if n > 0 {
-		f.off = end
+	h, shard, err := f.begin()
+	if err != nil {
+		return 0, err
 	}
+	n, end, err := f.v.pwrite(h, p, h.off, h.access&canAppend != 0)
+	if n > 0 {
+		h.off = end
+	}
+	f.end(h, shard)
 	return n, err
 }
 
@@ -180,41 +225,57 @@ var errAppendAt = errors.New("os: invalid use of WriteAt on file opened with O_A
 // WriteAt writes at an offset. As with os.File, it is an error on a handle
 // opened with os.O_APPEND.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
-	if f.access&canAppend != 0 {
+	if f.appends() {
 		return 0, errAppendAt
 	}
 	if off < 0 {
 		return 0, f.fail("writeat", errors.New("negative offset"))
 	}
-	at := func(p []byte) (int, error) {
-		n, _, err := f.pwrite(p, off, false)
-		return n, err
-	}
 	if o := f.v.observed(); o != nil {
-		return f.observeIO(o, &Op{Name: "write", Data: p, Offset: off}, at)
+		return f.observeIO(o, &Op{Name: "write", Data: p, Offset: off}, func(p []byte) (int, error) { return f.writeTo(p, off) })
 	}
-	n, err := at(p)
+	n, err := f.writeTo(p, off)
 	return n, f.fail("write", err)
+}
+
+func (f *File) isOpen() bool { return f.h.file.Load() == f }
+
+// appends tells whether the file is open with os.O_APPEND.
+func (f *File) appends() bool {
+	h, err := f.take()
+	if err != nil {
+		return false
+	}
+	appends := h.access&canAppend != 0
+	h.mu.Unlock()
+	return appends
+}
+
+func (f *File) writeTo(p []byte, off int64) (int, error) {
+	h, shard, err := f.begin()
+	if err != nil {
+		return 0, err
+	}
+	n, _, err := f.v.pwrite(h, p, off, false)
+	f.end(h, shard)
+	return n, err
 }
 
 // pwrite writes until all is written or something fails, as os.File does, and
 // returns where it ended.
-func (f *File) pwrite(p []byte, off int64, atEnd bool) (int, int64, error) {
-	d, n := f.v.disk, f.node
-	defer d.mu.RUnlock(d.mu.RLock())
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := f.usable(); err != nil {
-		return 0, off, err
-	}
+func (v *FS) pwrite(h *handle, p []byte, off int64, atEnd bool) (int, int64, error) {
+	n := h.node
 	switch {
-	case f.access&canWrite == 0:
+	case h.access&canWrite == 0:
 		return 0, off, syscall.EBADF
 	case n.typ != typeReg:
 		return 0, off, syscall.EAGAIN // a FIFO that nobody reads
 	case len(p) == 0:
 		return 0, off, nil
 	}
+	d := v.disk
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if atEnd {
 		off = n.attr.Load().size
 	}
@@ -223,7 +284,7 @@ func (f *File) pwrite(p []byte, off int64, atEnd bool) (int, int64, error) {
 	}
 	a := d.edit(n)
 	d.own(n)
-	a.mode &^= f.v.cred.droppedByWrite(a.mode, a.gid)
+	a.mode &^= v.cred.droppedByWrite(a.mode, a.gid)
 	a.touch(d.now())
 	done := 0
 	for done < len(p) {
@@ -252,28 +313,27 @@ const (
 // Seek sets the position of the next Read or Write. On a directory it sets the
 // stream back to its start.
 func (f *File) Seek(offset int64, whence int) (int64, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	at, err := f.seek(offset, whence)
+	h, shard, err := f.begin()
 	if err != nil {
 		return 0, f.fail("seek", err)
 	}
-	f.off = at
-	if f.node.isDir() {
-		f.next = uint32(min(at, math.MaxUint32))
+	defer f.end(h, shard)
+	at, err := h.seek(offset, whence)
+	if err != nil {
+		return 0, f.fail("seek", err)
+	}
+	h.off = at
+	if h.node.isDir() {
+		h.next = uint32(min(at, math.MaxUint32))
 	}
 	return at, nil
 }
 
-func (f *File) seek(offset int64, whence int) (int64, error) {
-	d, n := f.v.disk, f.node
-	defer d.mu.RUnlock(d.mu.RLock())
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	if err := f.usable(); err != nil {
-		return 0, err
-	}
-	if f.access&pathOnly != 0 {
+func (h *handle) seek(offset int64, whence int) (int64, error) {
+	n := h.node
+	n.rlock()
+	defer n.runlock()
+	if h.access&pathOnly != 0 {
 		return 0, syscall.EBADF
 	}
 	if n.typ == typeFifo {
@@ -283,7 +343,7 @@ func (f *File) seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekStart:
 	case io.SeekCurrent:
-		offset += f.off
+		offset += h.off
 	case io.SeekEnd:
 		offset += size
 	case SeekData, SeekHole:
@@ -306,50 +366,50 @@ func (f *File) seek(offset int64, whence int) (int64, error) {
 
 // Truncate sets the length of the file; EINVAL on a handle that cannot write.
 func (f *File) Truncate(size int64) error {
-	if size < 0 && f != nil && !f.isClosed() {
+	if size < 0 && f.isOpen() { // even where there is nothing to truncate
 		return f.fail("truncate", syscall.EINVAL)
 	}
-	return f.change(Op{Name: "ftruncate", Offset: size}, "truncate", func(n *node) error {
-		if n.typ != typeReg || f.access&canWrite == 0 {
+	return f.change(Op{Name: "ftruncate", Offset: size}, "truncate", func(h *handle) error {
+		if h.node.typ != typeReg || h.access&canWrite == 0 {
 			return syscall.EINVAL
 		}
-		f.v.resize(n, size, true)
+		f.v.resize(h.node, size, true)
 		return nil
 	})
 }
 
 // Chmod is fchmod(2).
 func (f *File) Chmod(mode fs.FileMode) error {
-	return f.change(Op{Name: "fchmod", Mode: mode}, "chmod", func(n *node) error {
-		return f.v.setMode(n, permBits(mode))
+	return f.change(Op{Name: "fchmod", Mode: mode}, "chmod", func(h *handle) error {
+		return f.v.setMode(h.node, permBits(mode))
 	})
 }
 
 // Chown is fchown(2); -1 leaves an id as it is.
 func (f *File) Chown(uid, gid int) error {
-	return f.change(Op{Name: "fchown", UID: uid, GID: gid}, "chown", func(n *node) error {
-		return f.v.setOwner(n, uid, gid)
+	return f.change(Op{Name: "fchown", UID: uid, GID: gid}, "chown", func(h *handle) error {
+		return f.v.setOwner(h.node, uid, gid)
 	})
 }
 
 // Chtimes is futimens(3), with the arguments of FS.Chtimes.
 func (f *File) Chtimes(atime, mtime time.Time) error {
 	at, mt := timeArgOf(atime), timeArgOf(mtime)
-	return f.change(Op{Name: "futimens", Atime: atime, Mtime: mtime}, "chtimes", func(n *node) error {
+	return f.change(Op{Name: "futimens", Atime: atime, Mtime: mtime}, "chtimes", func(h *handle) error {
 		if at.keep && mt.keep {
 			return nil
 		}
-		return f.v.setTimes(n, at, mt)
+		return f.v.setTimes(h.node, at, mt)
 	})
 }
 
 // Sync does nothing to an open file; what is written is there at once.
 func (f *File) Sync() error {
-	return f.change(Op{Name: "fsync"}, "sync", func(*node) error { return nil })
+	return f.change(Op{Name: "fsync"}, "sync", func(*handle) error { return nil })
 }
 
-// change runs an operation on the handle's inode, with its lock held.
-func (f *File) change(op Op, errOp string, change func(n *node) error) error {
+// change runs an operation on the handle, with its inode's lock held.
+func (f *File) change(op Op, errOp string, change func(h *handle) error) error {
 	op.File, op.Path = f, f.name
 	return f.fail(errOp, f.v.call(op, func() error { return f.onFile(change) }))
 }

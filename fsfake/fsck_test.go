@@ -19,8 +19,8 @@ func (d *Disk) Check() error {
 			seen[n]++
 			inodes++
 			if seen[n] == 1 {
-				pages += a.pages
-				if n.typ == typeReg && a.pages != n.data.pages() {
+				pages += int64(a.pages)
+				if n.typ == typeReg && int64(a.pages) != n.data.pages() {
 					return fmt.Errorf("inode %d counts %d pages and has %d", a.ino, a.pages, n.data.pages())
 				}
 			}
@@ -34,7 +34,7 @@ func (d *Disk) Check() error {
 			return fmt.Errorf("directory %d has a wrong parent", a.ino)
 		}
 		if n.dir.dead || n.dir.mode != a.mode || n.dir.uid != a.uid || n.dir.gid != a.gid {
-			return fmt.Errorf("directory %d: %+v does not fit its attributes", a.ino, *n.dir)
+			return fmt.Errorf("directory %d: mode %o does not fit its attributes", a.ino, n.dir.mode)
 		}
 		live, subdirs, last := 0, uint32(0), uint32(0)
 		for i, e := range n.dir.entries {

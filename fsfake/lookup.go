@@ -22,12 +22,12 @@ type Lookup struct {
 // looked at. Where the way ends early the list does.
 func (v *FS) Lookups(list []Lookup, dir *File, path string, follow bool) []Lookup {
 	d := v.disk
-	defer d.mu.RUnlock(d.mu.RLock())
 	l := lister{v: v, at: v.root, steps: list}
 	if dir != nil {
-		l.at = dir.node
+		l.at = dir.inode()
 	}
-	if !l.at.isDir() {
+	defer d.mu.RUnlock(d.mu.RLock())
+	if l.at == nil || !l.at.isDir() {
 		return list
 	}
 	path = local(path)
@@ -54,9 +54,9 @@ func (v *FS) Peek(name string) (fi FileInfo, found bool) {
 		if !n.isDir() {
 			return fi, false
 		}
-		n.mu.RLock()
+		n.rlock()
 		next := n.dir.get(d.conf.fold, first)
-		n.mu.RUnlock()
+		n.runlock()
 		if next == nil {
 			return fi, false
 		}
@@ -105,10 +105,10 @@ func (l *lister) walk(path string, follow, last bool) bool {
 		case n == nil:
 			return false
 		case n.isLink() && (path != "" || slash || follow):
-			if l.links++; l.links > maxLinks || l.v.beneath && n.target[0] == '/' {
+			if l.links++; l.links > maxLinks || l.v.beneath && (*n.link)[0] == '/' {
 				return false
 			}
-			if !l.walk(n.target, follow || path != "" || slash, last && path == "") {
+			if !l.walk(*n.link, follow || path != "" || slash, last && path == "") {
 				return false
 			}
 		case n.isDir():
@@ -122,9 +122,9 @@ func (l *lister) walk(path string, follow, last bool) bool {
 
 // step looks one name up.
 func (l *lister) step(name string, last bool) *node {
-	l.at.mu.RLock()
+	l.at.rlock()
 	n := l.at.dir.get(l.v.disk.conf.fold, name)
-	l.at.mu.RUnlock()
+	l.at.runlock()
 	s := Lookup{Dir: l.path, Name: name, Last: last}
 	if n != nil {
 		s.Found, s.Info = true, FileInfo{name, n.stat()}

@@ -6,7 +6,7 @@ import "syscall"
 const shortLink = 128
 
 // enter gives an inode a name that is not there; leave takes one away. Both
-// save it for the snapshot. The caller holds dir.mu for writing, or Disk.mu.
+// save it for the snapshot. The caller holds dir's lock for writing, or Disk.mu.
 func (d *Disk) enter(dir *node, name string, n *node) {
 	if v := d.history(); v != nil {
 		v.add(change{kind: changedEntry, node: dir, name: name})
@@ -29,9 +29,10 @@ func (d *Disk) create(c *cred, dir *node, name string, mode uint32, rdev uint64,
 	}
 	now := d.now()
 	n := d.inherit(c, dir, mode, now)
-	n.first.rdev = rdev
+	n.first.rdev = uint32(rdev)
 	if target != "" {
-		n.target = target
+		text := target
+		n.link = &text
 		n.first.size = int64(len(target))
 		if len(target) >= shortLink && d.charge(&n.first, 1) == 0 {
 			d.usage.inodes.Add(-1)
@@ -128,7 +129,8 @@ func (w *walk) mayDelete(n *node, asDir bool) error {
 }
 
 func (v *FS) mkdir(path string, mode uint32) error {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	if err := w.newName(path, true); err != nil {
 		return err
@@ -169,7 +171,8 @@ func (v *FS) mknod(path string, mode uint32, rdev uint64) error {
 	default:
 		return syscall.EINVAL
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	if err := w.newName(path, false); err != nil {
 		return err
@@ -198,7 +201,8 @@ func (v *FS) symlink(target, path string) error {
 	case len(target) >= maxPath:
 		return syscall.ENAMETOOLONG
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	if err := w.newName(path, false); err != nil {
 		return err
@@ -212,16 +216,18 @@ func (v *FS) symlink(target, path string) error {
 
 // link gives an inode a second name: that of an open handle, or without one that
 // which oldPath names. A symbolic link is not followed.
-func (v *FS) link(f *File, oldPath, path string) error {
+func (v *FS) link(h *handle, oldPath, path string) error {
 	if hasNUL(oldPath) || hasNUL(path) {
 		return syscall.EINVAL
 	}
-	w := v.begin(true)
+	d := v.disk
+	var w walk
+	w.begin(v, true)
 	defer w.end()
 	var n *node
 	var err error
-	if f != nil {
-		n, err = f.node, f.usable()
+	if h != nil {
+		n, err = h.node, h.usable(d)
 	} else {
 		n, err = w.resolve(oldPath, false)
 	}
@@ -231,7 +237,6 @@ func (v *FS) link(f *File, oldPath, path string) error {
 	if err := w.newName(path, false); err != nil {
 		return err
 	}
-	d := v.disk
 	if n.attr.Load().dev != w.dir.attr.Load().dev {
 		return syscall.EXDEV
 	}
@@ -256,8 +261,9 @@ func (v *FS) link(f *File, oldPath, path string) error {
 	a := d.edit(n)
 	if a.nlink == 0 {
 		d.usage.orphanInodes.Add(-1)
-		d.usage.orphanPages.Add(-a.pages)
+		d.usage.orphanPages.Add(-int64(a.pages))
 		n.linkable = false
+		n.named(d.alive)
 	}
 	a.nlink++
 	a.setStamp(ctime, now)
@@ -290,7 +296,8 @@ func (v *FS) unlink(path string) error {
 // tryUnlink reports whether it must have the disk for itself: the removal of a
 // symbolic link changes what paths mean.
 func (v *FS) tryUnlink(path string, excl bool) (err error, alone bool) {
-	w := v.begin(excl)
+	var w walk
+	w.begin(v, excl)
 	defer w.end()
 	if err := w.parent(path); err != nil {
 		return err, false
@@ -336,13 +343,12 @@ func (d *Disk) drop(dir *node, i int, now stamp) {
 		a.nlink--
 	}
 	d.leave(dir, i)
-	n.mu.Lock()
-	d.unlinked(n, now)
-	n.mu.Unlock()
+	d.unlink(n, now)
 }
 
 func (v *FS) rmdir(path string) error {
-	w := v.begin(true)
+	var w walk
+	w.begin(v, true)
 	defer w.end()
 	if err := w.parent(path); err != nil {
 		return err

@@ -36,10 +36,10 @@ func (s stamp) after(o stamp) bool {
 type attr struct {
 	ino    uint64
 	size   int64
-	rdev   uint64
-	pages  int64 // of data, in use
 	sec    [4]int64
 	nsec   [4]int32
+	rdev   uint32
+	pages  uint32 // of data, in use
 	mode   uint32
 	uid    uint32
 	gid    uint32
@@ -73,21 +73,55 @@ func (a *attr) clone() *attr {
 		mode: a.mode, uid: a.uid, gid: a.gid, nlink: a.nlink, dev: a.dev}
 }
 
-// node is an inode. Its type and birth never change, so typ, dir and target
-// may be read at any time; mu guards the rest. A directory's mu guards its
+// node is an inode. Its type and birth never change, so typ, dir and link may
+// be read at any time; its lock guards the rest. A directory's lock guards its
 // entries as well. Locks are taken from parent to child, under Disk.mu.
 type node struct {
-	mu       sync.RWMutex
+	mu       sync.Mutex // directories have dir.mu instead
 	attr     atomic.Pointer[attr]
-	dir      *dir // directories only
+	dir      *dir    // directories only
+	link     *string // symbolic links only: what they say
 	data     fileData
-	target   string // symbolic links only
 	opens    atomic.Uint64
 	epoch    uint32 // attr was saved for, or made in, this epoch of the disk
 	saved    uint32 // the same for data
-	typ      uint32
+	typ      uint16
 	linkable bool // made by O_TMPFILE without O_EXCL: may get its first name
 	first    attr // the first attributes, in one allocation with the node
+}
+
+func (n *node) lock() {
+	if n.dir != nil {
+		n.dir.mu.Lock()
+	} else {
+		n.mu.Lock()
+	}
+}
+
+func (n *node) unlock() {
+	if n.dir != nil {
+		n.dir.mu.Unlock()
+	} else {
+		n.mu.Unlock()
+	}
+}
+
+// rlock is lock for readers; those of one file wait for each other, as they do
+// not do much.
+func (n *node) rlock() {
+	if n.dir != nil {
+		n.dir.mu.RLock()
+	} else {
+		n.mu.Lock()
+	}
+}
+
+func (n *node) runlock() {
+	if n.dir != nil {
+		n.dir.mu.RUnlock()
+	} else {
+		n.mu.Unlock()
+	}
 }
 
 func (n *node) isDir() bool { return n.typ == typeDir }
@@ -95,7 +129,7 @@ func (n *node) isDir() bool { return n.typ == typeDir }
 func (n *node) isLink() bool { return n.typ == typeLink }
 
 // check tells whether the user has the wanted access to an inode that is not a
-// directory on the way of a walk. The caller holds n.mu or its parent's.
+// directory on the way of a walk. The caller holds its lock.
 func (n *node) check(c *cred, want uint32) error {
 	a := n.attr.Load()
 	return c.may(a.mode, a.uid, a.gid, want)
@@ -108,45 +142,63 @@ func (n *node) stat() *attr {
 	if a.shared.Load() {
 		return a
 	}
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.attr.Load().share()
+	n.rlock()
+	a = n.attr.Load().share()
+	n.runlock()
+	return a
 }
 
 func (n *node) owner() uint32 {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.attr.Load().uid
+	n.rlock()
+	uid := n.attr.Load().uid
+	n.runlock()
+	return uid
 }
 
-// open and close count handles. The count is of one generation of the disk:
-// Restore starts a new one, in which nothing is open.
-func (n *node) open(gen uint32) {
+// The handles of an inode are counted in opens, together with a bit that says
+// that no name is left, so that of the last unlink and the last close exactly one
+// finds that the inode is gone. The count is of one generation of the disk, in
+// the upper half: Restore starts a new one, in which nothing is open.
+const orphan = 1 << 31
+
+// count changes the lower half of opens, which another generation left at zero.
+func (n *node) count(gen uint32, change func(uint32) uint32) uint32 {
 	for {
 		old := n.opens.Load()
-		next := old + 1
+		low := uint32(old)
 		if uint32(old>>32) != gen {
-			next = uint64(gen)<<32 | 1
+			low = 0
 		}
-		if n.opens.CompareAndSwap(old, next) {
-			return
+		low = change(low)
+		if n.opens.CompareAndSwap(old, uint64(gen)<<32|uint64(low)) {
+			return low
 		}
 	}
 }
 
-func (n *node) close(gen uint32) {
+func (n *node) open(gen uint32) {
+	n.count(gen, func(low uint32) uint32 { return low + 1 })
+}
+
+// close reports whether the inode is gone with this handle.
+func (n *node) close(gen uint32) bool {
 	for {
 		old := n.opens.Load()
 		if uint32(old>>32) != gen {
-			return
+			return false
 		}
 		if n.opens.CompareAndSwap(old, old-1) {
-			return
+			return uint32(old-1) == orphan
 		}
 	}
 }
 
-func (n *node) isOpen(gen uint32) bool {
-	o := n.opens.Load()
-	return uint32(o>>32) == gen && uint32(o) > 0
+// lost notes that the last name was taken away, and reports whether the inode is
+// gone with it; named, that a file without one has got its first.
+func (n *node) lost(gen uint32) bool {
+	return n.count(gen, func(low uint32) uint32 { return low | orphan }) == orphan
+}
+
+func (n *node) named(gen uint32) {
+	n.count(gen, func(low uint32) uint32 { return low &^ orphan })
 }

@@ -32,6 +32,9 @@ type openFlags struct {
 }
 
 func parseFlags(flag int) (openFlags, error) {
+	if flag == os.O_RDONLY { // the most frequent one
+		return openFlags{access: canRead, want: mayRead, follow: true}, nil
+	}
 	var f openFlags
 	if flag&os.O_APPEND != 0 {
 		f.access = canAppend
@@ -82,39 +85,43 @@ func parseFlags(flag int) (openFlags, error) {
 }
 
 // open is open(2). mode has the permission bits of a new file.
-func (v *FS) open(name string, flag int, mode uint32, f *File) error {
+func (v *FS) open(name string, flag int, mode uint32) (*handle, error) {
 	how, err := parseFlags(flag)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f.access = how.access
-	w := v.begin(false)
-	defer w.end()
-	f.alive = v.disk.alive
-	if how.tmp {
-		return v.openUnnamed(&w, name, how, mode, f)
-	}
-	n, created, err := w.target(name, &how, mode)
+	var w walk
+	w.begin(v, false)
+	n, err := v.openNode(&w, name, &how, mode)
 	if err != nil {
-		return err
+		w.end()
+		return nil, err
 	}
-	if !created {
-		if err := v.mayOpen(&w, n, &how); err != nil {
-			f.blocked = err == errBlocked
-			if f.blocked {
-				err = syscall.ENXIO
-			}
-			return err
-		}
+	alive := v.disk.alive
+	n.open(alive)
+	w.end()
+	h := newHandle(n, how.access, alive)
+	return h, nil
+}
+
+// openNode finds or makes the inode to open, and cuts it.
+func (v *FS) openNode(w *walk, name string, how *openFlags, mode uint32) (*node, error) {
+	if how.tmp {
+		return v.openUnnamed(w, name, how, mode)
 	}
-	n.open(v.disk.alive)
-	f.node = n
-	if how.trunc && !created && n.typ == typeReg {
-		n.mu.Lock()
+	n, created, err := w.target(name, how, mode)
+	if err != nil || created {
+		return n, err
+	}
+	n.rlock()
+	err = v.mayOpen(w, n, how)
+	n.runlock()
+	if err == nil && how.trunc && n.typ == typeReg {
+		n.lock()
 		v.resize(n, 0, true)
-		n.mu.Unlock()
+		n.unlock()
 	}
-	return nil
+	return n, err
 }
 
 // target finds the inode to open, following links, or creates it. The directory
@@ -176,11 +183,9 @@ func (w *walk) target(path string, how *openFlags, mode uint32) (n *node, create
 }
 
 // mayOpen checks an open of an existing inode, in the order of do_open and
-// may_open of the kernel.
+// may_open of the kernel. The caller holds the inode's lock.
 func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 	c := &v.cred
-	n.mu.RLock()
-	defer n.mu.RUnlock()
 	if how.create {
 		switch {
 		case how.excl:
@@ -257,29 +262,28 @@ func (w *walk) mayAdopt(n *node) error {
 
 // openUnnamed is open with O_TMPFILE: a file in the directory's group that has
 // no name.
-func (v *FS) openUnnamed(w *walk, path string, how openFlags, mode uint32, f *File) error {
+func (v *FS) openUnnamed(w *walk, path string, how *openFlags, mode uint32) (*node, error) {
 	dir, err := w.resolve(path, how.follow)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case !dir.isDir():
-		return syscall.ENOTDIR
+		return nil, syscall.ENOTDIR
 	case v.disk.conf.readOnly:
-		return syscall.EROFS
+		return nil, syscall.EROFS
 	}
 	if err := v.cred.may(dir.dir.mode, dir.dir.uid, dir.dir.gid, mayWrite|mayExec); err != nil {
-		return err
+		return nil, err
 	}
 	d := v.disk
 	if !d.takeInode() {
-		return syscall.ENOSPC
+		return nil, syscall.ENOSPC
 	}
 	n := d.inherit(&v.cred, dir, typeReg|v.newMode(dir, mode), d.now())
 	n.first.nlink = 0
 	n.linkable = !how.excl
+	n.lost(d.alive)
 	d.usage.orphanInodes.Add(1)
-	n.open(d.alive)
-	f.node = n
-	return nil
+	return n, nil
 }

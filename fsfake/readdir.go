@@ -10,14 +10,12 @@ import (
 func (f *File) Stat() (fs.FileInfo, error) {
 	var a *attr
 	do := func() error {
-		d := f.v.disk
-		defer d.mu.RUnlock(d.mu.RLock())
-		f.node.mu.RLock()
-		defer f.node.mu.RUnlock()
-		if err := f.usable(); err != nil {
+		h, shard, err := f.begin()
+		if err != nil {
 			return err
 		}
-		a = f.node.attr.Load().share()
+		a = h.node.stat()
+		f.end(h, shard)
 		return nil
 	}
 	var err error
@@ -98,18 +96,20 @@ func (f *File) list(n int, take func(entries []dirent, count int)) error {
 }
 
 func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	d, node := f.v.disk, f.node
-	defer d.mu.RUnlock(d.mu.RLock())
-	node.mu.RLock()
-	count, err := f.canList()
+	h, shard, err := f.begin()
 	if err != nil {
-		node.mu.RUnlock()
 		return 0, err
 	}
-	entries := node.dir.from(f.next)
-	if f.next > 0 || n > 0 {
+	defer f.end(h, shard)
+	node := h.node
+	node.rlock()
+	count, err := h.canList()
+	if err != nil {
+		node.runlock()
+		return 0, err
+	}
+	entries := node.dir.from(h.next)
+	if h.next > 0 || n > 0 {
 		count = 0
 		for i := range entries {
 			if entries[i].node != nil {
@@ -123,11 +123,11 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 	}
 	take(entries, count)
 	if len(entries) > 0 {
-		f.next = entries[len(entries)-1].seq
+		h.next = entries[len(entries)-1].seq
 	}
-	node.mu.RUnlock()
-	if f.access&quietRead == 0 {
-		d.accessed(node)
+	node.runlock()
+	if h.access&quietRead == 0 {
+		f.v.disk.accessed(node)
 	}
 	if count == 0 {
 		return 0, io.EOF
@@ -136,17 +136,14 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 }
 
 // canList tells how many entries the handle's directory has.
-func (f *File) canList() (int, error) {
-	if err := f.usable(); err != nil {
-		return 0, err
-	}
+func (h *handle) canList() (int, error) {
 	switch {
-	case f.access&pathOnly != 0:
+	case h.access&pathOnly != 0:
 		return 0, syscall.EBADF
-	case !f.node.isDir():
+	case !h.node.isDir():
 		return 0, syscall.ENOTDIR
-	case f.node.dir.dead:
+	case h.node.dir.dead:
 		return 0, syscall.ENOENT
 	}
-	return f.node.dir.live, nil
+	return h.node.dir.live, nil
 }

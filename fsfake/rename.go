@@ -26,7 +26,8 @@ func (v *FS) rename(oldPath, newPath string, flags uint) error {
 // tryRename reports whether it must have the disk for itself: it need not for a
 // plain file that stays in its directory.
 func (v *FS) tryRename(oldPath, newPath string, flags uint, excl bool) (err error, alone bool) {
-	from := v.begin(excl)
+	var from walk
+	from.begin(v, excl)
 	defer from.end()
 	to := walk{v: v, excl: excl}
 	if err := from.parent(oldPath); err != nil {
@@ -158,9 +159,9 @@ func (v *FS) mayRename(from, to *walk, n, target *node, flags uint) error {
 
 // changed sets an inode's change time.
 func (d *Disk) changed(n *node, now stamp) {
-	n.mu.Lock()
+	n.lock()
 	d.edit(n).setStamp(ctime, now)
-	n.mu.Unlock()
+	n.unlock()
 }
 
 // move carries a rename out. The disk is held for writing, or the one directory.
@@ -199,9 +200,7 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 		if target.isDir() {
 			dst.nlink--
 		}
-		target.mu.Lock()
-		d.unlinked(target, now)
-		target.mu.Unlock()
+		d.unlink(target, now)
 		src.size -= entrySize
 	default:
 		d.leave(from, i)

@@ -17,7 +17,8 @@ func (v *FS) onPath(path string, follow, dirsAlone bool, change func(n *node) er
 }
 
 func (v *FS) tryOnPath(path string, follow, dirsAlone, excl bool, change func(n *node) error) (err error, alone bool) {
-	w := v.begin(excl)
+	var w walk
+	w.begin(v, excl)
 	defer w.end()
 	n, err := w.resolve(path, follow)
 	if err != nil {
@@ -26,32 +27,37 @@ func (v *FS) tryOnPath(path string, follow, dirsAlone, excl bool, change func(n 
 	if n.isDir() && dirsAlone && !excl {
 		return nil, true
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return change(n), false
 }
 
 // onFile does the same for the inode of an open handle.
-func (f *File) onFile(change func(n *node) error) error {
+func (f *File) onFile(change func(h *handle) error) error {
+	h, err := f.take()
+	if err != nil {
+		return err
+	}
+	defer h.mu.Unlock()
 	d := f.v.disk
-	if f.node.isDir() {
+	if h.node.isDir() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 	} else {
 		defer d.mu.RUnlock(d.mu.RLock())
 	}
-	f.node.mu.Lock()
-	defer f.node.mu.Unlock()
-	if err := f.usable(); err != nil {
+	if err := h.usable(d); err != nil {
 		return err
 	}
-	if f.access&pathOnly != 0 {
+	if h.access&pathOnly != 0 {
 		return syscall.EBADF
 	}
-	return change(f.node)
+	h.node.lock()
+	defer h.node.unlock()
+	return change(h)
 }
 
-// setMode is chmod. The caller holds n.mu, for a directory Disk.mu, for writing.
+// setMode is chmod. The caller holds n's lock, for a directory Disk.mu, for writing.
 func (v *FS) setMode(n *node, bits uint32) error {
 	if v.disk.conf.readOnly {
 		return syscall.EROFS
@@ -202,14 +208,15 @@ func (v *FS) allows(path string, want uint32) error {
 	if want&^7 != 0 {
 		return syscall.EINVAL
 	}
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	n, err := w.resolve(path, true)
 	if err != nil {
 		return err
 	}
-	n.mu.RLock()
-	defer n.mu.RUnlock()
+	n.rlock()
+	defer n.runlock()
 	if want&mayWrite != 0 && v.disk.conf.readOnly && (n.typ == typeReg || n.isDir() || n.isLink()) {
 		return syscall.EROFS
 	}

@@ -61,7 +61,7 @@ func (i *FileInfo) Stat() Stat {
 	a := i.a
 	return Stat{
 		Dev: uint64(a.dev), Ino: a.ino, Nlink: uint64(a.nlink), Mode: a.mode, Uid: a.uid, Gid: a.gid,
-		Rdev: a.rdev, Size: a.size, Blocks: a.pages * (pageSize / 512),
+		Rdev: uint64(a.rdev), Size: a.size, Blocks: int64(a.pages) * (pageSize / 512),
 		Atim: a.stamp(atime).time(), Mtim: a.stamp(mtime).time(),
 		Ctim: a.stamp(ctime).time(), Btim: a.stamp(btime).time(),
 	}

@@ -95,7 +95,8 @@ func (v *FS) Root(dir string) (*FS, error) {
 }
 
 func (v *FS) directory(name string) (*node, error) {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	defer w.end()
 	n, err := w.resolve(local(name)+"/.", true)
 	if err != nil {
@@ -155,28 +156,45 @@ func (v *FS) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, erro
 }
 
 func (v *FS) openFile(name string, flag int, perm fs.FileMode) (*File, error) {
-	f := &File{v: v, name: name}
-	var err error
 	if o := v.observed(); o != nil {
-		op := &Op{Name: "open", FS: v, Path: name, Flag: flag, Mode: perm}
-		err = o.run(op, func() error {
-			err := v.open(local(name), flag, permBits(perm), f)
-			if err == nil {
-				op.File = f
-			}
-			op.Blocked = f.blocked
-			return err
-		})
-		if err != nil && f.node != nil {
-			f.close()
-		}
-	} else {
-		err = v.open(local(name), flag, permBits(perm), f)
+		return v.watchedOpen(o, name, flag, perm)
 	}
+	h, err := v.open(local(name), flag, permBits(perm))
 	if err != nil {
+		if err == errBlocked {
+			err = syscall.ENXIO
+		}
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
+	f := &File{v, name, h}
+	h.file.Store(f)
 	return f, nil
+}
+
+func (v *FS) watchedOpen(o *observers, name string, flag int, perm fs.FileMode) (*File, error) {
+	op := &Op{Name: "open", FS: v, Path: name, Flag: flag, Mode: perm}
+	err := o.run(op, func() error {
+		if op.File != nil { // again, after EINTR
+			op.File.close()
+			op.File = nil
+		}
+		h, err := v.open(local(name), flag, permBits(perm))
+		if op.Blocked = err == errBlocked; op.Blocked {
+			return syscall.ENXIO
+		}
+		if err == nil {
+			op.File = &File{v, name, h}
+			h.file.Store(op.File)
+		}
+		return err
+	})
+	if err != nil {
+		if op.File != nil {
+			op.File.close()
+		}
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return op.File, nil
 }
 
 // Stat is os.Stat; the result is a *FileInfo.
@@ -212,7 +230,8 @@ func (v *FS) statRaw(op, name string, follow bool) (a *attr, err error) {
 }
 
 func (v *FS) stat(name string, follow bool) (*attr, error) {
-	w := v.begin(false)
+	var w walk
+	w.begin(v, false)
 	n, err := w.resolve(name, follow)
 	if err != nil {
 		w.end()
@@ -221,6 +240,35 @@ func (v *FS) stat(name string, follow bool) (*attr, error) {
 	a := n.stat()
 	w.end()
 	return a, nil
+}
+
+// identity is what the compound operations want of a stat. Attributes that are
+// given out cannot be used again, so where nobody watches they are not.
+type identity struct {
+	ino      uint64
+	dev, typ uint32
+}
+
+func (a *attr) identity() identity { return identity{a.ino, a.dev, a.typ()} }
+
+func (v *FS) identify(op, name string, follow bool) (id identity, err error) {
+	if v.observed() != nil {
+		a, err := v.statRaw(op, name, follow)
+		if err != nil {
+			return id, err
+		}
+		return a.identity(), nil
+	}
+	var w walk
+	w.begin(v, false)
+	n, err := w.resolve(local(name), follow)
+	if err == nil {
+		n.rlock()
+		id = n.attr.Load().identity()
+		n.runlock()
+	}
+	w.end()
+	return id, err
 }
 
 // base is the last element of a name, as FileInfo.Name has it.

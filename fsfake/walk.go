@@ -202,9 +202,9 @@ func (w *walk) lookup(dir *node, name string) *node {
 	if w.excl {
 		return dir.dir.get(w.v.disk.conf.fold, name)
 	}
-	dir.mu.RLock()
+	dir.dir.mu.RLock()
 	n := dir.dir.get(w.v.disk.conf.fold, name)
-	dir.mu.RUnlock()
+	dir.dir.mu.RUnlock()
 	return n
 }
 
@@ -219,7 +219,7 @@ func (w *walk) follow(n *node, trailing bool) (string, error) {
 		return "", errAccess
 	}
 	w.v.disk.accessed(n)
-	return n.target, nil
+	return *n.link, nil
 }
 
 // mayFollow is the rule of fs.protected_symlinks.
@@ -281,14 +281,14 @@ func (w *walk) resolve(path string, follow bool) (*node, error) {
 
 func (w *walk) hold() {
 	if !w.excl {
-		w.dir.mu.RLock()
+		w.dir.dir.mu.RLock()
 		w.held = w.dir
 	}
 }
 
 func (w *walk) release() {
 	if w.held != nil {
-		w.held.mu.RUnlock()
+		w.held.dir.mu.RUnlock()
 		w.held = nil
 	}
 }
@@ -296,27 +296,26 @@ func (w *walk) release() {
 // lock takes the directory of the last component for a change of its entries.
 func (w *walk) lock() {
 	if !w.excl {
-		w.dir.mu.Lock()
+		w.dir.dir.mu.Lock()
 		w.locked = w.dir
 	}
 }
 
 func (w *walk) unlock() {
 	if w.locked != nil {
-		w.locked.mu.Unlock()
+		w.locked.dir.mu.Unlock()
 		w.locked = nil
 	}
 }
 
 // begin starts an operation: with the disk for itself, or beside others.
-func (v *FS) begin(excl bool) walk {
-	w := walk{v: v, excl: excl}
+func (w *walk) begin(v *FS, excl bool) {
+	w.v, w.excl = v, excl
 	if excl {
 		v.disk.mu.Lock()
 	} else {
 		w.shard = v.disk.mu.RLock()
 	}
-	return w
 }
 
 // end closes an operation.

@@ -415,10 +415,11 @@ func listen() (tell func(), err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, err
 	}
+	r.fd = int(r.dir.Fd())
 	kids := newChildren()
 	return func() {
 		settle(before)
-		list := slices.Concat(openFiles(r), mappings(r))
+		list := slices.Concat(openFiles(r, descriptors()), mappings(r))
 		if kids.any() {
 			list = append(list, processes(r, []int{os.Getppid()})...)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
+	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
 func leakFile(t *testing.T) {
@@ -94,6 +95,22 @@ func addBehaviours(all map[string]fixture) {
 	add("check, warn", fixture{tests: tests(checked(leakFile, Warn())), main: plainMain})
 	add("check, process", fixture{tests: tests(checked(nothing), checked(ways[8].leak)), main: plainMain})
 	add("check, open", fixture{tests: tests(checked(nothing), checked(ways[4].leak)), main: plainMain})
+	openAt := func(number int) func(t *testing.T) {
+		return func(t *testing.T) {
+			f, err := os.CreateTemp("", "high-")
+			must(t, err)
+			must(t, syscall.Dup3(int(f.Fd()), number, syscall.O_CLOEXEC))
+			must(t, f.Close())
+			must(t, os.Remove(f.Name()))
+		}
+	}
+	// One that is open already; the file below is closed and its number used again.
+	const used = 30
+	add("check, a high descriptor", fixture{tests: tests(checked(nothing), checked(openAt(700))), main: plainMain})
+	add("check, a number used again", fixture{tests: tests(func(t *testing.T) {
+		must(t, syscall.Dup3(0, used, syscall.O_CLOEXEC))
+		t.Run("x", checked(openAt(used)))
+	}), main: plainMain})
 	add("suite", fixture{tests: tests(func(t *testing.T) { suite.Run(t, new(leakingSuite)) }), main: plainMain})
 	add("panic", fixture{tests: tests(func(t *testing.T) { leakFile(t); panic("away") })})
 	add("exit", fixture{tests: tests(func(t *testing.T) { leakFile(t); os.Exit(3) })})
@@ -129,7 +146,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
-	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:19` }
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:20` }
 	rows := []struct {
 		name string
 		code int
@@ -147,6 +164,8 @@ func TestBehaviour(t *testing.T) {
 		{"root removed", 1, []string{"a test removed or replaced", "!could not be removed"}},
 		{"together", 1, []string{"leaks only together with other tests", "!made at"}},
 		{"example", 1, []string{`Example left "ex-*", made at behaviour_linux_test.go`}},
+		{"check, a high descriptor", 1, []string{`TestB left "high-*" open`}},
+		{"check, a number used again", 1, []string{`left "high-*" open`}},
 		{"check", 1, []string{leak("TestB"), "--- FAIL: TestB", "!--- FAIL: TestA", "!--- FAIL: TestC"}},
 		{"check, parallel", 1, []string{leak("TestB"), "--- FAIL: Test"}},
 		{"check in a subtest", 1, []string{leak("TestA/y/z"), "--- FAIL: TestA/y/z", "!--- FAIL: TestA/x", "-run '^TestA$/^y$/^z$'"}},
@@ -187,10 +206,10 @@ func TestKeep(t *testing.T) {
 	assert.Contains(t, r.out, "kept: "+filepath.Dir(filepath.Dir(files[0])))
 	// No later run takes it.
 	cmd, tmp := fixtureCommand(t, "clean")
-	must(t, os.Rename(filepath.Dir(filepath.Dir(files[0])), filepath.Join(tmp, rootPrefix+"1")))
+	must(t, os.Rename(filepath.Dir(filepath.Dir(files[0])), filepath.Join(tmp, sweep.Prefix+"1")))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	assert.DirExists(t, filepath.Join(tmp, rootPrefix+"1", "t"))
+	assert.DirExists(t, filepath.Join(tmp, sweep.Prefix+"1", "t"))
 }
 
 func TestPackageDirectory(t *testing.T) {
@@ -249,56 +268,6 @@ func TestSignal(t *testing.T) {
 			requireNothingLeft(t, result{tmp: tmp})
 		})
 	}
-}
-
-// TestSweeperLeavesAlone: what only looks like a root of ours.
-func TestSweeperLeavesAlone(t *testing.T) {
-	dir := t.TempDir()
-	path := func(elem ...string) string { return filepath.Join(append([]string{dir}, elem...)...) }
-	plant := func(name string, perm os.FileMode, text string) {
-		must(t, os.Mkdir(path(name), 0o700))
-		must(t, os.WriteFile(path(name, "data"), nil, 0o600))
-		if text != "" {
-			must(t, os.WriteFile(path(name, markerName), []byte(text), 0o600))
-		}
-		must(t, os.Chmod(path(name), perm))
-	}
-	plant("tmpproof-gone", 0o700, markerText)
-	plant("tmpproof-open", 0o755, markerText)
-	plant("tmpproof-other", 0o700, "something else that is long enough\n")
-	plant("tmpproof-short", 0o700, "x")
-	plant("tmpproof-none", 0o700, "")
-	plant("other", 0o700, markerText)
-	must(t, os.Symlink("other", path("tmpproof-link")))
-	must(t, os.WriteFile(path("tmpproof-file"), nil, 0o600))
-	plant("tmpproof-linkmarker", 0o700, "")
-	must(t, os.Symlink("../other/"+markerName, path("tmpproof-linkmarker", markerName)))
-	plant("tmpproof-fifo", 0o700, "")
-	must(t, syscall.Mkfifo(path("tmpproof-fifo", markerName), 0o600))
-	plant("tmpproof-livesin", 0o700, markerText)
-	f, err := os.OpenFile(path("tmpproof-livesin", markerName), os.O_RDWR, 0)
-	must(t, err)
-	defer f.Close()
-	must(t, lock(f))
-	foreign := []string{}
-	if os.Getuid() == 0 {
-		plant("tmpproof-foreign", 0o700, markerText)
-		must(t, os.Chown(path("tmpproof-foreign"), 65534, 65534))
-		foreign = append(foreign, "tmpproof-foreign")
-	}
-	// A link inside of what is removed does not lead out of it.
-	must(t, os.Symlink(path("other"), path("tmpproof-gone", "out")))
-	must(t, os.Mkdir(path("tmpproof-gone", "ro"), 0o500))
-
-	new(sweeper).sweep(dir)
-	assert.NoDirExists(t, path("tmpproof-gone"))
-	for _, name := range append(foreign, "tmpproof-open", "tmpproof-other", "tmpproof-short", "tmpproof-none", "tmpproof-linkmarker",
-		"tmpproof-fifo", "tmpproof-livesin", "other") {
-		assert.FileExists(t, path(name, "data"), name)
-	}
-	assert.FileExists(t, path("tmpproof-file"))
-	_, err = os.Lstat(path("tmpproof-link"))
-	assert.NoError(t, err)
 }
 
 type recorder struct {

@@ -27,31 +27,56 @@ func birthTime(path string, st fs.FileInfo) time.Time {
 const fdDir = "/proc/self/fd"
 
 // descriptors are the numbers of this process's open files.
-func descriptors() []string {
+func descriptors() []int {
 	f, err := os.Open(fdDir)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
 	names, _ := f.Readdirnames(-1)
-	own := strconv.Itoa(int(f.Fd()))
-	return slices.DeleteFunc(names, func(s string) bool { return s == own })
+	own := int(f.Fd())
+	numbers := make([]int, 0, len(names))
+	for _, s := range names {
+		if n, err := strconv.Atoi(s); err == nil && n != own {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
 }
 
-// identity tells an open file from another one that later has its number. The
-// change time does so where the inode's number is used again.
-type identity struct {
-	dev, ino uint64
-	ctime    unix.Timespec
+// lowDescriptors are those that come without a gap of 32 or more numbers that
+// are not open. One system call tells it for many, where /proc needs several
+// slow ones. Linux gives out the lowest number that is free, so that only one
+// which somebody chose (dup2) is farther up.
+func lowDescriptors() []int {
+	const gap, invalid = 32, 0x20 // POLLNVAL
+	var numbers []int
+	var first [128]unix.PollFd // most programs have fewer
+	for fds := first[:]; ; fds = make([]unix.PollFd, 2*len(fds)) {
+		for i := range fds {
+			fds[i].Fd = int32(i)
+		}
+		if _, err := unix.Poll(fds, 0); err != nil {
+			return descriptors() // a limit below the block
+		}
+		numbers = numbers[:0]
+		for i := range fds {
+			if fds[i].Revents&invalid == 0 {
+				numbers = append(numbers, i)
+			}
+		}
+		if len(numbers) == 0 || numbers[len(numbers)-1] < len(fds)-gap {
+			return numbers
+		}
+	}
 }
 
-// openFiles are the descriptors of files below the root.
-func openFiles(r *root) []*leak {
+// openFiles are those of the descriptors that are of files below the root.
+func openFiles(r *root, numbers []int) []*leak {
 	var list []*leak
-	for _, fd := range descriptors() {
-		n, _ := strconv.Atoi(fd)
+	for _, n := range numbers {
 		var st unix.Stat_t
-		if n == int(r.dir.Fd()) || unix.Fstat(n, &st) != nil {
+		if n == r.fd || unix.Fstat(n, &st) != nil {
 			continue
 		}
 		switch st.Mode & unix.S_IFMT {
@@ -59,17 +84,12 @@ func openFiles(r *root) []*leak {
 		default:
 			continue // sockets and what has no inode of its own: not files of a directory
 		}
-		id := identity{st.Dev, st.Ino, st.Ctim}
-		if known, ok := r.elsewhere.Load(n); ok && known == id {
-			continue
-		}
-		to, err := os.Readlink(fdDir + "/" + fd)
+		to, err := os.Readlink(fdDir + "/" + strconv.Itoa(n))
 		if err != nil {
 			continue
 		}
 		name := below(r.files, to)
 		if name == "" {
-			r.elsewhere.Store(n, id)
 			continue
 		}
 		l := &leak{kind: descriptor, name: name, fd: n, what: "open file", size: st.Size, perm: fs.FileMode(st.Mode & 0o777)}

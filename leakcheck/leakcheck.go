@@ -90,7 +90,9 @@ var current struct {
 // t.TempDir, so that all that the test removes is removed when it looks. It
 // looks when the test has ended, with its subtests and cleanups, for new
 // entries of the private directory that Run describes, and on Linux for
-// descriptors and processes.
+// descriptors and processes. A descriptor with the number of one that was open
+// before the test, or with a high number that somebody chose, is found at the
+// end of Run, or of the last Check.
 //
 // Without Run, the private directory is made by the first Check and removed
 // when the last one that runs has ended.

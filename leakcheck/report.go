@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -205,11 +206,7 @@ func repeat(tests []string) string {
 	slices.Sort(tests)
 	switch {
 	case len(tests) == 1:
-		parts := strings.Split(tests[0], "/")
-		for i, p := range parts {
-			parts[i] = "^" + regexp.QuoteMeta(p) + "$"
-		}
-		cmd += "-run " + quote(strings.Join(parts, "/")) + " "
+		cmd += "-run " + quote(rerun.Pattern(tests[0])) + " "
 	case len(tests) > 1 && len(tests) <= mostTests && !strings.Contains(strings.Join(tests, ""), "/"):
 		for i, t := range tests {
 			tests[i] = regexp.QuoteMeta(t)

@@ -7,18 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
 const (
-	// rootPrefix begins the names of private roots. Short, since the names of
-	// Unix sockets below have 104 bytes on some systems.
-	rootPrefix = "tmpproof-"
-	markerName = ".leakcheck" // in the root, locked as long as its process lives
-	markerText = "tmpproof leakcheck root\n"
-	filesName  = "t" // in the root, what TMPDIR names
+	filesName = "t" // in the root, what TMPDIR names
 	// rootVariable tells a process that it runs below a checked one.
 	rootVariable = "TMPPROOF_LEAKCHECK"
 )
@@ -30,17 +26,17 @@ var tempVariables = []string{"TMPDIR", "TMP", "TEMP", "GOTMPDIR"}
 // root is a private directory, TMPDIR of the process while it is checked.
 //
 //	/tmp/tmpproof-123456789/    0700
-//	    .leakcheck              locked
+//	    .tmpproof               locked
 //	    t/                      0700, TMPDIR
 type root struct {
 	path   string // of the whole
 	files  string // of filesName
 	marker *os.File
 	dir    *os.File // files, held open
+	fd     int      // of dir
 	before []setting
 
-	reading   sync.Mutex // of dir, which has one position
-	elsewhere sync.Map   // by descriptor, the identity of an open file that is not in the root
+	reading sync.Mutex // of dir, which has one position
 }
 
 type setting struct {
@@ -53,7 +49,7 @@ func newRoot(dir string) (r *root, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	made, err := os.MkdirTemp(dir, rootPrefix)
+	made, err := os.MkdirTemp(dir, sweep.Prefix)
 	if err != nil {
 		return nil, fmt.Errorf("a private directory for temporary files cannot be made (the variable TMPDIR, or the option Dir, says where): %w", err)
 	}
@@ -72,7 +68,9 @@ func newRoot(dir string) (r *root, err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, err
 	}
-	return r, r.mark()
+	r.fd = int(r.dir.Fd())
+	r.marker, err = sweep.Mark(r.path)
+	return r, err
 }
 
 // private looks whether the file system keeps what the modes say (E09), and
@@ -91,24 +89,6 @@ func (r *root) private() error {
 		}
 	}
 	return nil
-}
-
-// mark makes the marker, locked before it bears its name: a sweeper never sees
-// one of a living process unlocked.
-func (r *root) mark() error {
-	name := filepath.Join(r.path, markerName)
-	f, err := os.OpenFile(name+"~", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	r.marker = f
-	if err := lock(f); err != nil {
-		return fmt.Errorf("locking %s: %w", f.Name(), err)
-	}
-	if _, err := f.WriteString(markerText + strconv.Itoa(os.Getpid()) + "\n"); err != nil {
-		return err
-	}
-	return os.Rename(name+"~", name)
 }
 
 // enter makes the root the place for temporary files of this process and of
@@ -194,7 +174,7 @@ func (r *root) remove() error {
 	if r.dir != nil {
 		r.dir.Close()
 	}
-	err := removeTree(r.path, nil)
+	err := sweep.Remove(r.path)
 	if r.marker != nil { // last: whoever sees the lock free may remove the rest
 		r.marker.Close()
 	}
@@ -205,7 +185,7 @@ func (r *root) remove() error {
 // takes it.
 func (r *root) keep() error {
 	r.dir.Close()
-	err := os.Remove(filepath.Join(r.path, markerName))
+	err := os.Remove(filepath.Join(r.path, sweep.Marker))
 	r.marker.Close()
 	return err
 }
@@ -236,70 +216,6 @@ func (r *root) canary() error {
 		return fmt.Errorf("the checker does not find a leak of its own: %w", err)
 	}
 	return nil
-}
-
-// removeTree removes a directory through os.Root, so that no link leads out of
-// it. Directories without write permission get it first (R12). check, when
-// given, is asked once the directory is open, and an error leaves all as it is.
-func removeTree(path string, check func(*os.Root) error) error {
-	dir, err := os.OpenRoot(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if check != nil {
-		if err := check(dir); err != nil {
-			return err
-		}
-	}
-	names, err := readNames(dir, ".")
-	if err != nil {
-		return err
-	}
-	// The marker goes last: what a killed removal leaves can be swept.
-	for _, name := range names {
-		if name != markerName {
-			err = errors.Join(err, removeAll(dir, name))
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := dir.Remove(markerName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.Remove(path)
-}
-
-func removeAll(dir *os.Root, name string) error {
-	err := dir.RemoveAll(name)
-	if err == nil {
-		return nil
-	}
-	unlock(dir, name)
-	return dir.RemoveAll(name)
-}
-
-// unlock gives the owner all rights on the directories at and below name.
-func unlock(dir *os.Root, name string) {
-	st, err := dir.Lstat(name)
-	if err != nil || !st.IsDir() {
-		return
-	}
-	_ = dir.Chmod(name, 0o700)
-	names, _ := readNames(dir, name)
-	for _, n := range names {
-		unlock(dir, filepath.Join(name, n))
-	}
-}
-
-func readNames(dir *os.Root, name string) ([]string, error) {
-	f, err := dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Readdirnames(-1)
 }
 
 // below is the slash-separated path of name below dir, "" when it is not.

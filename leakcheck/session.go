@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
 // session is one checked run: the private root, what was there before, and
@@ -31,14 +33,14 @@ type session struct {
 	reported map[string]bool
 
 	signals    *signals // nil where they are left to the tests
-	sweeper    *sweeper
+	sweeper    *sweep.Sweeper
 	background chan struct{} // closed when the sweeper has ended
 }
 
 // look is what there is at one moment.
 type look struct {
 	names map[string]bool
-	open  []string // keys
+	open  []int // descriptors
 	pids  []int
 }
 
@@ -87,10 +89,10 @@ func open(o *options, whole bool) (*session, error) {
 	s.goroutines = runtime.NumGoroutine()
 	if whole {
 		s.background = make(chan struct{})
-		s.sweeper = new(sweeper)
+		s.sweeper = new(sweep.Sweeper)
 		go func() {
 			defer close(s.background)
-			s.sweeper.sweep(dir)
+			s.sweeper.Sweep(dir)
 		}()
 	}
 	return s, nil
@@ -112,9 +114,7 @@ func (s *session) look(o *options) *look {
 	names, _ := s.root.names()
 	l.names = set(names)
 	if !o.allowed {
-		for _, f := range openFiles(s.root) {
-			l.open = append(l.open, f.key())
-		}
+		l.open = lowDescriptors()
 		if s.children.any() {
 			for _, p := range processes(s.root, nil) {
 				l.pids = append(l.pids, p.pid)
@@ -168,8 +168,9 @@ func (s *session) endOf(sp *span, before *look, o *options) string {
 // key tells a leak from others of the same run.
 func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.fd, " ", l.name) }
 
-// found is what is there and was not before. Mappings are looked for at the
-// end alone: it takes longer than all else.
+// found is what is there and was not before. At the end of the run all
+// descriptors are looked at, and mappings are, which takes longer than all
+// else; after a test only the descriptors whose numbers were free before it.
 func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	if err := s.root.lost(); err != nil {
 		return nil, err
@@ -183,8 +184,10 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	}
 	list := entries(s.root.files, names, entry, o)
 	if !o.allowed {
-		list = append(list, openFiles(s.root)...)
-		if atEnd {
+		if !atEnd {
+			list = append(list, openFiles(s.root, slices.DeleteFunc(lowDescriptors(), func(n int) bool { return slices.Contains(before.open, n) }))...)
+		} else {
+			list = append(list, openFiles(s.root, descriptors())...)
 			list = append(list, mappings(s.root)...)
 		}
 		if s.children.any() {
@@ -194,7 +197,7 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(list, func(l *leak) bool {
-		return s.reported[l.key()] || o.ignored(l.name) || slices.Contains(before.open, l.key())
+		return s.reported[l.key()] || o.ignored(l.name)
 	}), nil
 }
 
@@ -217,7 +220,7 @@ func (s *session) finish() string {
 // is over then.
 func (s *session) end() string {
 	if s.whole {
-		s.sweeper.cancel()
+		s.sweeper.Cancel()
 		<-s.background
 	}
 	settle(s.goroutines)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,11 +28,12 @@ var proofs = map[string]struct {
 	victim attack.Victim
 	opts   []attack.Option
 }{
-	"three calls, small": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(1)}},
-	"three calls, large": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(4), attack.Schedules(20_000)}},
-	"stat, write":        {func(s *attack.Scene) error { return statWrite(s.Dir) }, []attack.Option{attack.Target("out")}},
-	"no lookups":         {lookups(0), nil},
-	"2,000 lookups":      {lookups(2000), nil},
+	"three calls, small":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(1)}},
+	"three calls, depth two": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky()}},
+	"three calls, large":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(4), attack.Schedules(20_000)}},
+	"stat, write":            {func(s *attack.Scene) error { return statWrite(s.Dir) }, []attack.Option{attack.Target("out")}},
+	"no lookups":             {lookups(0), nil},
+	"2,000 lookups":          {lookups(2000), nil},
 }
 
 // TestProof is a proof for a benchmark.
@@ -89,18 +92,28 @@ func ownCPU(b *testing.B) time.Duration {
 }
 
 // BenchmarkSchedule is one schedule of the three-boundary victim, scene reset
-// and judgement included. TMPPROOF_BENCH_PROFILE names a file for the parent's
-// CPU profile.
+// and judgement included, most with the four moves that its depth allows: in
+// one child, as with GOMAXPROCS=1, and in as many as there are processors.
+// TMPPROOF_BENCH_PROFILE names a file for the parent's CPU profile.
 func BenchmarkSchedule(b *testing.B) {
-	var args []string
+	for _, row := range []struct {
+		name string
+		args []string
+	}{{"1child", []string{"-test.cpu=1"}}, {"children", nil}} {
+		b.Run(row.name, func(b *testing.B) { schedules(b, row.args) })
+	}
+}
+
+func schedules(b *testing.B, args []string) {
+	profiled := args
 	if profile := os.Getenv("TMPPROOF_BENCH_PROFILE"); profile != "" {
-		args = append(args, "-test.cpuprofile="+profile)
+		profiled = append(slices.Clone(args), "-test.cpuprofile="+profile)
 	}
 	var took, cpu time.Duration
 	var schedules int
 	for b.Loop() {
-		small, cpuSmall := prove(b, "three calls, small")
-		large, cpuLarge := prove(b, "three calls, large", args...)
+		small, cpuSmall := prove(b, "three calls, small", args...)
+		large, cpuLarge := prove(b, "three calls, large", profiled...)
 		cpu += cpuLarge - cpuSmall
 		took += large.Elapsed - small.Elapsed
 		schedules += large.Schedules - small.Schedules
@@ -127,22 +140,25 @@ func BenchmarkUnsupervised(b *testing.B) {
 	b.ReportMetric(float64((ownCPU(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
-// BenchmarkVerdict is the whole proof that Stat; WriteFile is broken, from the
-// call to the report: two children started, every schedule run. The first
-// finding comes before.
+// BenchmarkVerdict is a whole proof, from the call to the report: two children
+// started, every schedule run. The first finding comes before.
 func BenchmarkVerdict(b *testing.B) {
-	var took time.Duration
-	n := 0
-	for b.Loop() {
-		r, _ := prove(b, "stat, write")
-		if len(r.Findings) == 0 {
-			b.Fatal("not broken")
-		}
-		took += r.Elapsed
-		n++
+	for _, name := range []string{"stat, write", "three calls, depth two"} {
+		b.Run(strings.ReplaceAll(name, " ", ""), func(b *testing.B) {
+			var took time.Duration
+			n := 0
+			for b.Loop() {
+				r, _ := prove(b, name)
+				if len(r.Findings) == 0 {
+					b.Fatal("not broken")
+				}
+				took += r.Elapsed
+				n++
+			}
+			b.ReportMetric(float64(took.Microseconds())/1000/float64(n), "ms/verdict")
+			b.ReportMetric(0, "ns/op")
+		})
 	}
-	b.ReportMetric(float64(took.Microseconds())/1000/float64(n), "ms/verdict")
-	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkBoundary is one call of the victim that is stopped, looked into and

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/spf13/afero"
+
+	"github.com/tmpproof/tmpproof/fsfake"
 )
 
 // row is one benchmark, run on every peer. dir is empty when it begins.
@@ -120,7 +122,7 @@ var rows = []row{
 			write(b, f, dir+"/x.tmp", hundred)
 			must(b, f.Rename(dir+"/x.tmp", dir+"/x"))
 		}
-	}, ""},
+	}, "blang"}, // which does not replace
 	{"CreateRemove", func(b *testing.B, f afero.Fs, dir string) {
 		for b.Loop() {
 			h, err := f.Create(dir + "/x")
@@ -284,10 +286,11 @@ func BenchmarkFS(b *testing.B) {
 }
 
 // BenchmarkScale shows that the cost of an operation does not grow with the
-// number of files on the disk.
+// number of files on the disk, nor that of a snapshot.
 func BenchmarkScale(b *testing.B) {
-	for _, files := range []int{1_000, 10_000, 100_000} {
-		f, dir := peers[0].make(b)
+	for _, files := range []int{1_000, 100_000, 1_000_000} {
+		disk := fsfake.New()
+		f, dir := disk.As(fsfake.User{}), "/tmp"
 		for i := 0; i < files; i += 1000 {
 			d := dir + "/" + strconv.Itoa(i)
 			must(b, f.Mkdir(d, 0o755))
@@ -300,6 +303,13 @@ func BenchmarkScale(b *testing.B) {
 				must(b, err)
 				write(b, f, d+"/new", hundred)
 				must(b, f.Remove(d+"/new"))
+			}
+		})
+		b.Run("SnapshotRestore/files="+strconv.Itoa(files), func(b *testing.B) {
+			for b.Loop() {
+				s := disk.Snapshot()
+				must(b, f.Remove(dir+"/0/file7"))
+				disk.Restore(s)
 			}
 		})
 	}

@@ -39,7 +39,10 @@ var elapsed = regexp.MustCompile(`(?m), [0-9.]+[nµm]?s$| \([0-9.]+s\)$|^.* know
 
 // TestSameText takes the whole tour again and again, each time in a process
 // of its own: what it prints is the same to the byte.
-func TestSameText(t *testing.T) {
+func TestSameText(t *testing.T) { sameText(t, "^Test(Incorrect|Correct)$") }
+
+// sameText runs tests again and again, each time in a process of its own.
+func sameText(t *testing.T, tests string) {
 	times := 3
 	if v := os.Getenv(envRepeat); v != "" {
 		n, err := strconv.Atoi(v)
@@ -60,7 +63,7 @@ func TestSameText(t *testing.T) {
 			times = i // a slow machine, or -race: two tours are compared at least
 			break
 		}
-		tour := exec.Command(self, "-test.v", "-test.run=^Test(Incorrect|Correct)$", "-test.cpu="+strconv.Itoa(runtime.GOMAXPROCS(0)))
+		tour := exec.Command(self, "-test.v", "-test.run="+tests, "-test.cpu="+strconv.Itoa(runtime.GOMAXPROCS(0)))
 		out, err := tour.CombinedOutput()
 		text := elapsed.ReplaceAllString(string(out), "")
 		require.NoError(t, err, "tour %d:\n%s", i+1, text)

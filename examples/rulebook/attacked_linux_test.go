@@ -27,6 +27,16 @@ type attacked struct {
 	name          string       // what is wrong
 	broken, sound attack.Victim
 	opts          []attack.Option
+	faults        bool // calls fail, in place of moves
+}
+
+// attack is the verb of a row.
+func (row attacked) attack(t *testing.T, victim attack.Victim) *attack.Report {
+	verb := attack.Prove
+	if row.faults {
+		verb = attack.Faults
+	}
+	return verb(t, victim, append(slices.Clone(row.opts), attack.ReportOnly())...)
 }
 
 const (
@@ -124,6 +134,23 @@ func lock(tries int) attack.Victim {
 			}
 		}
 		return errors.New("the lock is held")
+	}
+}
+
+// tryAgain makes a file of a random name, and removes it. On some errors it
+// tries another name.
+func tryAgain(on func(error) bool) attack.Victim {
+	return func(s *attack.Scene) error {
+		for range 100 {
+			f, err := os.OpenFile(somewhere(s), excl, 0o600)
+			if err == nil {
+				return errors.Join(f.Close(), os.Remove(f.Name()))
+			}
+			if !on(err) {
+				return err
+			}
+		}
+		return errors.New("no name is free")
 	}
 }
 
@@ -326,6 +353,8 @@ var underAttack = []attacked{
 	{rule: tmptest.C12, as: tmptest.X06, name: "MkdirAll", broken: cache, sound: newCache, opts: with(attack.Target("cache"))},
 	{rule: tmptest.C13, as: tmptest.X07, name: "tries without end", broken: lock(-1), sound: lock(100),
 		opts: with(moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known"))},
+	{rule: tmptest.C14, name: "any error is tried again", broken: tryAgain(func(error) bool { return true }),
+		sound: tryAgain(func(err error) bool { return errors.Is(err, fs.ErrExist) }), faults: true},
 	{rule: tmptest.U02, as: tmptest.X01, name: "chmod by name", broken: temp(chmodByName), sound: temp(chmodByFile), opts: with(attack.Unsticky())},
 	{rule: tmptest.U03, as: tmptest.X03, name: "opened again by name", broken: twice(false), sound: twice(true), opts: with(attack.Unsticky())},
 	{rule: tmptest.U07, as: tmptest.X07, name: "waits for the writer of a FIFO", broken: read(os.O_RDONLY, anything), sound: read(careful, ours),
@@ -394,14 +423,13 @@ func TestAttacked(t *testing.T) {
 			if row.as.ID != "" {
 				want = row.as.ID
 			}
-			opts := append(slices.Clone(row.opts), attack.ReportOnly())
 			t.Run("broken", func(t *testing.T) {
-				report := attack.Prove(t, row.broken, opts...)
+				report := row.attack(t, row.broken)
 				require.True(t, report.Complete)
 				assert.Contains(t, found(report), want)
 			})
 			t.Run("sound", func(t *testing.T) {
-				report := attack.Prove(t, row.sound, opts...)
+				report := row.attack(t, row.sound)
 				require.True(t, report.Complete)
 				assert.Empty(t, report.Findings, text(report))
 			})

@@ -41,7 +41,6 @@ func TestWholeBook(t *testing.T) {
 
 // reasons are for the rules and attacks that no program here can show.
 var reasons = map[string]string{
-	"C14": "the other errors come from the disk: attack.Faults gives them (level w)",
 	"A09": "a removal removes the attacker's entry, which is no damage; R10 has what is",
 	"A10": "an attack on comparisons of inode numbers: the engine plants new inodes",
 	"A14": "a variant of A07 with one more move",

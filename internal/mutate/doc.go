@@ -8,7 +8,9 @@
 // condition decides; a condition of one operand becomes false, so that what
 // it guards does not happen. All of them are compiled into one test binary
 // (with the go command's -overlay, no file is changed), and a variable of the
-// environment chooses which one is in force.
+// environment chooses which one is in force. First each test runs alone, to see
+// which conditions matter in it: for a condition that is gone only those tests
+// are run in which its value would be another one.
 //
 // The table goes to the standard output, or to the file of -o, where the
 // reasons that it has for conditions that no test misses are kept: such a row

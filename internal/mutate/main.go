@@ -15,8 +15,12 @@ import (
 	"time"
 )
 
-// variable chooses the condition that is missing.
-const variable = "TMPPROOF_MUTANT"
+// variable chooses the condition that is missing; traceVariable names a file
+// for the ids of conditions that are not what they would become.
+const (
+	variable      = "TMPPROOF_MUTANT"
+	traceVariable = "TMPPROOF_MUTANT_TRACE"
+)
 
 func main() {
 	c := config{progress: os.Stderr}
@@ -24,6 +28,7 @@ func main() {
 	flag.StringVar(&c.out, "o", "", "file of the table; its reasons are kept")
 	flag.StringVar(&c.tests, "run", "", "the tests that are run, as patterns of -run separated by spaces, one after the other until one fails")
 	flag.StringVar(&c.only, "only", "", "a part of the rows to try; the others stay as they are in the table")
+	flag.BoolVar(&c.rest, "rest", false, "try only what the table has no result or reason for")
 	flag.StringVar(&c.exec, "exec", "", "a program, with arguments, that runs the test binary, as that of go test")
 	flag.DurationVar(&c.limit, "timeout", 3*time.Minute, "for the tests of one condition; one that takes longer is missed")
 	flag.Parse()
@@ -42,6 +47,7 @@ func main() {
 type config struct {
 	pkg, out, tests, only, exec string
 	files                       []string
+	rest                        bool
 	limit                       time.Duration
 	progress                    *os.File
 	scratch                     string
@@ -67,19 +73,20 @@ func (c *config) run() (bad int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if failed, err := c.try(0); err != nil || failed != "" {
-		return 0, errors.Join(err, fmt.Errorf("with all conditions in place %s", failed))
+	reach, err := c.trace()
+	if err != nil {
+		return 0, err
 	}
 	var rows []row
 	for _, m := range mutants {
 		rows = append(rows, row{m, old[m.key()]})
 	}
 	for i, r := range rows {
-		if !strings.Contains(r.key(), c.only) {
+		if !strings.Contains(r.key(), c.only) || c.rest && r.result != "" && r.result != survived {
 			continue
 		}
 		begin := time.Now()
-		failed, err := c.try(r.id)
+		failed, err := c.try(r.id, reach.plan(r.id))
 		if err != nil {
 			return 0, err
 		}
@@ -150,33 +157,40 @@ func (c *config) build() ([]mutant, error) {
 
 func (c *config) binary() string { return filepath.Join(c.scratch, "mutated.test") }
 
-// try runs the tests without a condition and names the one that fails, "" for
-// none.
-func (c *config) try(id int) (string, error) {
-	patterns := strings.Fields(c.tests)
-	if len(patterns) == 0 {
-		patterns = []string{"."}
+// patterns are those of -run, one for each run.
+func (c *config) patterns() []string {
+	if p := strings.Fields(c.tests); len(p) > 0 {
+		return p
 	}
+	return []string{"."}
+}
+
+// command runs tests without the condition.
+func (c *config) command(id int, pattern string, flags ...string) *exec.Cmd {
+	args := append(strings.Fields(c.exec), c.binary(), "-test.short", "-test.failfast", "-test.timeout="+c.limit.String(), "-test.run="+pattern)
+	cmd := exec.Command(args[0], append(args[1:], flags...)...)
+	cmd.Dir = c.pkg
+	cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(id), "GOTMPDIR=")
+	cmd.WaitDelay = 5 * time.Second // for the output of what a test left running
+	return cmd
+}
+
+// try runs tests without a condition and names the first that fails, "" for
+// none.
+func (c *config) try(id int, patterns []string) (string, error) {
 	for _, p := range patterns {
 		tmp, err := os.MkdirTemp(c.scratch, "t")
 		if err != nil {
 			return "", err
 		}
-		args := append(strings.Fields(c.exec), c.binary(), "-test.short", "-test.failfast", "-test.timeout="+c.limit.String(), "-test.run="+p)
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = c.pkg
-		cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(id), "TMPDIR="+tmp, "GOTMPDIR=")
-		cmd.WaitDelay = 5 * time.Second // for the output of what a test left running
+		cmd := c.command(id, p)
+		cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 		out, err := cmd.CombinedOutput()
 		_ = os.RemoveAll(tmp) // what tests without a condition leave; the rest goes with the scratch directory
-		switch exit := (*exec.ExitError)(nil); {
-		case err == nil:
-		case errors.As(err, &exit):
-			if failed := failure(string(out)); id > 0 || failed == "" {
-				return failed, nil
-			}
-			return failure(string(out)), fmt.Errorf("%s", out)
-		default:
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			return failure(string(out)), nil
+		}
+		if err != nil {
 			return "", err
 		}
 	}

@@ -173,15 +173,28 @@ func support(pkg string) []byte {
 import (
 	"os"
 	"strconv"
+	"sync"
 )
 
-var mutant__, _ = strconv.Atoi(os.Getenv(%q))
+var (
+	mutant__, _ = strconv.Atoi(os.Getenv(%q))
+	trace__     = os.Getenv(%q)
+	traced__    sync.Map
+)
 
 func %s(id int, as, is bool) bool {
 	if id == mutant__ {
 		return as
 	}
+	if trace__ != "" && is != as {
+		if _, told := traced__.LoadOrStore(id, true); !told {
+			if f, err := os.OpenFile(trace__, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err == nil {
+				_, _ = f.WriteString(strconv.Itoa(id) + "\n")
+				_ = f.Close()
+			}
+		}
+	}
 	return is
 }
-`, pkg, variable, helper)
+`, pkg, variable, traceVariable, helper)
 }

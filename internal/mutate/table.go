@@ -65,16 +65,29 @@ func readTable(name string) (map[string]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return results, nil
 	}
-	for line := range strings.Lines(string(text)) {
-		line = strings.ReplaceAll(strings.TrimSpace(line), `\|`, "\x00")
-		cells := strings.Split(line, "|")
-		if len(cells) != 5 {
+	rows := splitRows(string(text))
+	for _, cells := range rows {
+		if len(cells) == 3 {
+			results[cells[0]] = cells[2]
+		}
+	}
+	return results, err
+}
+
+// splitRows takes a table apart; what is no row is one cell.
+func splitRows(text string) (rows [][]string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		inner, ok := strings.CutPrefix(line, "|")
+		if !ok {
+			rows = append(rows, []string{line})
 			continue
 		}
+		cells := strings.Split(strings.TrimSuffix(strings.ReplaceAll(inner, `\|`, "\x00"), "|"), "|")
 		for i := range cells {
 			cells[i] = strings.TrimSpace(strings.ReplaceAll(cells[i], "\x00", "|"))
 		}
-		results[cells[1]] = cells[3]
+		rows = append(rows, cells)
 	}
-	return results, err
+	return rows
 }

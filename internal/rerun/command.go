@@ -131,7 +131,7 @@ func (c *Call) earlierResults() ([]byte, error) {
 func args(test string, limit time.Duration) []string {
 	args := []string{
 		slices.Concat(process.args, []string{"test"})[0],
-		"-test.run=" + pattern(test),
+		"-test.run=" + Pattern(test),
 		"-test.cpu=" + strconv.Itoa(runtime.GOMAXPROCS(0)),
 		"-test.timeout=" + limit.String(),
 	}

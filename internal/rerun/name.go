@@ -32,13 +32,13 @@ func (id ID) root() string {
 	return root
 }
 
-// pattern is the -test.run pattern that matches the named test, its ancestors
+// Pattern is the -run pattern that matches the named test, its ancestors
 // and what is below it, and nothing else.
 //
 // White space and what does not print is written as an escape: the testing
 // package rewrites such characters in patterns as it does in the names of
 // subtests, but it takes the names of seed files as they are.
-func pattern(test string) string {
+func Pattern(test string) string {
 	elems := strings.Split(test, "/")
 	for i, elem := range elems {
 		var b strings.Builder

@@ -19,8 +19,8 @@ func TestPattern(t *testing.T) {
 		"FuzzX/two words": `^FuzzX$/^two\x{20}words$`,
 		"T/\x00\xff|":     `^T$/^\x{0}` + "\ufffd" + `\|$`,
 	} {
-		assert.Equal(t, want, pattern(name))
-		for i, p := range strings.Split(pattern(name), "/") {
+		assert.Equal(t, want, Pattern(name))
+		for i, p := range strings.Split(Pattern(name), "/") {
 			assert.Regexp(t, regexp.MustCompile(p), strings.Split(name, "/")[i])
 		}
 	}

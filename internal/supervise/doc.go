@@ -63,7 +63,7 @@
 // The child leads a process group. Whoever leaves it has been met at that
 // boundary and is known by pidfd; the child is reaped only after the rest of
 // its group is known likewise, so that no signal goes to a number which
-// another process may bear by then. [Tree.Kill] returns when all have ended, 5
+// another process may bear by then. [Tree.Kill] returns when all have ended, 20
 // seconds at most. When 512 processes live at once, no more are started: the
 // fork fails with EAGAIN and its event is opaque. Every wait has a deadline.
 //

@@ -3,6 +3,7 @@ package supervise
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -28,11 +29,14 @@ func init() {
 	}
 }
 
+// TestHandoverWhileThreadsStart: what it would find is a deadlock, which lasts
+// for ever; its victim makes any machine slow, and an emulated one very slow.
 func TestHandoverWhileThreadsStart(t *testing.T) {
 	for range 5 {
-		tree := supervise(t, victim(t, "threads", ""), Names)
+		deadline := time.Now().Add(2 * time.Minute)
+		tree := superviseBy(t, victim(t, "threads", ""), Names, deadline)
 		for done := false; !done; {
-			ev, err := tree.Next(soon())
+			ev, err := tree.Next(deadline)
 			require.NoError(t, err)
 			require.NotEqual(t, Gone, ev.Type)
 			done = ev.Type == Message && ev.Op == opDone

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/supervise/refuse"
 )
 
 // The victims of these tests run in this test binary, started again: TestMain
@@ -20,6 +21,7 @@ import (
 const (
 	envVictim = "TEST_SUPERVISE_VICTIM"
 	envDir    = "TEST_SUPERVISE_DIR"
+	envOld    = "TEST_SUPERVISE_OLD" // the victim's kernel is one before 5.19
 
 	opDone = OpUser
 	opMark = OpUser + 1
@@ -38,6 +40,12 @@ func TestMain(m *testing.M) {
 	}
 	if before, ok := beforeAttach[name]; ok {
 		before()
+	}
+	if os.Getenv(envOld) != "" {
+		if err := refuse.WaitKillable(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(3)
+		}
 	}
 	var err error
 	if child, err = Attach(); err != nil {
@@ -71,8 +79,13 @@ func victim(t testing.TB, name, dir string) *exec.Cmd {
 // supervise starts a victim and kills what is left of it after the test.
 func supervise(t testing.TB, cmd *exec.Cmd, set Set) *Tree {
 	t.Helper()
+	return superviseBy(t, cmd, set, soon())
+}
+
+func superviseBy(t testing.TB, cmd *exec.Cmd, set Set, deadline time.Time) *Tree {
+	t.Helper()
 	runtime.LockOSThread() // of which the child's life depends; the test's goroutine ends with it
-	tree, err := Start(cmd, set, soon())
+	tree, err := Start(cmd, set, deadline)
 	if err != nil {
 		t.Fatalf("starting: %v", err)
 	}

@@ -276,6 +276,7 @@ func TestChildEnds(t *testing.T) {
 		_, err := Start(victim(t, "never attaches", dir), Names, time.Now().Add(100*time.Millisecond))
 		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		assert.ErrorContains(t, err, "waiting for the child to install its filter")
+		assert.ErrorContains(t, err, " threads: ")
 		assert.Empty(t, alive(t, dir))
 	})
 	t.Run("lost descriptor", func(t *testing.T) {

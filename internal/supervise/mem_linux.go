@@ -2,8 +2,11 @@ package supervise
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +63,26 @@ func readString(tid int, addr uint64) (string, error) {
 		n, addr, step = n+chunk, addr+uint64(chunk), pageSize
 	}
 	return string(buf[:]), nil // longer than PATH_MAX: the kernel answers ENAMETOOLONG
+}
+
+// doing is what the threads of a process wait for, for messages: "3 threads: S
+// futex_do_wait, S do_sys_poll".
+func doing(pid int) string {
+	dir := "/proc/" + strconv.Itoa(pid) + "/task/"
+	tasks, err := os.ReadDir(dir)
+	if err != nil {
+		return "it has ended"
+	}
+	var list []string
+	for _, task := range tasks {
+		stat, _ := os.ReadFile(dir + task.Name() + "/stat")
+		wchan, _ := os.ReadFile(dir + task.Name() + "/wchan")
+		if i := bytes.LastIndexByte(stat, ')'); i >= 0 && i+2 < len(stat) {
+			list = append(list, string(stat[i+2])+" "+string(wchan))
+		}
+	}
+	slices.Sort(list)
+	return fmt.Sprintf("%d threads: %s", len(tasks), strings.Join(slices.Compact(list), ", "))
 }
 
 // comm is the program name of a process, for messages.

@@ -25,14 +25,15 @@ type goProgram struct {
 	once sync.Once
 	tab  *programTable
 	err  error
-	pid  int // of the first process that ran it, for moduledata
 	phdr uint64
+
+	allgs uint64 // runtime.allgs, 0 while not known
 }
 
 // programTable is the program's runtime.moduledata, as far as it is needed
 // (src/runtime/symtab.go), with the addresses that the file has.
 type programTable struct {
-	text                               uint64
+	text, bss, ebss                    uint64
 	names, cutab, filetab, pctab, pcln []byte
 	nfunc                              int
 	quantum                            uint32
@@ -57,7 +58,7 @@ func (p *goProgram) is(st *unix.Stat_t) bool { return st.Dev == p.dev && st.Ino 
 
 // load gives the load bias of a process that runs the program.
 func (p *goProgram) load(pid int) uint64 {
-	p.once.Do(func() { p.pid, p.err = pid, p.read(pid) })
+	p.once.Do(func() { p.err = p.read(pid) })
 	return headerAddress(strconv.Itoa(pid)) - p.phdr
 }
 
@@ -137,6 +138,7 @@ func (t *programTable) header(b []byte) error {
 // Words of moduledata, the same from Go 1.20 to 1.26.
 const (
 	moduleText   = 22
+	moduleBss    = 28
 	moduleGofunc = 40
 	moduleWords  = 41
 )
@@ -160,6 +162,8 @@ func (t *programTable) module(f *elf.File, pid int, bias, pclntab uint64) error 
 			}
 			t.text = binary.LittleEndian.Uint64(b[8*moduleText:]) - bias
 			t.gofunc = binary.LittleEndian.Uint64(b[8*moduleGofunc:]) - bias
+			t.bss = binary.LittleEndian.Uint64(b[8*moduleBss:]) - bias
+			t.ebss = binary.LittleEndian.Uint64(b[8*(moduleBss+1):]) - bias
 			if t.plausible() {
 				return nil
 			}

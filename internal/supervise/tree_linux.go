@@ -23,6 +23,7 @@ type Tree struct {
 	pid      int
 	killable bool // signals cannot cancel a notification
 	gone     bool
+	hungUp   time.Time // of the first POLLHUP while the child lived
 	killed   bool
 	waited   chan struct{} // closed when the child has been reaped
 	procs    procs
@@ -133,7 +134,7 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 			break
 		}
 		if err != nil && (err != os.ErrDeadlineExceeded || !time.Now().Before(deadline)) {
-			return fmt.Errorf("waiting for the child to install its filter: %w", err)
+			return fmt.Errorf("waiting for the child to install its filter: %w (%s)", err, doing(t.pid))
 		}
 		select {
 		case <-t.waited: // and something that it had started holds the socket
@@ -230,11 +231,13 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
 		case revents&unix.POLLIN == 0:
-			t.gone = true // POLLHUP: no task uses the filter any more, or will in a moment
-			_ = t.procs.await(earlier(deadline, glance))
+			// POLLHUP: no task uses the filter any more, or will in a moment.
+			if err := t.hangup(deadline); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		t.queue = notif{}
+		t.queue, t.hungUp = notif{}, time.Time{}
 		switch errno := ioctl(t.listener, ioctlRecv, unsafe.Pointer(&t.queue)); errno {
 		case 0:
 		case unix.ENOENT, unix.EINTR: // withdrawn before it was read
@@ -249,6 +252,26 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		}
 		return ev, nil
 	}
+}
+
+// hangup ends the tree after a POLLHUP, which alone is not believed: a child
+// that lives on has calls that nobody would see.
+func (t *Tree) hangup(deadline time.Time) error {
+	if _, err := t.Wait(earlier(deadline, glance)); err == nil {
+		t.gone = true
+		_ = t.procs.await(earlier(deadline, glance))
+		return nil
+	}
+	if t.hungUp.IsZero() {
+		t.hungUp = time.Now()
+	}
+	switch {
+	case time.Since(t.hungUp) > killWait:
+		return fmt.Errorf("the kernel says that nobody is supervised any more (POLLHUP), but the child has been alive for %v since", killWait)
+	case !time.Now().Before(deadline):
+		return os.ErrDeadlineExceeded
+	}
+	return nil
 }
 
 // send answers a notification. A call that is no longer there (its process
@@ -280,12 +303,13 @@ func (t *Tree) Fail(ev *Event, errno unix.Errno) { t.send(ev, notifResp{error: -
 // -1 is an errno, as for every system call.
 func (t *Tree) Answer(ev *Event, val int64) { t.send(ev, notifResp{val: val}) }
 
-// killWait bounds how long Kill waits for the tree's last process.
-const killWait = 5 * time.Second
+// killWait bounds how long Kill waits for the tree's last process. One with a
+// mount namespace of its own takes seconds to end on a busy machine.
+const killWait = 20 * time.Second
 
 // Kill ends every process of the tree, at a boundary if it stands at one: a
 // stopped call does not run. It returns when all are gone and the child has
-// been reaped, with an error if that took more than 5 s. It can be called
+// been reaped, with an error if that took more than 20 s. It can be called
 // again; of the other methods only PID and Wait can be used afterwards.
 func (t *Tree) Kill() error {
 	if t.killed {

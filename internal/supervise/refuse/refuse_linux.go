@@ -21,6 +21,27 @@ func Call(nr uint32, errno unix.Errno) error {
 	return err
 }
 
+// Flag lets a system call fail with errno where its argument, counted from 0,
+// has one of the bits: a kernel that does not know them. On all threads.
+func Flag(nr uint32, arg int, bits uint32, errno unix.Errno) error {
+	low := 16 + 8*uint32(arg) // of seccomp_data; both architectures are little-endian
+	_, err := install([]unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: nr, Jt: 0, Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: low},
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: bits, Jt: 0, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}, unix.SECCOMP_FILTER_FLAG_TSYNC)
+	return err
+}
+
+// WaitKillable makes the kernel one before Linux 5.19, where a signal takes a
+// stopped call back.
+func WaitKillable() error {
+	return Flag(unix.SYS_SECCOMP, 1, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, unix.EINVAL)
+}
+
 // Listener gives this process a seccomp listener, of which the kernel allows
 // one only. It stops no call.
 func Listener() error {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,19 +24,25 @@ const clockLag = time.Second
 // finish looks at what is left.
 func (w *watch) finish() *result {
 	r := &result{Package: w.lines.pkg, Go: w.lines.version, Watched: w.calls, Processes: max(1, len(w.procs))}
-	names := make([]string, 0, len(w.made))
-	for name := range w.made {
-		names = append(names, name)
-	}
-	slices.Sort(names) // a directory comes before what is in it
-	seen := map[string]bool{}
-	for _, name := range names {
-		real := name
+	byReal := map[string]*maker{}
+	for name, m := range w.made {
+		st, err := os.Lstat(name)
+		if err != nil || w.before[name] {
+			continue
+		}
+		real := filepath.Clean(name)
 		if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
 			real = filepath.Join(dir, filepath.Base(name))
 		}
+		if again, err := os.Lstat(real); err == nil && os.SameFile(st, again) && !w.before[real] && !w.cfg.ignored(real) {
+			byReal[real] = m.by
+		}
+	}
+	names := slices.Sorted(maps.Keys(byReal)) // a directory comes before what is in it
+	seen := map[string]bool{}
+	for _, real := range names {
 		st, err := os.Lstat(real)
-		if err != nil || seen[real] || w.before[real] || w.before[name] || w.cfg.ignored(real) {
+		if err != nil {
 			continue
 		}
 		if b := birth(real); !b.IsZero() && b.Before(w.began.Add(-clockLag)) {
@@ -52,7 +59,7 @@ func (w *watch) finish() *result {
 		case insideOf(real, seen):
 			continue // counted with its directory
 		}
-		by := w.made[name].by
+		by := byReal[real]
 		l := &leak{rule: tmptest.R01, Rule: tmptest.R01.ID, Path: real, Test: by.test, Where: by.where, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
 		l.describe(real, st)
 		r.Leaks = append(r.Leaks, l)

@@ -47,10 +47,11 @@
 // # Which test
 //
 // The name of the test is read from the memory of the test binary, from the
-// goroutine that makes the call, where tmpleak and the test were built by the
-// same version of Go. Otherwise, and in goroutines that a test has started, it
-// is the test in whose function the calling code is written. Where neither says
-// it no test is named: nobody is blamed on suspicion.
+// goroutine that makes the call or the one that started it, and so on as long
+// as they live, where tmpleak and the test were built by the same version of
+// Go. Otherwise it is the test in whose function the calling code, or the go
+// statement, is written. Where neither says it no test is named: nobody is
+// blamed on suspicion.
 //
 // # Limits
 //

@@ -3,8 +3,11 @@
 package main
 
 import (
+	"encoding/binary"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -43,6 +46,9 @@ func (w *watch) maker(ev *supervise.Event) maker {
 	}
 	m := maker{where: w.lines.chain(st.Frames), test: w.tests.of(w.tree, ev)}
 	if m.test == "" {
+		w.ancestors(ev, &m)
+	}
+	if m.test == "" {
 		m.test = testIn(st.Frames)
 	}
 	for _, f := range st.Frames {
@@ -55,7 +61,7 @@ func (w *watch) maker(ev *supervise.Event) maker {
 	}
 	if st.Start != nil { // the test binary, run again
 		up := w.process(ev).start
-		if m.test == "" || m.test == "TestMain" {
+		if up.test != "" { // by which it can be run again
 			m.test = up.test
 		}
 		if up.where != "" && !strings.Contains(m.where, up.where) {
@@ -68,19 +74,86 @@ func (w *watch) maker(ev *supervise.Event) maker {
 	return m
 }
 
+// ancestors finds the test that has started the goroutine of a call, or the
+// one that started that, and adds the line of the first go statement.
+func (w *watch) ancestors(ev *supervise.Event, m *maker) {
+	for i, g := range w.tree.Ancestry(ev) {
+		if i == 0 {
+			if line := w.lines.chain(g.Created); line != "" && !strings.HasSuffix(m.where, line) {
+				m.where = strings.TrimPrefix(m.where+" < "+line, " < ")
+			}
+		}
+		if m.test = w.tests.started(ev, g); m.test != "" {
+			return
+		}
+		for _, frames := range [][]runtime.Frame{g.Created, g.Start} {
+			if m.test = testIn(frames); m.test != "" {
+				return
+			}
+		}
+	}
+}
+
 // testNames reads the names of running tests from a test binary's memory, where
 // its testing package is the same as ours. The name is a field of the
 // testing.T that testing.tRunner, the outermost function of a test's goroutine,
 // has in its frame.
 type testNames struct {
-	same bool // the Go version
-	slot int  // word of the frame in which it was found, plus one
+	same  bool  // the Go version
+	frame slots // of the frame
+	top   slots // of the end of the stack
 }
 
-// layout is where testing.common has two of its fields.
+// slots are those words of many frames of one function that have always led to
+// the frame's test. A word that the function has not written yet may lead to
+// the test that had the stack before.
+type slots struct{ always map[int]bool }
+
+// of chooses the test among those that the words lead to.
+func (s *slots) of(ev *supervise.Event, words []uint64) string {
+	at := map[uint64][]int{}
+	names := map[uint64]string{}
+	for i, word := range words {
+		if _, known := at[word]; !known {
+			if names[word] = testAt(ev, word); names[word] == "" {
+				continue
+			}
+		}
+		if names[word] != "" {
+			at[word] = append(at[word], i)
+		}
+	}
+	switch len(at) {
+	case 0:
+		return ""
+	case 1:
+		for word, found := range at {
+			now := map[int]bool{}
+			for _, i := range found {
+				if s.always == nil || s.always[i] {
+					now[i] = true
+				}
+			}
+			if len(now) > 0 {
+				s.always = now
+			}
+			return names[word]
+		}
+	}
+	test := uint64(0)
+	for i := range s.always {
+		if i >= len(words) || test != 0 && words[i] != test {
+			return ""
+		}
+		test = words[i]
+	}
+	return names[test]
+}
+
+// layout is where testing.common has some of its fields.
 var layout = func() (l struct {
-	ok           bool
-	name, runner uintptr
+	ok                 bool
+	name, runner, done uintptr
 }) {
 	t := reflect.TypeFor[testing.T]()
 	common, ok := t.FieldByName("common")
@@ -89,33 +162,40 @@ var layout = func() (l struct {
 	}
 	name, ok1 := common.Type.FieldByName("name")
 	runner, ok2 := common.Type.FieldByName("runner")
+	done, ok3 := common.Type.FieldByName("done")
 	text := reflect.TypeFor[string]()
-	l.ok = ok1 && ok2 && name.Type == text && runner.Type == text
-	l.name, l.runner = name.Offset, runner.Offset
+	l.ok = ok1 && ok2 && ok3 && name.Type == text && runner.Type == text && done.Type == reflect.TypeFor[bool]()
+	l.name, l.runner, l.done = name.Offset, runner.Offset, done.Offset
 	return l
 }()
 
 const testRunner = "testing.tRunner"
 
 // of is the name of the test whose goroutine makes a call, "" when it is none
-// or cannot be read.
+// or cannot be told.
 func (n *testNames) of(tree *supervise.Tree, ev *supervise.Event) string {
 	if !n.same || !layout.ok {
 		return ""
 	}
-	words := tree.Frame(ev, testRunner)
-	if n.slot > 0 && n.slot <= len(words) {
-		if name := testAt(ev, words[n.slot-1]); name != "" {
-			return name
-		}
+	return n.frame.of(ev, tree.Frame(ev, testRunner))
+}
+
+// started is the name of the test whose goroutine g is: one that testing has
+// started. The frame of its tRunner is at the end of its stack.
+func (n *testNames) started(ev *supervise.Event, g supervise.Goroutine) string {
+	if !n.same || !layout.ok || !slices.ContainsFunc(g.Created, func(f runtime.Frame) bool { return packageOf(f.Function) == "testing" }) {
+		return ""
 	}
-	for i, word := range words {
-		if name := testAt(ev, word); name != "" {
-			n.slot = i + 1
-			return name
-		}
+	const most = 80
+	var b [8 * most]byte
+	if ev.Read(g.Top-8*most, b[:]) != nil {
+		return ""
 	}
-	return ""
+	words := make([]uint64, most) // the outermost first
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(b[8*(most-1-i):])
+	}
+	return n.top.of(ev, words)
 }
 
 // testAt is the name of the testing.T at an address, "" when there is none: of
@@ -125,6 +205,10 @@ func testAt(ev *supervise.Event, addr uint64) string {
 		return ""
 	}
 	if s, ok := ev.GoString(addr+uint64(layout.runner), len(testRunner)); !ok || s != testRunner {
+		return ""
+	}
+	var done [1]byte
+	if ev.Read(addr+uint64(layout.done), done[:]) != nil || done[0] != 0 {
 		return ""
 	}
 	name, _ := ev.GoString(addr+uint64(layout.name), 4096)

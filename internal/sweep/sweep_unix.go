@@ -1,6 +1,6 @@
 //go:build unix
 
-package leakcheck
+package sweep
 
 import (
 	"errors"
@@ -13,9 +13,9 @@ import (
 	"syscall"
 )
 
-// sweeper removes the roots of runs that were killed (R07, R08). It works
+// Sweeper removes the roots of runs that were killed (R07, R08). It works
 // while the tests run.
-type sweeper struct{ cancelled atomic.Bool }
+type Sweeper struct{ cancelled atomic.Bool }
 
 // Bounds of how many names of a shared directory are looked at: the first even
 // when the run is over before, the rest as long as it goes on.
@@ -24,11 +24,11 @@ const (
 	mostSwept   = 100_000
 )
 
-// cancel ends sweep once it has looked at what it must.
-func (s *sweeper) cancel() { s.cancelled.Store(true) }
+// Cancel ends Sweep once it has looked at what it must.
+func (s *Sweeper) Cancel() { s.cancelled.Store(true) }
 
-// sweep looks through dir.
-func (s *sweeper) sweep(dir string) {
+// Sweep looks through dir.
+func (s *Sweeper) Sweep(dir string) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return
@@ -37,7 +37,7 @@ func (s *sweeper) sweep(dir string) {
 	for n := 0; n < surelySwept || n < mostSwept && !s.cancelled.Load(); {
 		names, err := f.Readdirnames(1000)
 		for _, name := range names {
-			if strings.HasPrefix(name, rootPrefix) {
+			if strings.HasPrefix(name, Prefix) {
 				_ = reclaim(filepath.Join(dir, name)) // what is not surely ours stays
 			}
 		}
@@ -50,7 +50,7 @@ func (s *sweeper) sweep(dir string) {
 // reclaim removes a root whose process has ended. Whatever else bears such a
 // name is left as it is, and the error says why.
 func reclaim(path string) error {
-	return removeTree(path, func(dir *os.Root) error {
+	return remove(path, func(dir *os.Root) error {
 		st, err := dir.Stat(".")
 		if err != nil {
 			return err
@@ -74,14 +74,14 @@ func owned(st os.FileInfo) bool {
 // holds its lock. The lock is released again: no new root ever gets an old
 // name while the directory is there, and two sweepers do no harm.
 func abandoned(dir *os.Root) error {
-	st, err := dir.Lstat(markerName)
+	st, err := dir.Lstat(Marker)
 	if err != nil {
 		return err
 	}
 	if !st.Mode().IsRegular() || st.Mode().Perm() != 0o600 || !owned(st) {
-		return fmt.Errorf("%s is not a file of mode 0600 of this user", markerName)
+		return fmt.Errorf("%s is not a file of mode 0600 of this user", Marker)
 	}
-	f, err := dir.OpenFile(markerName, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := dir.OpenFile(Marker, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,9 @@ func abandoned(dir *os.Root) error {
 	if now, err := f.Stat(); err != nil || !os.SameFile(st, now) {
 		return errors.New("the marker was replaced meanwhile")
 	}
-	text := make([]byte, len(markerText))
-	if _, err := io.ReadFull(f, text); err != nil || string(text) != markerText {
-		return errors.New("the marker was not written by leakcheck")
+	text := make([]byte, len(Text))
+	if _, err := io.ReadFull(f, text); err != nil || string(text) != Text {
+		return errors.New("the marker was not written by tmpproof")
 	}
 	return lock(f)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package leakcheck
+package sweep
 
 import (
 	"os"

@@ -1,0 +1,142 @@
+package attack_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// save is the code under test of the examples.
+func saveReport(path string) error { return os.WriteFile(path, []byte("report"), 0o600) }
+
+// A test function: the code under test must leave its report and nothing else.
+func ExampleProve() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"))
+	}
+}
+
+// What the code works on, and what it promises.
+func ExampleSetup() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			text, err := afero.ReadFile(s.FS, s.Path("upload", "letter"))
+			if err != nil {
+				return err
+			}
+			return afero.WriteFile(s.FS, s.Home+"/letter", text, 0o600)
+		},
+			attack.Setup(func(s *attack.Scene) error {
+				if err := os.Mkdir(s.Path("upload"), 0o777); err != nil {
+					return err
+				}
+				return os.WriteFile(s.Path("upload", "letter"), []byte("text"), 0o666)
+			}),
+			attack.Hostile("upload"), // somebody else's
+			attack.Ensure(func(s *attack.Scene) error {
+				_, err := os.Stat(s.Home + "/letter")
+				return err
+			}),
+		)
+	}
+}
+
+// Code that is known to be broken, in a suite that must stay green: the test
+// fails when it breaks in another way, and when it is mended.
+func ExampleExpect() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		},
+			attack.Target("report"),
+			attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07),
+		)
+	}
+}
+
+// A weaker or stronger attacker, and bounds.
+func ExampleMoves() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		},
+			attack.Target("report"),
+			attack.Moves(attack.Symlink, attack.Socket, attack.Tamper), // these alone
+			attack.Unsticky(),             // may remove and rename what is the victim's
+			attack.SameGroup(),            // has the group's permissions
+			attack.Depth(1),               // one move in each schedule
+			attack.Budget(30*time.Second), // or the run is inconclusive, and fails
+			attack.Allow(tmptest.C06, "a report's name is known"),
+		)
+	}
+}
+
+// The report, where the test decides by itself.
+func ExampleReportOnly() {
+	_ = func(t *testing.T) {
+		report := attack.Prove(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"), attack.ReportOnly(), attack.Schedules(1000))
+		fmt.Println(report.Boundaries, report.Schedules, report.Complete, report.Elapsed)
+		for _, f := range report.Findings {
+			fmt.Println(f.Rule.ID, f.Exploit, f.Path, f.Name)
+			var e attack.Event
+			for _, e = range f.Events {
+				fmt.Println(e.Line, e.Call, e.Path, e.Move, e.Damage)
+			}
+		}
+	}
+}
+
+// One schedule of an earlier report again, as the variable TMPPROOF_REPLAY does
+// without a change of the test.
+func ExampleReplay() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"), attack.Replay("symlink-absent=shared/report@openat:shared/report:report.go:12:1"))
+	}
+}
+
+// Errors in place of an attacker: the disk is full, a file cannot be opened.
+func ExampleFaults() {
+	_ = func(t *testing.T) {
+		attack.Faults(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"))
+	}
+}
+
+// The process is killed before each of its calls; at Point it panics too.
+func ExampleKills() {
+	_ = func(t *testing.T) {
+		attack.Kills(t, func(s *attack.Scene) error {
+			f, err := os.CreateTemp(s.Dir, "work-*")
+			if err != nil {
+				return err
+			}
+			defer os.Remove(f.Name())
+			defer f.Close()
+			s.Point() // as a callback that panics
+			return nil
+		})
+	}
+}
+
+// Luck, on systems that have no better: the report says what is known then.
+func ExampleRace() {
+	_ = func(t *testing.T) {
+		report := attack.Race(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"), attack.ReportOnly(), attack.Budget(time.Second))
+		var odds *attack.Odds = report.Odds
+		fmt.Printf("%d attempts, %d won: between %.2g and %.2g", odds.Attempts, odds.Wins, odds.Low, odds.High)
+	}
+}

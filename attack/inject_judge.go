@@ -1,0 +1,298 @@
+package attack
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// concerns are the rules that a verb judges by. What the trace of an
+// undisturbed run says of names and modes is Prove's affair.
+var concerns = map[verb][]tmptest.Rule{
+	faults: {tmptest.C13, tmptest.C14, tmptest.R01, tmptest.R03, tmptest.R05, tmptest.R11, tmptest.R13, tmptest.R14, tmptest.X01, tmptest.X05, tmptest.X07},
+	kills:  {tmptest.C05, tmptest.R01, tmptest.R05, tmptest.R06, tmptest.R07, tmptest.R13, tmptest.R14, tmptest.X01, tmptest.X05, tmptest.X07},
+}
+
+func (v verb) judges(rule tmptest.Rule) bool {
+	return v == prove || slices.ContainsFunc(concerns[v], func(r tmptest.Rule) bool { return r.ID == rule.ID })
+}
+
+// sealInjected judges what is left of a run in which something was injected.
+func (r *run) sealInjected() {
+	at := r.injectedAt()
+	if r.unhandled() {
+		r.facts = nil
+		return
+	}
+	switch o := r.outcome; {
+	case o.End == hung || o.End == endless && !r.creates(len(r.steps)-1),
+		o.End == exited && r.plan.opt.verb == faults,
+		o.End == panicked && !strings.Contains(o.Text, injectedPanic):
+		r.injectedFact(tmptest.X07, at, r.steps[at].subject(), "the code "+o.String())
+		return // what it left half done is the consequence
+	case o.End == endless:
+		r.injectedFact(tmptest.C13, at, r.steps[at].subject(), "the code "+o.String())
+		return
+	}
+	r.judgeWhole(at)
+	r.judgeBehind(at)
+	if r.plan.opt.verb == faults {
+		r.judgeRetry(at)
+		r.judgeSync(at)
+	}
+}
+
+// unhandled says that a signal ended the process at once, as SIGKILL does:
+// the code has no handler, and nothing is to be said that SIGKILL has not. A
+// call that came after it is the handler's, which has raised the signal again;
+// where the code has goroutines of its own that cannot be told.
+func (r *run) unhandled() bool {
+	s := r.steps[r.injectedAt()]
+	if r.outcome.End != killed || s.answer.sig == syscall.SIGKILL {
+		return false
+	}
+	return r.plan.concurrent || s == r.steps[len(r.steps)-1]
+}
+
+// creates says that a step may make a name.
+func (r *run) creates(i int) bool {
+	if i < 0 {
+		return false
+	}
+	switch s := r.steps[i]; s.kind {
+	case supervise.Open:
+		return s.create || s.tmpfile
+	case supervise.Mkdir, supervise.Mknod, supervise.Link, supervise.Symlink:
+		return true
+	}
+	return false
+}
+
+// injectedFact is a finding at a step, with what was injected first.
+func (r *run) injectedFact(rule tmptest.Rule, at int, name, text string) {
+	var parts []string
+	for _, i := range r.struck {
+		s := r.steps[i]
+		text := s.call + " " + s.answer.text()
+		switch s.answer.act {
+		case kill:
+			text = signalName(s.answer.sig) + " came before " + s.call
+		case panics, goexits:
+			text = "at " + s.call + " " + s.answer.text()
+		}
+		parts = append(parts, text)
+	}
+	what := strings.Join(parts, ", then ")
+	if r.sticky != nil {
+		what += ", and so do all later calls"
+	}
+	r.fact(fact{rule: rule, exploit: rule.ID != tmptest.R07.ID && rule.ID != tmptest.C14.ID, path: name, name: name, step: at, text: what + ": " + text})
+}
+
+// judgeWhole sees that each target is as it was before, or as an undisturbed
+// run leaves it; the latter if the code reported success.
+func (r *run) judgeWhole(at int) {
+	if len(r.plan.targets) == 0 {
+		return
+	}
+	for i, now := range r.targets() {
+		pattern, want := r.plan.opt.targets[i], r.plan.targets[i]
+		var old target
+		if i < len(r.before) {
+			old = r.before[i]
+		}
+		if r.outcome.success() {
+			r.judgePromise(at, pattern, now, want)
+			continue
+		}
+		if !r.plan.stableTargets {
+			continue
+		}
+		for _, e := range now.entries {
+			if !old.has(e) && !want.has(e) {
+				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+
+					", and the target "+pretty(e.rel)+" is neither what was there before nor what an undisturbed run leaves: "+describe(e))
+			}
+		}
+		for _, e := range old.entries {
+			is := func(n targetEntry) bool { return n.rel == e.rel }
+			if !slices.ContainsFunc(now.entries, is) && slices.ContainsFunc(want.entries, is) {
+				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+", and the target "+pretty(e.rel)+" is gone")
+			}
+		}
+	}
+}
+
+// judgePromise sees that what a successful run leaves is what an undisturbed
+// one does, modes included.
+func (r *run) judgePromise(at int, pattern string, now, want target) {
+	say := func(name, text string) {
+		r.injectedFact(tmptest.X05, at, path.Join(dirShared, name), text+", and the code reported success")
+	}
+	if len(now.entries) < len(want.entries) {
+		say(pattern, "the target "+pretty(pattern)+" is not there")
+		return
+	}
+	for _, e := range now.entries {
+		sameMode := func(w targetEntry) bool { return w.kind == e.kind && w.perm == e.perm }
+		switch {
+		case r.plan.stableTargets && !want.has(e):
+			say(e.rel, "the target "+pretty(e.rel)+" is not what an undisturbed run leaves: "+describe(e))
+		case len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameMode):
+			say(e.rel, "the target "+pretty(e.rel)+" has mode "+octal(e.perm)+", and after an undisturbed run "+octal(want.entries[0].perm))
+		}
+	}
+}
+
+func (t target) has(e targetEntry) bool {
+	return slices.ContainsFunc(t.entries, func(w targetEntry) bool { return w.kind == e.kind && w.data == e.data })
+}
+
+// judgeBehind looks for what the code left in Dir and was not meant to.
+func (r *run) judgeBehind(at int) {
+	o := r.outcome
+	var told []string
+	for _, name := range r.listing() {
+		n := r.disk.stat(name)
+		if r.scene.initial[name] || r.attacker.owns(n) || r.isCanary(n) || r.plan.isTarget(name) || r.holdsTarget(name, n) ||
+			r.plan.leaves(r.plan.names.shape(name)) {
+			continue
+		}
+		r.judgePrivate(name, n)
+		if slices.ContainsFunc(told, func(t string) bool { return under(name, t) }) {
+			continue
+		}
+		told = append(told, name)
+		text := "the code " + o.String() + ", and left " + pretty(name) + " (" + n.kindName() + ", mode " + octal(n.perm) + ") behind"
+		switch how := r.steps[at].answer; {
+		case how.sig == syscall.SIGKILL:
+			if !r.hides(name, n) {
+				r.injectedFact(tmptest.R07, r.maker(name), name, text)
+			}
+		case how.act != fail && how.act != short: // of which the code could know
+			r.injectedFact(tmptest.R06, r.maker(name), name, text)
+		case !r.stuckAt(name):
+			r.injectedFact(tmptest.R05, at, name, text)
+		case o.success():
+			r.injectedFact(tmptest.R11, at, name, text+", since its removal failed")
+		}
+	}
+	if o.End == returned {
+		for i, name := range o.Open {
+			if (i == 0 || o.Open[i-1] != name) && !r.plan.leaves(r.plan.names.shape(name)) {
+				r.injectedFact(tmptest.R03, at, name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
+			}
+		}
+	}
+}
+
+// judgePrivate sees that others cannot open what a killed process left.
+func (r *run) judgePrivate(name string, n node) {
+	if r.plan.opt.verb != kills || n.perm&0o077 == 0 || n.isLink() {
+		return
+	}
+	if _, search, _, _ := r.attacker.inDir(path.Dir(name)); search {
+		r.injectedFact(tmptest.C05, r.maker(name), name, "the code "+r.outcome.String()+", and left "+pretty(name)+" (mode "+octal(n.perm)+") where others can reach it")
+	}
+}
+
+// hides says that a file which SIGKILL left was about to lose its name: it is
+// empty, and its removal is the very next call.
+func (r *run) hides(name string, n node) bool {
+	s := r.steps[len(r.steps)-1]
+	if s.kind != supervise.Unlink || !n.regular() || n.size != 0 || len(s.lookups) == 0 {
+		return false
+	}
+	a, ok := s.lookups[0].final()
+	return ok && a.path() == name && !slices.ContainsFunc(r.steps, func(w *step) bool { return w.kind == supervise.Write && w.object == name })
+}
+
+// stuckAt says that the code did try to remove a name, and that the removal
+// was made to fail.
+func (r *run) stuckAt(name string) bool {
+	tried := false
+	for _, s := range r.steps {
+		about := s.object
+		if len(s.lookups) > 0 {
+			if a, ok := s.lookups[0].final(); ok {
+				about = a.path()
+			}
+		}
+		if about == "" || !under(name, about) && !under(about, name) {
+			continue
+		}
+		removes := s.kind == supervise.Unlink || s.kind == supervise.Rmdir
+		if removes && under(name, about) {
+			tried = true
+		}
+		if (tried || removes) && s.answer.act == fail {
+			return true // it, or what it holds
+		}
+	}
+	return false
+}
+
+// judgeRetry sees a creation that was tried again after an error for which
+// another name is no cure.
+func (r *run) judgeRetry(at int) {
+	s := r.steps[at]
+	if s.answer.act != fail || !r.creates(at) {
+		return
+	}
+	switch s.answer.errno {
+	case syscall.EEXIST, syscall.EINTR, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM:
+		return
+	}
+	n := 0
+	for _, t := range r.steps {
+		if t.key.site() == s.key.site() {
+			n++
+		}
+	}
+	if was := max(1, r.plan.occurrences[s.key.site()]); n > was && r.outcome.End != endless {
+		r.injectedFact(tmptest.C14, at, s.subject(), fmt.Sprintf("the code tried %d times more, and %s", n-was, r.outcome))
+	}
+}
+
+// judgeSync sees an error of fsync or close that was swallowed after data was
+// written: the kernel says there, and only there, that it was lost.
+func (r *run) judgeSync(at int) {
+	if !r.outcome.success() {
+		return
+	}
+	dirty := map[string]bool{}
+	lost := map[string]*step{}
+	for _, s := range r.steps {
+		failed := s.answer.act == fail
+		synced := s.call == "fsync" || s.call == "fdatasync"
+		switch {
+		case s.kind == supervise.Rename && !failed && len(s.lookups) == 2:
+			from, ok1 := s.lookups[0].final()
+			to, ok2 := s.lookups[1].final()
+			if ok1 && ok2 {
+				dirty[to.path()], lost[to.path()] = dirty[from.path()], lost[from.path()]
+				delete(dirty, from.path())
+				delete(lost, from.path())
+			}
+		case s.object == "":
+		case failed && (synced || s.kind == supervise.Close):
+			if dirty[s.object] && s.answer.errno != syscall.EINTR && lost[s.object] == nil {
+				lost[s.object] = s
+			}
+		case synced:
+			dirty[s.object] = false
+		case s.kind == supervise.Write && !failed:
+			dirty[s.object] = true
+		}
+	}
+	for _, name := range sortedKeys(lost) {
+		if s := lost[name]; s != nil && r.plan.isTarget(name) && r.disk.stat(name).exists() {
+			r.injectedFact(tmptest.X05, at, name, "the code reported success, though "+s.call+" of "+pretty(name)+" had failed: what was written to it may be lost")
+		}
+	}
+}

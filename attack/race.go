@@ -1,0 +1,250 @@
+package attack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// Race runs the victim again and again while threads of the attacker act on
+// its names at moments of their own: they plant, remove and exchange entries,
+// and lead it through mazes of symbolic links that make a lookup slow
+// (Borisov, Johnson, Sastry, Wagner: Fixing Races for Fun and Profit, USENIX
+// Security 2005). It is for what Prove cannot reach: what lies inside one
+// system call, and systems on which calls cannot be stopped.
+//
+// A race is luck, and its verdict says so. Damage is damage, and fails the
+// test. A race without a win proves nothing: Report.Complete stays false, and
+// Report.Odds gives the greatest probability of a win in one attempt that so
+// many attempts without one still allow, 3/n with 95 % confidence.
+//
+// The same options hold as for Prove, with these differences: the race goes
+// on for the Budget, three seconds unless said otherwise, or for as many
+// attempts as Schedules allows; which damage a broken victim shows first is
+// luck as well, so that Expect is content with one of its rules, ends the race
+// there, and lets no other pass; Depth has no meaning. Replay is refused:
+// nothing repeats a race. Rules that need the trace of calls (C01, C03, C06,
+// C10, X06, R14) are not judged.
+//
+// The attacker acts on the names of Target that are no patterns, and on those
+// that show in Scene.Dir in undisturbed runs and can be foretold. The victim
+// runs in a child process, as under Prove, with at most 10 seconds for one
+// run. Where the test runs as root, and the system's fs.protected_* settings
+// are off, the attacker's entries bear another user's id; elsewhere both
+// sides have one, and code that is safe because it looks at the owner of what
+// it finds is broken by mistake: the report says which it was.
+//
+// Race needs Linux. Elsewhere it skips the test with the reason.
+func Race(t testing.TB, victim Victim, opts ...Option) *Report {
+	t.Helper()
+	begin := time.Now()
+	opt, err := newOptions(race, opts)
+	if err == nil {
+		err = opt.refuseForRace()
+	}
+	if victim == nil {
+		err = errors.Join(errors.New("the victim is nil"), err)
+	}
+	if err != nil {
+		t.Fatalf("attack.Race: %v", err)
+	}
+	call, err := rerun.Enter(t)
+	if err != nil {
+		t.Fatalf("attack.Race: %v", err)
+	}
+	switch call.Role() {
+	case rerun.Child:
+		serveRace(t, call, victim, opt)
+	case rerun.Other:
+		report := &Report{}
+		data, ok := call.Earlier()
+		if !ok || json.Unmarshal(data, report) != nil {
+			t.SkipNow()
+		}
+		return report
+	}
+	if missing := raceMissing(); missing != "" {
+		if os.Getenv(envStrict) == "1" {
+			t.Fatalf("attack.Race cannot work here (%s=1 asks that it must): %s", envStrict, missing)
+		}
+		t.Skipf("attack.Race cannot work here: %s", missing)
+	}
+	report := &Report{Odds: &Odds{}}
+	runtime.LockOSThread() // the child dies with the thread that started it
+	defer runtime.UnlockOSThread()
+	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
+		deadline: begin.Add(raceBudget(t, opt))}
+	believed, err := runRace(e, call, lineOfFunc(victim), raceProgress(t, begin))
+	if err != nil {
+		e.problem("%v", err)
+	}
+	e.finish()
+	report.Complete = false
+	report.Elapsed = time.Since(begin)
+	if data, err := json.Marshal(report); err == nil {
+		call.Finish(data)
+	}
+	(&raceVerdict{e, believed}).tell(t)
+	return report
+}
+
+// refuseForRace names the options that have no meaning in a race.
+func (o *options) refuseForRace() error {
+	if o.replay != "" {
+		return errors.New("Replay: a race cannot be repeated; attack.Prove repeats a schedule")
+	}
+	return nil
+}
+
+// raceBudget is the time for the whole race.
+func raceBudget(t testing.TB, opt *options) time.Duration {
+	if opt.budget > 0 {
+		return opt.budget
+	}
+	b := 3 * time.Second
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if at, ok := d.Deadline(); ok {
+			b = min(b, time.Until(at)/2)
+		}
+	}
+	return b
+}
+
+// Odds is what a race came to, in numbers.
+type Odds struct {
+	Attempts int // runs of the victim with the attacker at work
+	Hits     int // of these: something of the attacker's happened between the victim's start and its return
+	Wins     int // of these: damage
+	Void     int // attempts that do not count: a thread came too late and acted beyond the attacker's powers
+	// Low and High bound the probability that one attempt wins, as far as
+	// Attempts and Wins tell, with 95 % confidence each. For no win, High is
+	// close to 3/Attempts (the rule of three).
+	Low, High float64
+}
+
+// raceProgress prints a line every second under -v.
+func raceProgress(t testing.TB, begin time.Time) func(o *Odds, left time.Duration) {
+	if !testing.Verbose() {
+		return func(*Odds, time.Duration) {}
+	}
+	next := begin.Add(time.Second)
+	return func(o *Odds, left time.Duration) {
+		now := time.Now()
+		if now.Before(next) {
+			return
+		}
+		next = now.Add(time.Second)
+		fmt.Fprintf(t.Output(), "%d attempts, %d hits, %d wins, %.0f a second, %v left\n",
+			o.Attempts, o.Hits, o.Wins, float64(o.Attempts)/now.Sub(begin).Seconds(), left.Round(time.Second))
+	}
+}
+
+// raceVerdict is what is said of a race.
+type raceVerdict struct {
+	*explorer
+	believed bool // the attacker's things had an owner of their own
+}
+
+// tell fails the test where the report asks for it.
+func (r *raceVerdict) tell(t testing.TB) {
+	t.Helper()
+	report := r.report
+	if len(report.Problems) > 0 {
+		t.Errorf("attack.Race of %s is inconclusive:\n  - %s", t.Name(), strings.Join(report.Problems, "\n  - "))
+	}
+	switch {
+	case r.opt.reportOnly:
+	case r.opt.expects:
+		r.tellExpected(t)
+	case len(report.Findings) > 0:
+		t.Error(r.text(t.Name()))
+	}
+	if !t.Failed() {
+		t.Log(r.summary())
+	}
+}
+
+// tellExpected accepts one of the expected rules, and no other.
+func (r *raceVerdict) tellExpected(t testing.TB) {
+	t.Helper()
+	want := map[string]bool{}
+	for _, rule := range r.opt.expect {
+		want[rule.ID] = true
+	}
+	var lines []string
+	met := len(want) == 0
+	for _, f := range r.report.Findings {
+		met = met || want[f.Rule.ID]
+		if !want[f.Rule.ID] {
+			lines = append(lines, "found but not expected: "+f.String())
+		}
+	}
+	if !met {
+		lines = append(lines, "none of "+ruleIDs(r.opt.expect)+" was found: "+r.summary())
+	}
+	if len(lines) > 0 {
+		t.Errorf("attack.Race of %s did not find what Expect names:\n%s", t.Name(), strings.Join(lines, "\n"))
+	}
+}
+
+func ruleIDs(rules []tmptest.Rule) string {
+	var ids []string
+	for _, rule := range rules {
+		ids = append(ids, rule.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// text is the failure of a race that was won.
+func (r *raceVerdict) text(test string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "attack.Race: %s is broken: %d findings; %s\n", test, len(r.report.Findings), r.summary())
+	for i, f := range r.report.Findings {
+		if i == maxShown {
+			fmt.Fprintf(&b, "... and %d more\n", len(r.report.Findings)-maxShown)
+			break
+		}
+		fmt.Fprintf(&b, "\n%s", f)
+	}
+	if !r.believed {
+		b.WriteString("\nBoth sides have one uid here: code that is safe because it looks at the owner of what it finds is broken by mistake.\n")
+	}
+	fmt.Fprintf(&b, "A race is luck: attack.Prove shows the interleaving call by call, and repeats it. Again: go test -count=1 -run %s %s\n",
+		shellQuote(rerun.Pattern(test)), callerPackage())
+	return b.String()
+}
+
+// summary is the race in one sentence; it never says "proved".
+func (r *raceVerdict) summary() string {
+	o := r.report.Odds
+	switch {
+	case o.Wins > 0:
+		return fmt.Sprintf("the attacker won %d of %d attempts (%d hit a running victim): between %s and %s of attempts on this machine, with 95 %% confidence each",
+			o.Wins, o.Attempts, o.Hits, percent(o.Low), percent(o.High))
+	}
+	return fmt.Sprintf("the attacker won none of %d attempts (%d hit a running victim): at most %s of such attempts win on this machine, with 95 %% confidence; that is no proof, attack.Prove gives one",
+		o.Attempts, o.Hits, percent(o.High))
+}
+
+func percent(p float64) string { return fmt.Sprintf("%.2g %%", 100*p) }
+
+// lineOfFunc is where the victim's function begins.
+func lineOfFunc(v Victim) string {
+	f := runtime.FuncForPC(reflect.ValueOf(v).Pointer())
+	if f == nil {
+		return "(no line)"
+	}
+	file, line := f.FileLine(f.Entry())
+	return filepath.Base(file) + ":" + strconv.Itoa(line)
+}

@@ -1,0 +1,80 @@
+package guideline
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest"
+)
+
+// inTheFaceOfErrors is the guideline's last demand: temporary files are
+// cleaned up "even in the face of errors". The rows name the programs of the
+// tour and the rules that they break when a call fails, and when they are
+// killed.
+var inTheFaceOfErrors = []struct {
+	name         string
+	victim       attack.Victim
+	target       string
+	fails, kills []tmptest.Rule
+}{
+	// The file has no name, or loses it at once: nothing stays, come what may.
+	{name: "temporaryFile", victim: func(*attack.Scene) error { return temporaryFile(roundTrip) }},
+	{name: "createAndUnlink", victim: func(*attack.Scene) error { return createAndUnlink(roundTrip) }},
+	// A name stays after a kill. Nothing but a sweeper helps.
+	{name: "namedTemporaryFile", victim: func(*attack.Scene) error { return namedTemporaryFile(roundTrip) },
+		kills: []tmptest.Rule{tmptest.R07}},
+	{name: "spooledFile", victim: func(*attack.Scene) error { return spool(8, "stuff", " and more stuff") },
+		kills: []tmptest.Rule{tmptest.R07}},
+	{name: "mkstemp", victim: func(*attack.Scene) error { return mkstemp(roundTrip, holdsStuff) },
+		kills: []tmptest.Rule{tmptest.R07}},
+	{name: "mkdtemp", victim: func(*attack.Scene) error { return mkdtemp(roundTrip) },
+		kills: []tmptest.Rule{tmptest.R07}},
+	// Safe against an attacker, and yet a file that was begun stays: it is
+	// made at the name that it is meant to have.
+	{name: "createNew", victim: func(*attack.Scene) error { return createNew("settings") }, target: "settings",
+		fails: []tmptest.Rule{tmptest.X05}, kills: []tmptest.Rule{tmptest.X05}},
+	{name: "existsThenOpen", victim: func(*attack.Scene) error { return existsThenOpen("settings") }, target: "settings",
+		fails: []tmptest.Rule{tmptest.X05}, kills: []tmptest.Rule{tmptest.X05}},
+	// What a kill leaves can be read by all.
+	{name: "pidName", victim: func(*attack.Scene) error { return useAndRemove(pidName()) },
+		kills: []tmptest.Rule{tmptest.C05, tmptest.R07}},
+	{name: "reliesOnUmask", victim: func(*attack.Scene) error { return useAndRemove(reliesOnUmask()) },
+		kills: []tmptest.Rule{tmptest.C05, tmptest.R07}},
+	// It looks for a free name until a call says that there is none, and takes
+	// any error for a name that exists.
+	{name: "mktempThenOpen", victim: func(*attack.Scene) error { return useAndRemove(mktempThenOpen()) },
+		fails: []tmptest.Rule{tmptest.X07}, kills: []tmptest.Rule{tmptest.C05, tmptest.R07}},
+	// An early return does not reach the removal.
+	{name: "removesWhenAllGoesWell", victim: func(*attack.Scene) error { return removesWhenAllGoesWell(roundTrip) },
+		fails: []tmptest.Rule{tmptest.R05}, kills: []tmptest.Rule{tmptest.R07}},
+}
+
+func TestInTheFaceOfErrors(t *testing.T) {
+	for _, r := range inTheFaceOfErrors {
+		var opts []attack.Option
+		if r.target != "" {
+			opts = append(opts, attack.Target(r.target))
+		}
+		t.Run(r.name+", calls fail", func(t *testing.T) {
+			report := attack.Faults(t, r.victim, append(opts, attack.Expect(r.fails...))...)
+			assert.Positive(t, report.Schedules)
+			tellAll(t, report)
+		})
+		t.Run(r.name+", killed", func(t *testing.T) {
+			report := attack.Kills(t, r.victim, append(opts, attack.Expect(r.kills...))...)
+			assert.Positive(t, report.Schedules)
+			tellAll(t, report)
+		})
+	}
+}
+
+func tellAll(t *testing.T, report *attack.Report) {
+	for _, f := range report.Findings {
+		t.Log(f)
+	}
+}
+
+// TestSameErrors: what is found is the same to the byte each time. See
+// TestSameText for what that is tried in.
+func TestSameErrors(t *testing.T) { sameText(t, "^TestInTheFaceOfErrors$") }

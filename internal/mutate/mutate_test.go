@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestSample: conditions that a test misses, and conditions that none does.
+func TestSample(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "table.md")
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	c := config{pkg: "testdata/sample", out: out, files: []string{"sample.go"}, limit: 60e9, progress: null}
+	bad, err := c.run()
+	require.NoError(t, err)
+	assert.Equal(t, 2, bad)
+	want := map[string]string{
+		"sample.go list.fits: `k < l.n`": "TestFits/one",
+		"sample.go sign: `n < 0`":        "TestSign",
+		"sample.go sign: `n != -100`":    survived,
+		"sample.go sign: `n == 0`":       "TestSign",
+		"sample.go sign: `n > 1000`":     survived,
+		"sample.go sign: `n == 7`":       "TestSign",
+	}
+	got, err := readTable(out)
+	require.NoError(t, err)
+	delete(got, "condition")
+	delete(got, "---")
+	assert.Equal(t, want, got)
+
+	// Reasons that somebody wrote into the table stay and are accepted.
+	text, err := os.ReadFile(out)
+	require.NoError(t, err)
+	for _, condition := range []string{"n != -100", "n > 1000"} {
+		text = []byte(replaceRow(string(text), condition, survived+": nobody asks | that"))
+	}
+	require.NoError(t, os.WriteFile(out, text, 0o600))
+	c.only = "n > 1000"
+	bad, err = c.run()
+	require.NoError(t, err)
+	assert.Zero(t, bad)
+	got, err = readTable(out)
+	require.NoError(t, err)
+	assert.Equal(t, survived+": nobody asks | that", got["sample.go sign: `n != -100`"])
+}
+
+// replaceRow gives a condition another result.
+func replaceRow(text, condition, result string) string {
+	var b strings.Builder
+	for _, r := range splitRows(text) {
+		if len(r) != 3 {
+			b.WriteString(r[0] + "\n")
+			continue
+		}
+		if r[0] == "sample.go sign: `"+condition+"`" {
+			r[2] = result
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", cell(r[0]), r[1], cell(r[2]))
+	}
+	return b.String()
+}
+
+func TestFailure(t *testing.T) {
+	tests := map[string]struct{ out, want string }{
+		"innermost":  {"--- FAIL: TestA (0.1s)\n    --- FAIL: TestA/b_(c) (0.0s)\n        x.go:1: no\nFAIL\n", "TestA/b_(c)"},
+		"two":        {"--- FAIL: TestA (0.1s)\n--- FAIL: TestB (0.1s)\n", "TestA"},
+		"panic":      {"panic: nil map\n", "the tests panic"},
+		"no end":     {"panic: test timed out after 1s\n", "the tests do not end"},
+		"just exits": {"gone\n", "the tests fail"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, tt.want, failure(tt.out)) })
+	}
+}

@@ -1,0 +1,183 @@
+package supervise
+
+import (
+	"debug/buildinfo"
+	"encoding/binary"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Goroutine is what the Go runtime notes of a goroutine.
+type Goroutine struct {
+	Top     uint64          // address above its stack
+	Start   []runtime.Frame // the function that it runs
+	Created []runtime.Frame // the go statement
+}
+
+// gLayout is where runtime.g has its fields, in bytes. The first two are the
+// bounds of its stack, and sched.g leads to the goroutine itself, by which it
+// is recognised.
+type gLayout struct{ goid, parent, gopc, startpc int }
+
+const (
+	gSchedG = 56 + 16
+	gBytes  = 320 // of runtime.g that are read
+)
+
+// gLayouts are those of the releases whose sources were looked at, by DWARF.
+var gLayouts = map[string]gLayout{
+	"go1.23": {160, 280, 288, 304},
+	"go1.24": {160, 280, 288, 304},
+	"go1.25": {152, 272, 280, 296},
+	"go1.26": {152, 280, 288, 304},
+}
+
+// layoutOf is the layout of a Go version such as "go1.26.3".
+func layoutOf(version string) (gLayout, bool) {
+	major, rest, _ := strings.Cut(version, ".")
+	minor := rest
+	if i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		minor = rest[:i]
+	}
+	l, ok := gLayouts[major+"."+minor]
+	return l, ok
+}
+
+const (
+	mostGoroutines = 20_000
+	mostAncestors  = 16
+)
+
+// Ancestry is the goroutine that makes a stopped call of StartProgram's
+// program, the one that started it, and so on as far as they still live. It is
+// empty where the program's Go is none whose runtime is known here.
+func (t *Tree) Ancestry(ev *Event) []Goroutine {
+	img := ev.proc.program(t.target)
+	if img.prog == nil || img.prog.tab == nil {
+		return nil
+	}
+	p := img.prog
+	layout, ok := p.layout()
+	if !ok {
+		return nil
+	}
+	sp, err := t.un.stackPointer(ev.TID)
+	if err != nil {
+		return nil
+	}
+	gs := p.goroutines(ev.TID, img.bias)
+	word := func(g []byte, off int) uint64 { return binary.LittleEndian.Uint64(g[off:]) }
+	var list []Goroutine
+	next := func(g []byte) bool { return sp >= word(g, 0) && sp < word(g, 8) }
+	for len(list) < mostAncestors {
+		var g []byte
+		for b := gs; len(b) >= gBytes; b = b[gBytes:] {
+			if next(b) {
+				g = b[:gBytes]
+				break
+			}
+		}
+		if g == nil {
+			break
+		}
+		list = append(list, Goroutine{
+			Top:     word(g, 8),
+			Start:   p.tab.frames([]uintptr{uintptr(word(g, layout.startpc)-img.bias) + 1}),
+			Created: p.tab.frames([]uintptr{uintptr(word(g, layout.gopc) - img.bias)}),
+		})
+		parent := word(g, layout.parent)
+		if parent == 0 {
+			break
+		}
+		next = func(g []byte) bool { return word(g, layout.goid) == parent }
+	}
+	return list
+}
+
+func (p *goProgram) layout() (gLayout, bool) {
+	bi, err := buildinfo.Read(p.file)
+	if err != nil {
+		return gLayout{}, false
+	}
+	return layoutOf(bi.GoVersion)
+}
+
+// goroutines reads the heads of all that the program has.
+func (p *goProgram) goroutines(tid int, bias uint64) []byte {
+	if p.allgs == 0 {
+		if p.allgs = p.findAllgs(tid, bias); p.allgs == 0 {
+			return nil
+		}
+	}
+	var slice [3]uint64
+	if readWords(tid, p.allgs+bias, slice[:], 24) != nil || slice[1] == 0 || slice[1] > mostGoroutines {
+		return nil
+	}
+	addrs := make([]uint64, slice[1])
+	if readWords(tid, slice[0], addrs, 8*slice[1]) != nil {
+		return nil
+	}
+	return readMany(tid, addrs, gBytes)
+}
+
+// findAllgs finds runtime.allgs among the program's variables: a slice of
+// pointers of which the first and the last lead to goroutines.
+func (p *goProgram) findAllgs(tid int, bias uint64) uint64 {
+	const most = 64 << 20
+	n := p.tab.ebss - p.tab.bss
+	if p.tab.ebss < p.tab.bss || n > most {
+		return 0
+	}
+	words := make([]uint64, n/8)
+	if readWords(tid, p.tab.bss+bias, words, n) != nil {
+		return 0
+	}
+	isG := func(addr uint64) bool {
+		b := readMany(tid, []uint64{addr}, gBytes)
+		if len(b) < gBytes {
+			return false
+		}
+		w := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
+		return w(0) < w(8) && w(gSchedG) == addr
+	}
+	for i := 0; i+3 <= len(words); i++ {
+		at, n, c := words[i], words[i+1], words[i+2]
+		if at < 1<<16 || at%8 != 0 || n == 0 || n > mostGoroutines || c < n || c > 4*mostGoroutines {
+			continue
+		}
+		var ends [2]uint64
+		if readWords(tid, at, ends[:1], 8) == nil && readWords(tid, at+8*(n-1), ends[1:], 8) == nil && isG(ends[0]) && isG(ends[1]) {
+			return p.tab.bss + 8*uint64(i)
+		}
+	}
+	return 0
+}
+
+// readMany reads size bytes at each address, as many as the kernel takes at
+// once. What cannot be read, and all that follows it, is missing.
+func readMany(tid int, addrs []uint64, size int) []byte {
+	out := make([]byte, len(addrs)*size)
+	done := 0
+	const most = 1024 // IOV_MAX
+	for len(addrs) > 0 {
+		n := min(most, len(addrs))
+		remote := make([]unix.RemoteIovec, n)
+		for i := range remote {
+			remote[i] = unix.RemoteIovec{Base: uintptr(addrs[i]), Len: size}
+		}
+		local := unix.Iovec{Base: &out[done], Len: uint64(n * size)}
+		got, _, errno := unix.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote[0])), uintptr(n), 0)
+		if errno != 0 {
+			break
+		}
+		done += int(got)
+		if int(got) < n*size {
+			break
+		}
+		addrs = addrs[n:]
+	}
+	return out[:done]
+}

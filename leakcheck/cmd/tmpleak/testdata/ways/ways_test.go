@@ -1,0 +1,332 @@
+// Package ways has a test for each way to leave something behind. The one that
+// LEAK names does; the others are its clean twins.
+package ways
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var late sync.WaitGroup
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	late.Wait()
+	os.Exit(code)
+}
+
+// either runs one of the two, as ARRANGE says.
+func either(t *testing.T, leak, clean func(t *testing.T)) {
+	f := clean
+	if os.Getenv("LEAK") == t.Name() {
+		f = leak
+	}
+	switch os.Getenv("ARRANGE") {
+	case "parallel":
+		t.Parallel()
+	case "subtests":
+		t.Run("a", func(t *testing.T) { t.Parallel() })
+		t.Run("b c/d", func(t *testing.T) {
+			t.Parallel()
+			f(t)
+		})
+		return
+	}
+	f(t)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func at(name string) string { return filepath.Join(os.TempDir(), name) }
+
+func TestFile(t *testing.T) {
+	either(t, func(t *testing.T) {
+		f, err := os.CreateTemp("", "upload-*.tmp") // made by TestFile
+		must(t, err)
+		must(t, f.Close())
+	}, func(t *testing.T) {
+		f, err := os.CreateTemp("", "upload-*.tmp")
+		must(t, err)
+		must(t, f.Close())
+		must(t, os.Remove(f.Name()))
+	})
+}
+
+func TestDirectory(t *testing.T) {
+	either(t, func(t *testing.T) {
+		_, err := os.MkdirTemp("", "work-") // made by TestDirectory
+		must(t, err)
+	}, func(t *testing.T) { must(t, os.Mkdir(filepath.Join(t.TempDir(), "x"), 0o700)) })
+}
+
+func TestDeepTree(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.MkdirAll(at("deep/b/c/d"), 0o700)) // made by TestDeepTree
+		must(t, os.WriteFile(at("deep/b/c/d/f"), nil, 0o600))
+	}, func(t *testing.T) {
+		must(t, os.MkdirAll(at("twin/b/c/d"), 0o700))
+		must(t, os.RemoveAll(at("twin")))
+	})
+}
+
+func TestElsewhere(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.WriteFile(os.Getenv("HOME")+"/.settings", nil, 0o600)) // made by TestElsewhere
+	}, func(t *testing.T) {
+		must(t, os.WriteFile(os.Getenv("HOME")+"/old", []byte("x"), 0o600)) // was there
+	})
+}
+
+func TestReplaced(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.WriteFile("new.tmp", nil, 0o600)) // made by TestReplaced
+		must(t, os.Rename("new.tmp", "new"))
+	}, func(t *testing.T) {
+		must(t, os.WriteFile("old.tmp", nil, 0o600))
+		must(t, os.Rename("old.tmp", "old")) // was there
+	})
+}
+
+func TestRemade(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.WriteFile("golden", nil, 0o600)) // made by TestRemade
+	}, func(t *testing.T) {
+		must(t, os.Remove("old"))
+		must(t, os.WriteFile("old", nil, 0o600)) // was there
+	})
+}
+
+func TestChild(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, exec.Command("/bin/sh", "-c", `echo x >"$TMPDIR/child.out"`).Run()) // made by TestChild
+	}, func(t *testing.T) {
+		must(t, exec.Command("/bin/sh", "-c", `f=$(mktemp) && rm "$f"`).Run())
+	})
+}
+
+func TestAgain(t *testing.T) {
+	if os.Getenv("AGAIN") != "" {
+		must(t, os.WriteFile(at("again"), nil, 0o600))
+		return
+	}
+	either(t, func(t *testing.T) {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestAgain$")
+		cmd.Env = append(os.Environ(), "AGAIN=1")
+		must(t, cmd.Run()) // made by TestAgain
+	}, func(t *testing.T) {
+		must(t, exec.Command(os.Args[0], "-test.run=^$").Run())
+	})
+}
+
+func TestOrphan(t *testing.T) {
+	either(t, func(t *testing.T) {
+		// It waits for the program to be there: before, the process is a shell.
+		const orphan = `sleep 300 >/dev/null 2>&1 & until read x </proc/$!/comm && [ "$x" = sleep ]; do :; done`
+		must(t, exec.Command("/bin/sh", "-c", orphan).Run()) // made by TestOrphan
+	}, func(t *testing.T) {
+		must(t, exec.Command("/bin/sh", "-c", `sleep 0 & wait`).Run())
+	})
+}
+
+func TestLate(t *testing.T) {
+	either(t, func(t *testing.T) {
+		late.Go(func() {
+			time.Sleep(10 * time.Millisecond)
+			_ = os.WriteFile(at("late"), nil, 0o600) // made by TestLate
+		})
+	}, func(t *testing.T) {
+		done := make(chan error)
+		go func() { done <- os.WriteFile(filepath.Join(t.TempDir(), "late"), nil, 0o600) }()
+		must(t, <-done)
+	})
+}
+
+// serve writes a file from a goroutine of a goroutine, as a server does.
+func serve(name string) {
+	handled := make(chan bool)
+	go func() { handle(name, handled) }()
+	<-handled
+}
+
+func handle(name string, handled chan bool) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		_ = os.WriteFile(name, nil, 0o600) // made by TestServer
+	}()
+	<-done
+	close(handled)
+}
+
+func TestServer(t *testing.T) {
+	either(t, func(t *testing.T) { serve(at("served")) }, func(t *testing.T) { serve(filepath.Join(t.TempDir(), "served")) })
+}
+
+func TestSocket(t *testing.T) {
+	either(t, func(t *testing.T) {
+		l, err := net.Listen("unix", at("s")) // made by TestSocket
+		must(t, err)
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		must(t, l.Close())
+	}, func(t *testing.T) {
+		l, err := net.Listen("unix", at("t"))
+		must(t, err)
+		must(t, l.Close())
+	})
+}
+
+func TestFIFO(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, unix.Mkfifo(at("fifo"), 0o600)) // made by TestFIFO
+	}, func(t *testing.T) { must(t, unix.Mkfifo(filepath.Join(t.TempDir(), "fifo"), 0o600)) })
+}
+
+func TestSymlink(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.Symlink("/nowhere", at("link"))) // made by TestSymlink
+	}, func(t *testing.T) { must(t, os.Symlink("/nowhere", filepath.Join(t.TempDir(), "link"))) })
+}
+
+func TestHardLink(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.Link("old2", at("hard"))) // made by TestHardLink
+	}, func(t *testing.T) { must(t, os.Link("old2", filepath.Join(t.TempDir(), "hard"))) })
+}
+
+func TestDangling(t *testing.T) {
+	either(t, func(t *testing.T) {
+		link := filepath.Join(t.TempDir(), "link")
+		must(t, os.Symlink(at("target"), link))
+		must(t, os.WriteFile(link, nil, 0o600)) // made by TestDangling
+	}, func(t *testing.T) {
+		link := filepath.Join(t.TempDir(), "link")
+		must(t, os.Symlink("target", link))
+		must(t, os.WriteFile(link, nil, 0o600))
+	})
+}
+
+func TestRoot(t *testing.T) {
+	rooted := func(t *testing.T, dir string) {
+		root, err := os.OpenRoot(dir)
+		must(t, err)
+		defer root.Close()
+		must(t, root.WriteFile("rooted", nil, 0o600)) // made by TestRoot
+	}
+	either(t, func(t *testing.T) { rooted(t, os.TempDir()) }, func(t *testing.T) { rooted(t, t.TempDir()) })
+}
+
+func TestReadOnlyTree(t *testing.T) {
+	either(t, func(t *testing.T) {
+		must(t, os.MkdirAll(at("mod/sub"), 0o700)) // made by TestReadOnlyTree
+		must(t, os.WriteFile(at("mod/sub/f"), nil, 0o400))
+		must(t, os.Chmod(at("mod/sub"), 0o500))
+		must(t, os.Chmod(at("mod"), 0o500))
+	}, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "mod")
+		must(t, os.Mkdir(dir, 0o700))
+		must(t, os.Chmod(dir, 0o500))
+		must(t, os.Chmod(dir, 0o700))
+	})
+}
+
+func TestRenamed(t *testing.T) {
+	either(t, func(t *testing.T) {
+		f, err := os.CreateTemp("", "tmp-") // made by TestRenamed
+		must(t, err)
+		must(t, f.Close())
+		must(t, os.Rename(f.Name(), at("final")))
+	}, func(t *testing.T) {
+		dir := t.TempDir()
+		must(t, os.WriteFile(dir+"/a", nil, 0o600))
+		must(t, os.Rename(dir+"/a", dir+"/b"))
+	})
+}
+
+func TestRenamedDirectory(t *testing.T) {
+	either(t, func(t *testing.T) {
+		dir := t.TempDir()
+		must(t, os.Mkdir(dir+"/stage", 0o700)) // made by TestRenamedDirectory
+		must(t, os.WriteFile(dir+"/stage/f", nil, 0o600))
+		must(t, os.Rename(dir+"/stage", at("placed")))
+	}, func(t *testing.T) {
+		dir := t.TempDir()
+		must(t, os.Mkdir(dir+"/stage", 0o700))
+		must(t, os.Rename(dir+"/stage", dir+"/placed"))
+	})
+}
+
+func TestOddName(t *testing.T) {
+	const odd = "a \"b\n\x1b[31m"
+	either(t, func(t *testing.T) {
+		must(t, os.WriteFile(at(odd), nil, 0o600)) // made by TestOddName
+	}, func(t *testing.T) { must(t, os.WriteFile(filepath.Join(t.TempDir(), odd), nil, 0o600)) })
+}
+
+func TestManyFiles(t *testing.T) {
+	n, _ := strconv.Atoi(os.Getenv("MANY"))
+	either(t, func(t *testing.T) {
+		for i := range n {
+			must(t, os.WriteFile(at("part-"+strconv.Itoa(10_000+i)), nil, 0o600)) // made by TestManyFiles
+		}
+	}, func(t *testing.T) {
+		dir := t.TempDir()
+		for i := range 20 {
+			must(t, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o600))
+		}
+	})
+}
+
+// TestBehave does what DO says.
+func TestBehave(t *testing.T) {
+	switch do, arg, _ := strings.Cut(os.Getenv("DO"), " "); do {
+	case "":
+	case "exit":
+		n, _ := strconv.Atoi(arg)
+		os.Exit(n)
+	case "panic":
+		panic("as asked")
+	case "fail":
+		t.Fatal("as asked")
+	case "kill":
+		n, _ := strconv.Atoi(arg)
+		_ = unix.Kill(os.Getpid(), unix.Signal(n))
+		select {}
+	case "hang":
+		must(t, os.WriteFile(arg, nil, 0o600))
+		time.Sleep(time.Hour)
+	case "cat":
+		b := make([]byte, 100)
+		n, _ := os.Stdin.Read(b)
+		os.Stdout.Write(b[:n])
+	case "much":
+		line := strings.Repeat("x", 1023) + "\n"
+		for range 4096 {
+			os.Stdout.WriteString(line)
+		}
+	case "unsafe":
+		must(t, os.WriteFile(at("foretold.txt"), nil, 0o644))
+		must(t, os.Remove(at("foretold.txt")))
+	case "safe":
+		must(t, os.WriteFile(filepath.Join(t.TempDir(), "foretold.txt"), nil, 0o644))
+	case "check":
+		if _, err := os.Stat(at("checked")); err == nil {
+			t.Fatal("it is there")
+		}
+		must(t, os.WriteFile(at("checked"), nil, 0o600))
+		must(t, os.Remove(at("checked")))
+	}
+}

@@ -1,0 +1,442 @@
+//go:build amd64 || arm64
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// asTmpleak makes this test binary the command.
+const asTmpleak = "TEST_TMPLEAK"
+
+func TestMain(m *testing.M) {
+	special()
+	if os.Getenv(asTmpleak) != "" {
+		os.Unsetenv(asTmpleak)
+		main()
+	}
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// built is the test binary of testdata/ways.
+var built struct {
+	sync.Mutex
+	dir string
+	exe map[string]string
+}
+
+func ways(t *testing.T, flags ...string) string {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	key := strings.Join(flags, " ")
+	if exe := built.exe[key]; exe != "" {
+		return exe
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command, to build a program")
+	}
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "ways")
+		require.NoError(t, err)
+		require.NoError(t, os.Chmod(dir, 0o755))
+		built.dir, built.exe = dir, map[string]string{}
+	}
+	exe := filepath.Join(built.dir, fmt.Sprintf("ways%d.test", len(built.exe)))
+	out, err := exec.Command("go", append(append([]string{"test", "-c", "-vet=off", "-o", exe}, flags...), "./testdata/ways")...).CombinedOutput()
+	if err != nil && strings.Contains(key, "-race") {
+		t.Skipf("no -race here: %s", out)
+	}
+	require.NoError(t, err, "%s", out)
+	built.exe[key] = exe
+	return exe
+}
+
+// ran is what a run of the command gave.
+type ran struct {
+	out  string
+	code int
+	sig  syscall.Signal
+	tmp  string
+	home string
+}
+
+// prepare makes a command with a world of its own: TMPDIR as /tmp is, HOME, and
+// a package directory with files in it.
+func prepare(t *testing.T, exe string, env, flags []string, args ...string) (*exec.Cmd, ran) {
+	t.Helper()
+	base, err := os.MkdirTemp("", "tl") // shorter than t.TempDir, for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(base)) })
+	require.NoError(t, os.Chmod(base, 0o755))
+	r := ran{tmp: base + "/tmp", home: base + "/home"}
+	for _, dir := range []string{r.tmp, r.home, base + "/pkg"} {
+		require.NoError(t, os.Mkdir(dir, 0o755))
+	}
+	require.NoError(t, os.Chmod(r.tmp, 0o777|os.ModeSticky))
+	for _, name := range []string{r.home + "/old", base + "/pkg/old", base + "/pkg/old2"} {
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+	t.Cleanup(cancel)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(ctx, self, append(append(flags, exe), args...)...)
+	cmd.Dir, cmd.WaitDelay = base+"/pkg", 5*time.Second
+	cmd.Env = append(os.Environ(), asTmpleak+"=1", "TMPDIR="+r.tmp, "HOME="+r.home, "GOTMPDIR=", "TMPPROOF_STRICT=", "GOCOVERDIR=", "GORACE=atexit_sleep_ms=0", "MANY=50")
+	cmd.Env = append(cmd.Env, env...)
+	return cmd, r
+}
+
+func leaksOf(t *testing.T, exe string, env, flags []string, args ...string) ran {
+	t.Helper()
+	cmd, r := prepare(t, exe, env, flags, args...)
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+		require.NoError(t, err, "%s", out)
+	}
+	r.out, r.code = string(out), cmd.ProcessState.ExitCode()
+	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
+		r.sig = ws.Signal()
+	}
+	endOrphans(r.out)
+	if strings.Contains(r.out, "NOTHING WAS CHECKED") && os.Getenv("TMPPROOF_STRICT") == "" {
+		t.Skip(r.out)
+	}
+	return r
+}
+
+var stillRuns = regexp.MustCompile(`(?m)^    process (\d+)$`)
+
+// endOrphans ends what tmpleak has reported: it ends nobody itself.
+func endOrphans(out string) {
+	for _, m := range stillRuns.FindAllStringSubmatch(out, -1) {
+		if pid, err := strconv.Atoi(m[1]); err == nil {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// madeBy is, by test, the line of testdata/ways that makes what it leaves.
+func madeBy(t *testing.T) map[string]string {
+	b, err := os.ReadFile("testdata/ways/ways_test.go")
+	require.NoError(t, err)
+	lines := map[string]string{}
+	n := 0
+	for line := range bytes.Lines(b) {
+		n++
+		if _, test, ok := strings.Cut(strings.TrimSpace(string(line)), "// made by "); ok {
+			lines[test] = fmt.Sprintf("ways_test.go:%d", n)
+		}
+	}
+	return lines
+}
+
+// matrix is each way to leave something behind, and what the report says.
+var matrix = []struct{ test, left string }{
+	{"TestFile", `"upload-*.tmp" in TMP`},
+	{"TestDirectory", `"work-*" in TMP`},
+	{"TestDeepTree", `"deep" in TMP`},
+	{"TestElsewhere", `".settings" in HOME`},
+	{"TestReplaced", `"new" in PKG`},
+	{"TestRemade", `"golden" in PKG`},
+	{"TestChild", `"child.out" in TMP`},
+	{"TestAgain", `"again" in TMP`},
+	{"TestOrphan", `the process "sleep" running`},
+	{"TestLate", `"late" in TMP`},
+	{"TestServer", `"served" in TMP`},
+	{"TestSocket", `"s" in TMP`},
+	{"TestFIFO", `"fifo" in TMP`},
+	{"TestSymlink", `"link" in TMP`},
+	{"TestHardLink", `"hard" in TMP`},
+	{"TestDangling", `"target" in TMP`},
+	{"TestRoot", `"rooted" in TMP`},
+	{"TestReadOnlyTree", `"mod" in TMP`},
+	{"TestRenamed", `"final" in TMP`},
+	{"TestRenamedDirectory", `"placed" in TMP`},
+	{"TestOddName", `"a \"b\n\x1b[31m" in TMP`},
+	{"TestManyFiles", `50 times "part-*" in TMP`},
+}
+
+// arrangements are how the leaking test stands among its clean twins.
+var arrangements = []struct {
+	name, arrange string
+	sub           string // name of the subtest
+	args          []string
+	flags         []string // of the build
+}{
+	{name: "serial"},
+	{name: "parallel", arrange: "parallel", args: []string{"-test.parallel=8"}},
+	{name: "subtests", arrange: "subtests", sub: "/b_c/d", args: []string{"-test.parallel=8", "-test.shuffle=on", "-test.cpu=1"}},
+	{name: "race", arrange: "subtests", sub: "/b_c/d", args: []string{"-test.parallel=8"}, flags: []string{"-race"}},
+	{name: "pie, trimmed, not optimised", args: []string{"-test.shuffle=on"}, flags: []string{"-buildmode=pie", "-trimpath", "-gcflags=all=-N -l"}},
+}
+
+// rounds repeats the matrix: TMPPROOF_REPEAT.
+func rounds() int {
+	n, _ := strconv.Atoi(os.Getenv("TMPPROOF_REPEAT"))
+	return max(n, 1)
+}
+
+// TestMatrix: each way is found in each arrangement, with the test and the
+// line, and nothing else is; and nothing where all are clean.
+func TestMatrix(t *testing.T) {
+	lines := madeBy(t)
+	for _, a := range arrangements {
+		if (testing.Short() || os.Getenv("TMPPROOF_LONG") == "") && len(a.flags) > 0 {
+			continue // builds the standard library anew
+		}
+		exe := ways(t, a.flags...)
+		env := []string{"ARRANGE=" + a.arrange}
+		t.Run(a.name, func(t *testing.T) {
+			for range rounds() {
+				for _, m := range matrix {
+					r := leaksOf(t, exe, append(env, "LEAK="+m.test), nil, a.args...)
+					base := digits.ReplaceAllString(filepath.Dir(r.tmp), "*")
+					want := strings.NewReplacer("TMP", base+"/tmp", "HOME", base+"/home", "PKG", base+"/pkg").Replace(m.left)
+					require.Equal(t, 1, r.code, r.out)
+					sub := a.sub
+					if m.test == "TestLate" {
+						sub = "" // it has ended: what is known is the function that started the goroutine
+					}
+					require.Contains(t, r.out, m.test+sub+" left "+want, r.out)
+					require.Contains(t, r.out, " at ", r.out)
+					require.Contains(t, firstLeak(r.out), lines[m.test], r.out)
+					require.Equal(t, 1, strings.Count(r.out, " left "), r.out)
+				}
+				r := leaksOf(t, exe, env, nil, a.args...)
+				require.Equal(t, 0, r.code, r.out)
+				require.NotContains(t, r.out, " left ")
+				require.NotContains(t, r.out, "not followed")
+			}
+		})
+	}
+}
+
+func firstLeak(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, " left ") {
+			return line
+		}
+	}
+	return ""
+}
+
+// TestBehaviour: exit status, signals, input and output are those of the tests.
+func TestBehaviour(t *testing.T) {
+	exe := ways(t)
+	for _, row := range []struct {
+		name string
+		do   string
+		code int
+		sig  syscall.Signal
+		has  []string
+	}{
+		{"pass", "", 0, 0, []string{"PASS\n", "tmpleak: github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak/testdata/ways: 0 leaks, 0 broken rules"}},
+		{"fail", "fail", 1, 0, []string{"as asked", "0 leaks"}},
+		{"exit", "exit 7", 7, 0, []string{"0 leaks"}},
+		{"panic", "panic", 2, 0, []string{"panic: as asked", "0 leaks"}},
+		{"terminated", "kill 15", -1, syscall.SIGTERM, []string{"0 leaks"}},
+		{"killed", "kill 9", -1, syscall.SIGKILL, []string{"0 leaks"}},
+		{"input", "cat", 0, 0, []string{"from outside"}},
+		{"much output", "much", 0, 0, []string{strings.Repeat(strings.Repeat("x", 1023)+"\n", 4096), "0 leaks"}},
+		{"unsafe", "unsafe", 0, 0, []string{"warning: C01", "warning: C03", "warning: C06", "foretold.txt: created without O_EXCL", "0 leaks, 3 broken rules"}},
+		{"safe", "safe", 0, 0, []string{"0 leaks, 0 broken rules"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cmd, r := prepare(t, exe, []string{"DO=" + row.do}, nil, "-test.run=^TestBehave$")
+			cmd.Stdin = strings.NewReader("from outside")
+			out, _ := cmd.CombinedOutput()
+			r.out = string(out)
+			assert.Equal(t, row.code, cmd.ProcessState.ExitCode(), r.out)
+			if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); row.sig != 0 {
+				assert.Equal(t, row.sig, ws.Signal(), r.out)
+			}
+			for _, s := range row.has {
+				assert.Contains(t, r.out, s)
+			}
+		})
+	}
+}
+
+// TestStrict: broken rules fail, and a look before the create is one.
+func TestStrict(t *testing.T) {
+	exe := ways(t)
+	for _, row := range []struct {
+		do   string
+		code int
+		has  string
+		not  string
+	}{
+		{"unsafe", 1, "3 broken rules", "C10"},
+		{"check", 1, "tmpleak: C10 ", "warning"},
+		{"safe", 0, "0 broken rules", "C0"},
+	} {
+		t.Run(row.do, func(t *testing.T) {
+			r := leaksOf(t, exe, []string{"DO=" + row.do}, []string{"-strict"}, "-test.run=^TestBehave$")
+			assert.Equal(t, row.code, r.code, r.out)
+			assert.Contains(t, r.out, row.has)
+			assert.NotContains(t, r.out, row.not)
+		})
+	}
+}
+
+// TestSignals: an interrupt reaches the tests, and tmpleak ends as they do.
+func TestSignals(t *testing.T) {
+	exe := ways(t)
+	for _, sig := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			cmd, r := prepare(t, exe, nil, nil, "-test.run=^TestBehave$", "-test.timeout=90s")
+			ready := filepath.Join(r.home, "old") // there already
+			cmd.Env = append(cmd.Env, "DO=hang "+ready+".tmp")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			require.NoError(t, cmd.Start())
+			require.Eventually(t, func() bool { _, err := os.Lstat(ready + ".tmp"); return err == nil }, 60*time.Second, 5*time.Millisecond)
+			require.NoError(t, cmd.Process.Signal(sig))
+			_ = cmd.Wait()
+			ws := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			if sig == unix.SIGQUIT {
+				assert.Equal(t, 2, ws.ExitStatus(), out.String())
+				assert.Contains(t, out.String(), "SIGQUIT: quit")
+				assert.Contains(t, out.String(), "ways.TestBehave(")
+			} else {
+				assert.True(t, ws.Signaled() && ws.Signal() == sig, "%v\n%s", cmd.ProcessState, out.String())
+			}
+			assert.Contains(t, out.String(), `TestBehave left "old.tmp"`)
+			assert.Contains(t, out.String(), "did not come to their end")
+		})
+	}
+}
+
+// TestReport: the JSON has what the text has.
+func TestReport(t *testing.T) {
+	exe := ways(t)
+	dir := filepath.Join(t.TempDir(), "new")
+	r := leaksOf(t, exe, []string{"LEAK=TestDeepTree", "DO=unsafe"}, []string{"-report", dir}, "-test.run=^(TestDeepTree|TestBehave)$")
+	require.Equal(t, 1, r.code, r.out)
+	b, err := os.ReadFile(filepath.Join(dir, "github.com_tmpproof_tmpproof_leakcheck_cmd_tmpleak_testdata_ways.json"))
+	require.NoError(t, err)
+	var got result
+	require.NoError(t, json.Unmarshal(b, &got))
+	require.Len(t, got.Leaks, 1)
+	l := got.Leaks[0]
+	assert.Equal(t, leak{Rule: "R01", Path: r.tmp + "/deep", What: "directory with 4 entries", Mode: "0700", Entries: 4, Test: "TestDeepTree", Where: l.Where}, *l)
+	assert.Contains(t, l.Where, madeBy(t)["TestDeepTree"])
+	var rules []string
+	for _, b := range got.Broken {
+		rules = append(rules, b.Rule)
+	}
+	assert.Equal(t, []string{"C01", "C03", "C06", "C06"}, rules, "the deep tree has a name of its own making too")
+	assert.Equal(t, "exit status 0", got.Status)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}
+
+// TestUnwatched: where nothing can be checked the tests run, and it is said.
+func TestUnwatched(t *testing.T) {
+	exe := ways(t)
+	not := filepath.Join(t.TempDir(), "script")
+	require.NoError(t, os.WriteFile(not, []byte("#!/bin/sh\n:"), 0o755))
+	for _, row := range []struct {
+		name  string
+		flags []string
+		env   string
+		code  int
+	}{
+		{"default", nil, "", statusUnchecked},
+		{"optional", []string{"-optional"}, "", 0},
+		{"strict", []string{"-strict", "-optional"}, "", statusUnchecked},
+		{"strict by environment", []string{"-optional"}, "TMPPROOF_STRICT=1", statusUnchecked},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			// A supervisor that is supervised: EBUSY.
+			cmd, r := prepare(t, exe, []string{row.env}, nil)
+			inner := append(append([]string{cmd.Path}, row.flags...), exe, "-test.run=^TestBehave$")
+			cmd.Args = append([]string{cmd.Path, "/usr/bin/env", asTmpleak + "=1"}, inner...)
+			out, _ := cmd.CombinedOutput()
+			r.out = string(out)
+			if strings.Count(r.out, "NOTHING WAS CHECKED") == 0 || !strings.Contains(r.out, "another seccomp listener") {
+				t.Skip("no second listener is refused here:", r.out)
+			}
+			assert.Contains(t, r.out, "PASS")
+			assert.Equal(t, row.code, cmd.ProcessState.ExitCode(), r.out)
+		})
+	}
+}
+
+// TestGoTest: as the go command runs it.
+func TestGoTest(t *testing.T) {
+	_ = ways(t) // the go command is there
+	if testing.Short() {
+		t.Skip("builds a test binary: not with -short")
+	}
+	for _, row := range []struct {
+		name string
+		env  []string
+		args []string
+		code int
+		has  []string
+		not  []string
+	}{
+		{"clean", nil, nil, 0, []string{"ok  \tgithub.com"}, []string{"tmpleak:"}},
+		{"json, cover, leaking", []string{"LEAK=TestFile"}, []string{"-json", "-coverprofile=OUT/cover"}, 1,
+			[]string{`"Action":"fail","Package"`, `TestFile left \"upload-*.tmp\"`}, []string{"gocoverdir", "cover\\\" in"}},
+		{"timeout", []string{"DO=hang /dev/null"}, []string{"-timeout=2s"}, 1, []string{"panic: test timed out after 2s"}, []string{" left "}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cmd, r := prepare(t, "", row.env, nil)
+			self := cmd.Path
+			gobin, err := exec.LookPath("go")
+			require.NoError(t, err)
+			out := filepath.Dir(r.tmp)
+			var caches []string
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} {
+				value, err := exec.Command(gobin, "env", name).Output()
+				require.NoError(t, err)
+				caches = append(caches, name+"="+strings.TrimSpace(string(value)))
+			}
+			cmd.Path, cmd.Args = gobin, []string{"go", "test", "-count=1", "-vet=off", "-run=^(TestFile|TestChild|TestBehave)$", "-exec", self, "./testdata/ways"}
+			for _, a := range row.args {
+				cmd.Args = append(cmd.Args[:len(cmd.Args)-1], strings.ReplaceAll(a, "OUT", out), "./testdata/ways")
+			}
+			cmd.Dir, _ = os.Getwd()
+			cmd.Env = append(cmd.Env, caches...)
+			b, _ := cmd.CombinedOutput()
+			if strings.Contains(string(b), "NOTHING WAS CHECKED") {
+				t.Skip(string(b))
+			}
+			assert.Equal(t, row.code, cmd.ProcessState.ExitCode(), "%s", b)
+			for _, s := range row.has {
+				assert.Contains(t, string(b), s)
+			}
+			for _, s := range row.not {
+				assert.NotContains(t, string(b), s)
+			}
+		})
+	}
+}
