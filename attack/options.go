@@ -37,9 +37,9 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
-	fake          bool // the world is a disk in memory
 	shard         shard
 	ran           func([]placed)     // for tests: told of each schedule that was run
+	fake          bool               // the world is a disk in memory
 	everywhere    []string           // for the full search: see plan
 	lanes         int                // for tests: this many, from the first schedule on
 	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all
