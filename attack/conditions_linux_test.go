@@ -245,6 +245,10 @@ var conditionTests = []conditionTest{
 		p := s.Path(fmt.Sprint("f", random()))
 		return errors.Join(write(p, excl, 0o602, "x"), os.Remove(p))
 	}, nil, []string{"X04 could be changed by others"}},
+	{"others may change it, and it looks", func(s *attack.Scene) error { return sharedFile(s, true, true) }, with(attack.Moves(attack.Tamper)), []string{"X04 could be read and changed"}},
+	{"others may change it, and it does not look", func(s *attack.Scene) error { return sharedFile(s, true, false) }, with(attack.Moves(attack.Tamper), attack.Target("f*")),
+		[]string{"X03 that the attacker wrote into", "X04 could be read and changed", "X05 is not what an undisturbed run leaves"}},
+	{"others may change it, and it is not read", func(s *attack.Scene) error { return sharedFile(s, false, false) }, with(attack.Moves(attack.Tamper)), []string{"X04 could be read and changed"}},
 	{"made exclusively among what others made", func(s *attack.Scene) error {
 		p := s.Path(fmt.Sprint("f", random()))
 		return errors.Join(write(p, excl, 0o600, "x"), write(p, os.O_WRONLY|os.O_CREATE, 0o600, "y"), os.Remove(p))
@@ -257,6 +261,26 @@ var conditionTests = []conditionTest{
 		there(s, "marker")
 		return os.WriteFile(p, nil, 0o600)
 	}, with(marked), nil},
+}
+
+// sharedFile makes a file that all may write, and reads it again. Who does not
+// look at what it reads leaves it there.
+func sharedFile(s *attack.Scene, reads, looks bool) error {
+	p := s.Path(fmt.Sprint("f", random()))
+	if err := write(p, excl, 0o666, "x"); err != nil {
+		return err
+	}
+	if !reads || looks {
+		defer os.Remove(p)
+	}
+	if !reads {
+		return os.Chmod(p, 0o666)
+	}
+	b, err := os.ReadFile(p)
+	if err == nil && looks && string(b) != "x" {
+		err = errors.New("somebody has changed it")
+	}
+	return err
 }
 
 func TestConditions(t *testing.T) {

@@ -209,6 +209,23 @@
 // are grouped, one for each rule and line. TMPPROOF_STRICT=1 fails a test that
 // cannot be proved where it runs, instead of skipping it.
 //
+// Under go test -artifacts each call also leaves its report in t.ArtifactDir:
+// prove.html, a page that needs nothing else, with the interleavings, the code
+// and what was tried where; prove.json, the same as data (its form is in
+// internal/report/schema.json); and prove.sarif for code-scanning pages. A
+// second call in the same test writes prove-2.html, and so on. Under -v a line
+// every second says how far it is.
+//
+// # Shards
+//
+// With TEST_TOTAL_SHARDS and TEST_SHARD_INDEX set, as Bazel's test sharding
+// does, a process runs its part of the schedules, and all processes together
+// run each schedule. Those that others go on from, the shorter ones, are run
+// by all of them. A verdict says of which shard it is; its Complete is about
+// that part, and a rule of Expect may be found by another one. Where
+// TEST_SHARD_STATUS_FILE exists before the first call, the test runner splits
+// the tests instead, as rules_go does, and each runs in full where it runs.
+//
 // # Platforms
 //
 // Prove needs Linux 5.10 or later on amd64 or arm64, and works without
@@ -236,4 +253,7 @@
 //	no statx, no seccomp      skips, with this reason
 //	noatime                   nothing: reading is told from other signs there
 //	arm64                     nothing: it has the *at calls only
+//
+// With Fake the attack works on every system that Go does; it is run on Linux
+// and, under node, on js/wasm and wasip1.
 package attack

@@ -140,3 +140,13 @@ func ExampleRace() {
 		fmt.Printf("%d attempts, %d won: between %.2g and %.2g", odds.Attempts, odds.Wins, odds.Low, odds.High)
 	}
 }
+
+// The same attack on a disk in memory, on any operating system: the code under
+// test works through s.FS.
+func ExampleFake() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			return afero.WriteFile(s.FS, s.Path("report"), []byte("report"), 0o600)
+		}, attack.Fake(), attack.Target("report"), attack.ReportOnly())
+	}
+}

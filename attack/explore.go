@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/report"
 )
 
 // explorer tries every schedule up to the depth, over every boundary that the
@@ -20,6 +22,7 @@ type explorer struct {
 	deadline time.Time
 	report   *Report
 	found    *findings
+	covered  *coverage // nil unless wanted
 	progress func(done, known int)
 }
 
@@ -41,6 +44,10 @@ func (e *explorer) explore() error {
 	if e.opt.verb == kills {
 		e.plan.fresh = true // each run but the first ends its process
 		e.first.drop()
+	}
+	if artifactsWanted() {
+		e.covered = &coverage{cells: map[key]map[string]*report.Cell{}}
+		e.covered.boundaries(base)
 	}
 	return e.search(base)
 }
@@ -186,7 +193,7 @@ func (r *run) prepared() error {
 	if r.plan.opt.setup == nil {
 		return nil
 	}
-	if r.plan.opt.verb != prove {
+	if r.plan.opt.verb.injects() {
 		r.before = r.targetsOf(r.tree(dirShared, 0))
 	}
 	for _, name := range r.tree(dirShared, 0) {
@@ -228,7 +235,7 @@ func (e *explorer) replay(base *run) error {
 		}
 	}
 	j := job{schedule: schedule}
-	if e.opt.verb != prove {
+	if e.opt.verb.injects() {
 		e.plan.occurrences = base.occurrences()
 		for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
 			r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/fsfake"
+	"github.com/tmpproof/tmpproof/internal/lines"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 )
 
@@ -213,7 +214,7 @@ func victimFrames(pcs []uintptr) []runtime.Frame {
 	inside := false
 	for all := runtime.CallersFrames(pcs); ; {
 		f, more := all.Next()
-		if inside = inside || packageOf(f.Function) == fsfakePackage; inside {
+		if inside = inside || lines.Package(f.Function) == fsfakePackage; inside {
 			frames = append(frames, f)
 		}
 		if !more {

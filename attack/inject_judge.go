@@ -19,7 +19,7 @@ var concerns = map[verb][]tmptest.Rule{
 }
 
 func (v verb) judges(rule tmptest.Rule) bool {
-	return v == prove || slices.ContainsFunc(concerns[v], func(r tmptest.Rule) bool { return r.ID == rule.ID })
+	return !v.injects() || slices.ContainsFunc(concerns[v], func(r tmptest.Rule) bool { return r.ID == rule.ID })
 }
 
 // sealInjected judges what is left of a run in which something was injected.
@@ -201,11 +201,11 @@ func (r *run) judgePrivate(name string, n node) {
 	}
 }
 
-// hides says that a file which SIGKILL left was about to lose its name: it is
-// empty, and its removal is the very next call.
+// hides says that a file which SIGKILL left was about to lose its name: nothing
+// was written to it, and its removal is the very next call.
 func (r *run) hides(name string, n node) bool {
 	s := r.steps[len(r.steps)-1]
-	if s.kind != supervise.Unlink || !n.regular() || n.size != 0 || len(s.lookups) == 0 {
+	if s.kind != supervise.Unlink || !n.regular() || len(s.lookups) == 0 {
 		return false
 	}
 	a, ok := s.lookups[0].final()

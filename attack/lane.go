@@ -143,7 +143,7 @@ func (l *lane) plan() *plan {
 // come to its boundaries.
 func (l *lane) attempt(j job) (res result) {
 	schedule := j.schedule
-	if l.e.opt.verb != prove {
+	if l.e.opt.verb.injects() {
 		return l.injected(schedule, j.taught)
 	}
 	for range tries {

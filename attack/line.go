@@ -3,10 +3,10 @@ package attack
 import (
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
+
+	"github.com/tmpproof/tmpproof/internal/lines"
 )
 
 // lineInfo is what a stack says to a reader.
@@ -25,12 +25,12 @@ func lineOf(frames []runtime.Frame) lineInfo {
 	var li lineInfo
 	var shown []string
 	for _, f := range frames {
-		pkg := packageOf(f.Function)
+		pkg := lines.Package(f.Function)
 		if strings.HasSuffix(f.Function, "/attack.callVictim") {
 			li.main = true
 			break
 		}
-		if standard(pkg) || pkg == "github.com/spf13/afero" || pkg == fsfakePackage || pkg == "golang.org/x/sys/unix" {
+		if lines.Standard(f) || pkg == "github.com/spf13/afero" || pkg == fsfakePackage || pkg == "golang.org/x/sys/unix" {
 			continue
 		}
 		if l := filepath.Base(f.File) + ":" + strconv.Itoa(f.Line); len(shown) < 4 && (len(shown) == 0 || shown[len(shown)-1] != l) {
@@ -46,38 +46,4 @@ func lineOf(frames []runtime.Frame) lineInfo {
 	}
 	li.chain = strings.Join(shown, " < ")
 	return li
-}
-
-// standard says that a package is of the standard library: its import path's
-// first element has no dot, and it is not the main module's.
-func standard(pkg string) bool {
-	first, _, _ := strings.Cut(pkg, "/")
-	if strings.Contains(first, ".") || pkg == "main" || pkg == "command-line-arguments" {
-		return false
-	}
-	return !ownModule(pkg)
-}
-
-// modules are the paths of the modules that this binary was built from.
-var modules = sync.OnceValue(func() []string {
-	bi, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil
-	}
-	list := []string{bi.Main.Path}
-	for _, m := range bi.Deps {
-		list = append(list, m.Path)
-	}
-	return list
-})
-
-// ownModule says that a package belongs to a module, not to the standard
-// library.
-func ownModule(pkg string) bool {
-	for _, m := range modules() {
-		if m != "" && (pkg == m || strings.HasPrefix(pkg, m+"/")) {
-			return true
-		}
-	}
-	return false
 }

@@ -92,7 +92,11 @@ func (n *names) shape(p string) string {
 
 // place notes where a scene is. That of another run differs in its number.
 func (n *names) place(root string) {
-	if root = strings.TrimRight(strings.TrimSuffix(root, "/"), "0123456789"); root != "" {
+	root = strings.TrimSuffix(root, "/")
+	if all := strings.TrimRight(root, "0123456789"); !strings.HasSuffix(all, "/") {
+		root = all
+	}
+	if root != "" {
 		n.root = root
 	}
 }

@@ -31,3 +31,21 @@ func TestLearnNames(t *testing.T) {
 		})
 	}
 }
+
+// TestBelow: a path says the same in each scene, wherever the scene's own
+// place stands in it.
+func TestBelow(t *testing.T) {
+	for _, row := range []struct{ root, path, want string }{
+		{"/tmp/tmpproof-123/", "shared/f", "shared/f"},
+		{"/tmp/tmpproof-123/", "shared/root/tmp/tmpproof-123/shared/f", "shared/root/shared/f"},
+		{"/tmp/tmpproof-123/", "shared/root/tmp/tmpproof-9876/shared/f", "shared/root/shared/f"},
+		{"/tmp/tmpproof-123/", "/tmp/tmpproof-1/a/tmp/tmpproof-2", "/a"},
+		{"/tmp/tmpproof-123/", "shared/tmpproof-123", "shared/tmpproof-123"},
+		{"/", "shared/1", "shared/1"},
+		{"/1/", "shared/root/1/shared/f", "shared/root/shared/f"},
+	} {
+		n := &names{}
+		n.place(row.root)
+		assert.Equal(t, row.want, n.below(row.path), "%v", row)
+	}
+}

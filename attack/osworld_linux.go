@@ -86,7 +86,7 @@ func (w *osWorld) start() error {
 	if !w.d.atimes {
 		set |= supervise.Data // getdents shows who lists a directory
 	}
-	if w.opt.verb != prove {
+	if w.opt.verb.injects() {
 		set |= supervise.Data | supervise.Reads
 	}
 	tree, err := supervise.Start(cmd, set, time.Now().Add(startWait))

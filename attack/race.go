@@ -75,12 +75,12 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 		return report
 	}
 	if missing := raceMissing(); missing != "" {
-		if os.Getenv(envStrict) == "1" {
-			t.Fatalf("attack.Race cannot work here (%s=1 asks that it must): %s", envStrict, missing)
-		}
-		t.Skipf("attack.Race cannot work here: %s", missing)
+		giveUp(t, race, missing)
 	}
-	report := &Report{Odds: &Odds{}}
+	if opt.shard, err = shardOf(os.Getenv); err != nil {
+		t.Fatalf("attack.Race: %v", err)
+	}
+	report := &Report{Odds: &Odds{}, Shard: opt.shard.String()}
 	runtime.LockOSThread() // the child dies with the thread that started it
 	defer runtime.UnlockOSThread()
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
@@ -96,11 +96,15 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 		call.Finish(data)
 	}
 	(&raceVerdict{e, believed}).tell(t)
+	e.artifacts(t, call.ID().N)
 	return report
 }
 
 // refuseForRace names the options that have no meaning in a race.
 func (o *options) refuseForRace() error {
+	if o.fake {
+		return errors.New("Fake: a race is run on the operating system; attack.Prove takes the fake world")
+	}
 	if o.replay != "" {
 		return errors.New("Replay: a race cannot be repeated; attack.Prove repeats a schedule")
 	}
@@ -135,18 +139,12 @@ type Odds struct {
 
 // raceProgress prints a line every second under -v.
 func raceProgress(t testing.TB, begin time.Time) func(o *Odds, left time.Duration) {
-	if !testing.Verbose() {
-		return func(*Odds, time.Duration) {}
-	}
-	next := begin.Add(time.Second)
+	due := everySecond(begin)
 	return func(o *Odds, left time.Duration) {
-		now := time.Now()
-		if now.Before(next) {
-			return
+		if took, ok := due(); ok {
+			fmt.Fprintf(t.Output(), "%d attempts, %d hits, %d wins, %.0f a second, %v left\n",
+				o.Attempts, o.Hits, o.Wins, float64(o.Attempts)/took.Seconds(), left.Round(time.Second))
 		}
-		next = now.Add(time.Second)
-		fmt.Fprintf(t.Output(), "%d attempts, %d hits, %d wins, %.0f a second, %v left\n",
-			o.Attempts, o.Hits, o.Wins, float64(o.Attempts)/now.Sub(begin).Seconds(), left.Round(time.Second))
 	}
 }
 

@@ -49,7 +49,8 @@ func (r *racer) race() error {
 	d.nodes, d.lists = nil, nil
 	r.world = &raceWorld{call: r.call, opt: r.opt, d: d}
 	r.believed = d.asRoot && unprotected()
-	r.rand = rand.New(rand.NewPCG(1, 2))
+	seed := uint64(r.opt.shard.index) * 100 // each shard has a luck of its own
+	r.rand = rand.New(rand.NewPCG(seed, 2))
 	marks, err := r.undisturbed()
 	if err != nil || len(r.report.Problems) > 0 {
 		return err
@@ -66,7 +67,7 @@ func (r *racer) race() error {
 		return nil
 	}
 	for i := range threads {
-		r.movers = append(r.movers, newMover(d, uint64(i)+3))
+		r.movers = append(r.movers, newMover(d, seed+uint64(i)+3))
 	}
 	r.placings = placings()
 	odds := r.report.Odds

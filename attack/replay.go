@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/internal/lines"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
@@ -26,7 +27,7 @@ func callerPackage() string {
 	own := ""
 	for {
 		f, more := frames.Next()
-		pkg := packageOf(f.Function)
+		pkg := lines.Package(f.Function)
 		if own == "" {
 			own = pkg
 		}
@@ -37,14 +38,4 @@ func callerPackage() string {
 			return "."
 		}
 	}
-}
-
-// packageOf is the import path in a function's full name.
-func packageOf(function string) string {
-	slash := strings.LastIndexByte(function, '/') + 1
-	dot := strings.IndexByte(function[slash:], '.')
-	if dot < 0 {
-		return ""
-	}
-	return strings.ReplaceAll(function[:slash+dot], "%2e", ".")
 }

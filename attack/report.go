@@ -19,8 +19,17 @@ type Report struct {
 	Complete   bool // every schedule within the bound was run; only then is a clean report a proof
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
+	Shard      string   // "1/2" where the schedules are split among processes: Complete is of this part
 	Odds       *Odds    // of a Race
 	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
+}
+
+// ofShard is what a verdict says of its part.
+func (r *Report) ofShard() string {
+	if r.Shard == "" {
+		return ""
+	}
+	return " (shard " + r.Shard + ")"
 }
 
 // Finding is a broken rule with its evidence.
@@ -147,7 +156,7 @@ func (e *explorer) record(r *run) bool {
 	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return !e.opt.verb.judges(f.rule) })
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		broken = broken || f.exploit && r.moved() && e.opt.verb == prove
+		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects()
 	}
 	for _, f := range r.facts {
 		if broken && !f.exploit {
@@ -168,7 +177,7 @@ func (e *explorer) record(r *run) bool {
 			continue
 		}
 		counted[k] = true
-		if g.finding.Count++; e.plan.concurrent && e.opt.verb != prove {
+		if g.finding.Count++; e.plan.concurrent && e.opt.verb.injects() {
 			g.finding.Count = 1 // what others have done by then is chance
 		}
 		if len(r.schedule) < g.moves {
@@ -192,7 +201,7 @@ func (r *run) events(f fact) []Event {
 		}
 	}
 	for i, s := range r.steps {
-		if i > f.step && f.step >= 0 && r.plan.opt.verb == prove {
+		if i > f.step && f.step >= 0 && !r.plan.opt.verb.injects() {
 			break
 		}
 		if s.side && len(s.moves) == 0 && !s.concerns(about) {
@@ -218,7 +227,7 @@ func (r *run) events(f fact) []Event {
 		e.Damage = strings.Join(ds, "; ")
 		list = append(list, e)
 	}
-	if r.plan.opt.verb != prove {
+	if r.plan.opt.verb.injects() {
 		list = fold(list)
 	}
 	return shorten(list)
@@ -317,7 +326,7 @@ func (e *explorer) finish() {
 	}
 	var list []Finding
 	for _, g := range e.found.groups {
-		if !g.finding.Exploit && turned(g, attacked) && e.opt.verb == prove || e.opt.allow[g.finding.Rule.ID] != "" {
+		if !g.finding.Exploit && turned(g, attacked) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" {
 			continue
 		}
 		list = append(list, g.finding)

@@ -131,7 +131,7 @@ func (r *run) lookElsewhere(b *boundary) {
 
 // extends says that moves may be placed at the boundary at hand.
 func (r *run) extends() bool {
-	return r.full || r.plan.opt.verb == prove && !r.last && r.next == len(r.schedule)
+	return r.full || !r.plan.opt.verb.injects() && !r.last && r.next == len(r.schedule)
 }
 
 // wantsLine says that the boundary must be told from others: because a move

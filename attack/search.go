@@ -111,7 +111,10 @@ func (s *search) take() {
 	}
 	e.report.Repeated = e.report.Repeated || j.result.repeated
 	e.report.Schedules++
-	if r != nil && e.opt.verb != prove {
+	if e.opt.ran != nil {
+		e.opt.ran(j.schedule)
+	}
+	if r != nil && e.opt.verb.injects() {
 		e.record(r)
 		if r.outcome.End == hung || r.outcome.End == endless {
 			s.lost[endsAlike(j.schedule)] = true
@@ -125,26 +128,35 @@ func (s *search) take() {
 			e.discover(r)
 		}
 	}
+	if e.covered != nil {
+		e.covered.note(j.schedule, r)
+	}
 	e.progress(s.done, len(s.jobs))
 	s.bound()
 }
 
 // extend adds the schedules that go on from one.
 func (s *search) extend(r *run, schedule []placed) {
-	if s.e.opt.verb != prove {
+	if s.e.opt.verb.injects() {
 		for _, next := range s.e.injections(r, schedule) {
-			s.jobs = append(s.jobs, job{schedule: next, taught: r.teaches()})
+			s.add(job{schedule: next, taught: r.teaches()})
 		}
 		return
 	}
 	for _, p := range s.e.extensions(r, schedule) {
-		s.jobs = append(s.jobs, job{schedule: append(slices.Clone(schedule), p)})
+		s.add(job{schedule: append(slices.Clone(schedule), p)})
+	}
+}
+
+func (s *search) add(j job) {
+	if s.e.opt.shard.has(j.schedule, s.e.opt) {
+		s.jobs = append(s.jobs, j)
 	}
 }
 
 // passed says that a schedule need not be run, since an earlier one has not
 // come back.
-func (s *search) passed(j job) bool { return s.e.opt.verb != prove && s.lost[endsAlike(j.schedule)] }
+func (s *search) passed(j job) bool { return s.e.opt.verb.injects() && s.lost[endsAlike(j.schedule)] }
 
 // bound ends the search where schedules are left that may not be run.
 func (s *search) bound() {

@@ -147,8 +147,8 @@ func (h *history) run(t testing.TB) {
 	ready.Wait()
 	open.Store(true)
 	done.Wait()
-	h.end = w.shape()
 	require.NoError(t, w.disk.Check())
+	h.end = w.shape()
 }
 
 func (h *history) String() string {
@@ -209,8 +209,13 @@ var linearSetup = []call{
 	{name: "open", a: "/d/b", flag: os.O_RDWR | os.O_CREATE | os.O_APPEND, mode: 0o666, handle: 1},
 }
 
+// TestLinearizable judges random histories; FSFAKE_ROUNDS sets how many.
 func TestLinearizable(t *testing.T) {
-	rounds := setting(t, "FSFAKE_ROUNDS", 1500)
+	rounds := 1500
+	if testing.Short() {
+		rounds = 300
+	}
+	rounds = setting(t, "FSFAKE_ROUNDS", rounds)
 	overlapped := 0
 	for seed := range rounds {
 		g := rand.New(rand.NewPCG(uint64(seed), 17))

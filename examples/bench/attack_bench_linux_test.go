@@ -27,13 +27,16 @@ const envReport = "TMPPROOF_BENCH_REPORT"
 var proofs = map[string]struct {
 	victim attack.Victim
 	opts   []attack.Option
+	verb   func(*testing.T, attack.Victim, ...attack.Option) *attack.Report // nil: Prove
 }{
-	"three calls, small":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(1)}},
-	"three calls, depth two": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky()}},
-	"three calls, large":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(4), attack.Schedules(20_000)}},
-	"stat, write":            {func(s *attack.Scene) error { return statWrite(s.Dir) }, []attack.Option{attack.Target("out")}},
-	"no lookups":             {lookups(0), nil},
-	"2,000 lookups":          {lookups(2000), nil},
+	"three calls, small":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(1)}, nil},
+	"three calls, depth two": {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky()}, nil},
+	"three calls, large":     {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out"), attack.Unsticky(), attack.Depth(4), attack.Schedules(20_000)}, nil},
+	"stat, write":            {func(s *attack.Scene) error { return statWrite(s.Dir) }, []attack.Option{attack.Target("out")}, nil},
+	"no lookups":             {lookups(0), nil, nil},
+	"2,000 lookups":          {lookups(2000), nil, nil},
+	"faults":                 {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out")}, attack.Faults},
+	"kills":                  {func(s *attack.Scene) error { return threeCalls(s.Dir) }, []attack.Option{attack.Target("out")}, attack.Kills},
 }
 
 // TestProof is a proof for a benchmark.
@@ -44,7 +47,11 @@ func TestProof(t *testing.T) {
 	}
 	for name, p := range proofs {
 		t.Run(name, func(t *testing.T) {
-			report := attack.Prove(t, p.victim, append(p.opts, attack.ReportOnly())...)
+			verb := p.verb
+			if verb == nil {
+				verb = attack.Prove
+			}
+			report := verb(t, p.victim, append(p.opts, attack.ReportOnly())...)
 			report.Findings = report.Findings[:min(len(report.Findings), 1)]
 			data, err := json.Marshal(report)
 			if err == nil {
@@ -121,6 +128,27 @@ func schedules(b *testing.B, args []string) {
 	b.ReportMetric(float64(took.Nanoseconds())/float64(schedules), "ns/schedule")
 	b.ReportMetric(float64(cpu.Nanoseconds())/float64(schedules), "cpu-ns/schedule")
 	b.ReportMetric(float64(schedules)/took.Seconds(), "schedules/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkFault is one fault in the three-boundary victim, and BenchmarkKill
+// one end of it, in a process of its own; what the undisturbed runs take is
+// divided among them.
+func BenchmarkFault(b *testing.B) { benchmarkInjection(b, "faults") }
+
+// BenchmarkKill is described with BenchmarkFault.
+func BenchmarkKill(b *testing.B) { benchmarkInjection(b, "kills") }
+
+func benchmarkInjection(b *testing.B, name string) {
+	var took time.Duration
+	var schedules int
+	for b.Loop() {
+		r, _ := prove(b, name)
+		took += r.Elapsed
+		schedules += r.Schedules
+	}
+	b.ReportMetric(float64(schedules)/took.Seconds(), "runs/s")
+	b.ReportMetric(float64(took.Milliseconds())/float64(b.N), "ms/verdict")
 	b.ReportMetric(0, "ns/op")
 }
 

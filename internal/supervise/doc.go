@@ -87,14 +87,24 @@
 // # Where it has been run
 //
 // All tests of this package, on Linux 6.18 (amd64) as root and as uid 65534, also
-// with the race detector; and, under full-system emulation with Debian's
-// kernels, those that need neither the go command nor a C compiler on 5.10
-// (amd64 as both users, arm64 as root) and 6.1 (amd64 as root). On 6.12 (arm64)
-// and 7 (arm64 as 65534) most of them have passed, not all; that is not
-// explained yet. 6.12 with Yama's ptrace_scope 2 as 65534 and 3 as root
-// refuses, as it must. Needed: Linux 5.9 for the end of the listener, 5.7 for TSYNC_ESRCH. Other architectures
-// have no table of calls, other systems no such mechanism: there the package
-// has [UnsupportedError] only.
+// with the race detector. On Debian's kernels, under full-system emulation,
+// those that need neither the go command nor a C compiler: on 5.10 (amd64 as
+// both users, arm64 as root), on 6.1 (amd64 as root) and, the part that the
+// gate takes, on 6.12 (arm64 as root). internal/vmexec runs them anywhere, and
+// its KERNELS.md has what was run of the packages that stand on this one.
+//
+//	before Linux 5.19       signals take calls back (see Limits); each kernel runs this
+//	                        mode in tests too, by a filter that refuses the flag
+//	before Linux 6.11       a zombie that nobody reaps keeps the listener open
+//	before Linux 5.9        nothing tells that the tree has ended: not supported
+//	yama.ptrace_scope 0, 1  no difference
+//	yama.ptrace_scope 2     refuses but as root
+//	yama.ptrace_scope 3     refuses
+//
+// A listener that says that nobody is supervised any more (POLLHUP) is believed
+// only when the child has ended: if it lives on for 5 seconds Next returns an error.
+// Other architectures have no table of calls, other systems no such mechanism:
+// there the package has [UnsupportedError] only.
 package supervise
 
 // UnsupportedError says that the mechanism does not work here, and why.

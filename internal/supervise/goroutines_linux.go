@@ -68,21 +68,17 @@ func (t *Tree) Ancestry(ev *Event) []Goroutine {
 	if err != nil {
 		return nil
 	}
-	gs := p.goroutines(ev.TID, img.bias)
 	word := func(g []byte, off int) uint64 { return binary.LittleEndian.Uint64(g[off:]) }
+	holds := func(g []byte) bool { return sp >= word(g, 0) && sp < word(g, 8) }
+	gs := p.goroutines(ev.TID, img.bias)
+	g := choose(gs, holds)
+	if g == nil { // what was taken for allgs may have been the collector's copy of it
+		p.allgs = 0
+		gs = p.goroutines(ev.TID, img.bias)
+		g = choose(gs, holds)
+	}
 	var list []Goroutine
-	next := func(g []byte) bool { return sp >= word(g, 0) && sp < word(g, 8) }
-	for len(list) < mostAncestors {
-		var g []byte
-		for b := gs; len(b) >= gBytes; b = b[gBytes:] {
-			if next(b) {
-				g = b[:gBytes]
-				break
-			}
-		}
-		if g == nil {
-			break
-		}
+	for g != nil && len(list) < mostAncestors {
 		list = append(list, Goroutine{
 			Top:     word(g, 8),
 			Start:   p.tab.frames([]uintptr{uintptr(word(g, layout.startpc)-img.bias) + 1}),
@@ -92,9 +88,18 @@ func (t *Tree) Ancestry(ev *Event) []Goroutine {
 		if parent == 0 {
 			break
 		}
-		next = func(g []byte) bool { return word(g, layout.goid) == parent }
+		g = choose(gs, func(g []byte) bool { return word(g, layout.goid) == parent })
 	}
 	return list
+}
+
+func choose(gs []byte, which func(g []byte) bool) []byte {
+	for ; len(gs) >= gBytes; gs = gs[gBytes:] {
+		if which(gs[:gBytes]) {
+			return gs[:gBytes]
+		}
+	}
+	return nil
 }
 
 func (p *goProgram) layout() (gLayout, bool) {
@@ -124,7 +129,8 @@ func (p *goProgram) goroutines(tid int, bias uint64) []byte {
 }
 
 // findAllgs finds runtime.allgs among the program's variables: a slice of
-// pointers of which the first and the last lead to goroutines.
+// pointers of which the first and the last lead to goroutines, the longest of
+// those, since the garbage collector has an older copy while it runs.
 func (p *goProgram) findAllgs(tid int, bias uint64) uint64 {
 	const most = 64 << 20
 	n := p.tab.ebss - p.tab.bss
@@ -143,17 +149,18 @@ func (p *goProgram) findAllgs(tid int, bias uint64) uint64 {
 		w := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
 		return w(0) < w(8) && w(gSchedG) == addr
 	}
+	var best, longest uint64
 	for i := 0; i+3 <= len(words); i++ {
 		at, n, c := words[i], words[i+1], words[i+2]
-		if at < 1<<16 || at%8 != 0 || n == 0 || n > mostGoroutines || c < n || c > 4*mostGoroutines {
+		if at < 1<<16 || at%8 != 0 || n <= longest || n > mostGoroutines || c < n || c > 4*mostGoroutines {
 			continue
 		}
 		var ends [2]uint64
 		if readWords(tid, at, ends[:1], 8) == nil && readWords(tid, at+8*(n-1), ends[1:], 8) == nil && isG(ends[0]) && isG(ends[1]) {
-			return p.tab.bss + 8*uint64(i)
+			best, longest = p.tab.bss+8*uint64(i), n
 		}
 	}
-	return 0
+	return best
 }
 
 // readMany reads size bytes at each address, as many as the kernel takes at

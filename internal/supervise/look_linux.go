@@ -49,35 +49,32 @@ func (ev *Event) Read(addr uint64, b []byte) error { return readMem(ev.TID, addr
 // stored its register arguments included; nil when it is not there, or the
 // stack is not one of StartProgram's program.
 func (t *Tree) Frame(ev *Event, function string) []uint64 {
-	img := ev.proc.program(t.target)
-	if img.prog == nil {
+	table := t.target.tab
+	if t.un.walked != ev.id && !t.walkAgain(ev) || table == nil {
 		return nil
 	}
-	table := img.prog.tab
-	sp, err := t.un.stackPointer(ev.TID)
-	if err != nil || table == nil {
-		return nil
-	}
-	var words []uint64
-	m := &memory{tid: ev.TID, buf: &t.un.buf}
-	depth := 0
-	walk(m, ev.ip, sp, img.bias, table, func(pc uintptr, lo, hi uint64) bool {
-		if !table.is(pc, function) {
-			depth++
-			return depth < maxFrames
+	for _, f := range t.un.frames {
+		if !table.is(f.pc, function) {
+			continue
 		}
 		const most, spill = 1024, 5 // the return address, and four registers
-		n := (min(max(hi, lo)-lo, most))/8 + spill
-		for i := range n {
-			w, err := m.word(lo + 8*i)
+		words := make([]uint64, (min(max(f.hi, f.lo)-f.lo, most))/8+spill)
+		for i := range words {
+			w, err := t.un.mem.word(f.lo + 8*uint64(i))
 			if err != nil {
-				break
+				return words[:i]
 			}
-			words = append(words, w)
+			words[i] = w
 		}
-		return false
-	})
-	return words
+		return words
+	}
+	return nil
+}
+
+// walkAgain walks a stack for Frame alone.
+func (t *Tree) walkAgain(ev *Event) bool {
+	_, err := t.Stack(ev)
+	return err == nil && t.un.walked == ev.id
 }
 
 // is says that an address is in the code of a function itself.
@@ -90,18 +87,15 @@ func (t *programTable) is(pc uintptr, function string) bool {
 	return off+len(function) < len(t.names) && string(t.names[off:off+len(function)]) == function && t.names[off+len(function)] == 0
 }
 
-// GoString reads a string of Go's whose header is at addr, of at most max bytes.
-func (ev *Event) GoString(addr uint64, max int) (string, bool) {
-	var head [16]byte
-	if ev.Read(addr, head[:]) != nil {
-		return "", false
-	}
-	n := binary.LittleEndian.Uint64(head[8:])
-	if n == 0 || n > uint64(max) {
+// GoString reads a string of Go's, of at most most bytes, by its header: its
+// address and its length.
+func (ev *Event) GoString(header []byte, most int) (string, bool) {
+	n := binary.LittleEndian.Uint64(header[8:])
+	if n == 0 || n > uint64(most) {
 		return "", false
 	}
 	b := make([]byte, n)
-	if ev.Read(binary.LittleEndian.Uint64(head[:]), b) != nil {
+	if ev.Read(binary.LittleEndian.Uint64(header), b) != nil {
 		return "", false
 	}
 	return string(b), true

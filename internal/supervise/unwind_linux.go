@@ -47,6 +47,17 @@ type unwinder struct {
 	regs map[int]int // descriptors of /proc/TID/syscall
 	seen map[uint64]*Stack
 	buf  []byte
+
+	// of the latest walk of a stack of StartProgram's program
+	walked uint64 // the event
+	frames []frame
+	mem    memory
+}
+
+// frame is one frame of a stack: the address after the call in it, and its bounds.
+type frame struct {
+	pc     uintptr
+	lo, hi uint64
 }
 
 const maxRegs = 256 // threads whose file is kept open
@@ -85,10 +96,17 @@ func (t *Tree) Stack(ev *Event) (*Stack, error) {
 		return nil, err
 	}
 	var pcs []uintptr
-	walk(&memory{tid: ev.TID, buf: &t.un.buf}, ev.ip, sp, img.bias, c, func(pc uintptr, _, _ uint64) bool {
+	t.un.walked, t.un.frames, t.un.mem = 0, t.un.frames[:0], memory{tid: ev.TID, buf: &t.un.buf}
+	walk(&t.un.mem, ev.ip, sp, img.bias, c, func(pc uintptr, lo, hi uint64) bool {
 		pcs = append(pcs, pc)
+		if img.prog != nil {
+			t.un.frames = append(t.un.frames, frame{pc, lo, hi})
+		}
 		return len(pcs) < maxFrames
 	})
+	if img.prog != nil {
+		t.un.walked = ev.id
+	}
 	if st := t.un.resolve(pcs, c); len(st.Frames) > 0 {
 		if img.prog != nil && ev.proc != &t.procs.child && ev.proc.start != nil {
 			return &Stack{Frames: st.Frames, Key: st.Key, Start: ev.proc.start}, nil

@@ -14,10 +14,10 @@ import (
 
 const tableHead = `# What was run on which kernel
 
-Written by ` + "`.ci/kernels full`" + `, from runs in which nothing failed, each skipped test was on the list of named reasons, and where the
-last column says so all texts were those of the same tests on the machine itself. Debian's cloud kernels, under emulation. Columns: fs.protected_* at 0 (off) or at
-the kernel's strictest; tests that passed, and those skipped for a named reason; distinct boundaries and schedules of all proofs. "short"
-is the part that -short leaves.
+Written by ` + "`.ci/kernels full`" + ` and by runs of a part of it; what has no row was not run by it. A row stands for a run in which nothing failed, each
+skipped test was on the list of named reasons, and all texts were those of the same tests on the machine itself where the last column says so.
+Debian's cloud kernels, under emulation. Columns: fs.protected_* at 0 (off) or at the kernel's strictest; tests that came to their verdict (where
+ptrace_scope forbids it: their refusal), and those skipped; distinct boundaries and schedules of all proofs. "short" is the part that -short leaves.
 
 `
 

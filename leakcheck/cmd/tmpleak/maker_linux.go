@@ -107,10 +107,21 @@ type testNames struct {
 // slots are those words of many frames of one function that have always led to
 // the frame's test. A word that the function has not written yet may lead to
 // the test that had the stack before.
-type slots struct{ always map[int]bool }
+type slots struct {
+	always map[int]bool
+	seen   int // frames that left no doubt
+}
+
+// enough frames without a doubt make the slots known.
+const enough = 8
 
 // of chooses the test among those that the words lead to.
 func (s *slots) of(ev *supervise.Event, words []uint64) string {
+	if s.seen >= enough {
+		if name, ok := s.known(ev, words); ok {
+			return name
+		}
+	}
 	at := map[uint64][]int{}
 	names := map[uint64]string{}
 	for i, word := range words {
@@ -136,18 +147,26 @@ func (s *slots) of(ev *supervise.Event, words []uint64) string {
 			}
 			if len(now) > 0 {
 				s.always = now
+				s.seen++
 			}
 			return names[word]
 		}
 	}
+	name, _ := s.known(ev, words)
+	return name
+}
+
+// known is the test to which all slots lead; false when they do not agree.
+func (s *slots) known(ev *supervise.Event, words []uint64) (string, bool) {
 	test := uint64(0)
 	for i := range s.always {
 		if i >= len(words) || test != 0 && words[i] != test {
-			return ""
+			return "", false
 		}
 		test = words[i]
 	}
-	return names[test]
+	name := testAt(ev, test)
+	return name, name != ""
 }
 
 // layout is where testing.common has some of its fields.
@@ -204,13 +223,13 @@ func testAt(ev *supervise.Event, addr uint64) string {
 	if addr < 1<<16 || addr%uint64(unsafe.Alignof(uintptr(0))) != 0 {
 		return ""
 	}
-	if s, ok := ev.GoString(addr+uint64(layout.runner), len(testRunner)); !ok || s != testRunner {
+	common := make([]byte, max(layout.name, layout.runner, layout.done)+16)
+	if ev.Read(addr, common) != nil || common[layout.done] != 0 {
 		return ""
 	}
-	var done [1]byte
-	if ev.Read(addr+uint64(layout.done), done[:]) != nil || done[0] != 0 {
+	if s, ok := ev.GoString(common[layout.runner:], len(testRunner)); !ok || s != testRunner {
 		return ""
 	}
-	name, _ := ev.GoString(addr+uint64(layout.name), 4096)
+	name, _ := ev.GoString(common[layout.name:], 4096)
 	return name
 }
