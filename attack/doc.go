@@ -188,8 +188,9 @@
 //
 // What package os is given instead of Scene.FS does not come to the disk, and
 // cannot be attacked: the scene has a path that exists on no real disk, so that
-// such a call fails. /tmp and os.TempDir lead to Scene.Dir on the fake disk, for
-// afero's helpers that are given no directory. A victim without any call on the
+// such a call fails. os.TempDir leads to Scene.Dir on the fake disk, for afero's
+// helpers that are given no directory, and so does /tmp unless os.TempDir lies
+// below it. A victim without any call on the
 // disk is inconclusive, never clean.
 //
 // One process has limits. What the victim keeps from run to run it keeps; when

@@ -88,9 +88,10 @@ func (d *fakeDisk) build(opt *options) error {
 }
 
 // linkTemps makes the usual places for temporary files lead to Dir: helpers
-// of afero that are given no directory take os.TempDir.
+// of afero that are given no directory take os.TempDir. Where that lies below
+// /tmp it is the only one.
 func (d *fakeDisk) linkTemps(root *fsfake.FS) error {
-	for _, t := range []string{fsfake.TempDir, os.TempDir()} {
+	for _, t := range []string{os.TempDir(), fsfake.TempDir} {
 		t = path.Clean("/" + fakePath(t))
 		if _, err := root.Lstat(t); err == nil || under(t, fakeRoot) {
 			continue

@@ -136,7 +136,7 @@ func (w *fakeWorld) look() (runEnd, bool) {
 	moved := w.calls != w.seen
 	if w.seen = w.calls; moved {
 		w.still = 0
-		w.clock.progress()
+		w.clock.start() // calls are counted: a busy machine gets its time
 	}
 	if len(w.waiting) > 0 && !moved {
 		if w.still++; w.still > 2 && w.asleep() {
@@ -148,8 +148,6 @@ func (w *fakeWorld) look() (runEnd, bool) {
 	switch {
 	case now.After(w.clock.next):
 		text = fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)
-	case now.After(w.clock.last):
-		text = fmt.Sprintf("still running after %v", 3*w.clock.patience)
 	case now.After(w.clock.budget):
 		w.giveUp()
 		return runEnd{err: fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)}, true
