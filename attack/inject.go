@@ -109,7 +109,7 @@ var errnos = []struct {
 	{syscall.EEXIST, "EEXIST"}, {syscall.EFBIG, "EFBIG"}, {syscall.EINTR, "EINTR"}, {syscall.EIO, "EIO"},
 	{syscall.EMFILE, "EMFILE"}, {syscall.EMLINK, "EMLINK"}, {syscall.ENFILE, "ENFILE"}, {syscall.ENOENT, "ENOENT"},
 	{syscall.ENOMEM, "ENOMEM"}, {syscall.ENOSPC, "ENOSPC"}, {syscall.ENOTSUP, "ENOTSUP"}, {syscall.EPERM, "EPERM"},
-	{syscall.EROFS, "EROFS"}, {syscall.ETXTBSY, "ETXTBSY"}, {syscall.EXDEV, "EXDEV"},
+	{syscall.EROFS, "EROFS"}, {errTextBusy, "ETXTBSY"}, {syscall.EXDEV, "EXDEV"},
 }
 
 func errnoName(errno syscall.Errno) string {

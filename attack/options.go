@@ -37,9 +37,9 @@ type options struct {
 	budget        time.Duration
 	maxSchedules  int
 	replay        string
-	fake          bool // the world is a disk in memory
 	shard         shard
 	ran           func([]placed)     // for tests: told of each schedule that was run
+	fake          bool               // the world is a disk in memory
 	everywhere    []string           // for the full search: see plan
 	lanes         int                // for tests: this many, from the first schedule on
 	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all
@@ -203,6 +203,7 @@ func newOptions(how verb, opts []Option) (*options, error) {
 	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
 	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")
 	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")
+	o.refuse(o.fake && how != prove, "Fake works with Prove: %v needs the system, leave Fake out", how)
 	if how.injects() {
 		for _, given := range []struct {
 			option string

@@ -102,6 +102,9 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 
 // refuseForRace names the options that have no meaning in a race.
 func (o *options) refuseForRace() error {
+	if o.fake {
+		return errors.New("Fake: a race is run on the operating system; attack.Prove takes the fake world")
+	}
 	if o.replay != "" {
 		return errors.New("Replay: a race cannot be repeated; attack.Prove repeats a schedule")
 	}

@@ -177,7 +177,7 @@ func (e *explorer) record(r *run) bool {
 			continue
 		}
 		counted[k] = true
-		if g.finding.Count++; e.plan.concurrent && e.opt.verb != prove {
+		if g.finding.Count++; e.plan.concurrent && e.opt.verb.injects() {
 			g.finding.Count = 1 // what others have done by then is chance
 		}
 		if len(r.schedule) < g.moves {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/fsfake"
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -574,4 +576,30 @@ func texts(r *attack.Report) string {
 		b.WriteString(f.Schedule + "\n")
 	}
 	return b.String()
+}
+
+// TestFakeSameText attacks each victim again and again, TMPPROOF_REPEAT times
+// if that is set: the same words each time.
+func TestFakeSameText(t *testing.T) {
+	times := 3
+	if v := os.Getenv("TMPPROOF_REPEAT"); v != "" {
+		var err error
+		times, err = strconv.Atoi(v)
+		require.NoError(t, err)
+	} else if testing.Short() {
+		t.Skip("left out with -short")
+	}
+	for _, tt := range worldTests {
+		t.Run(tt.name, func(t *testing.T) {
+			first := ""
+			for i := range times {
+				r := attack.Prove(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Fake(), attack.ReportOnly())...)
+				text := fmt.Sprintf("%d boundaries, %d schedules\n%s", r.Boundaries, r.Schedules, texts(r))
+				if i == 0 {
+					first = text
+				}
+				require.Equal(t, first, text, "run %d", i+1)
+			}
+		})
+	}
 }

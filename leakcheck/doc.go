@@ -47,4 +47,9 @@
 // SIGINT and SIGTERM remove it at once, on Linux (amd64 and arm64) and where no
 // other code of the test binary calls signal.Notify: a process that has such
 // code may be meant to survive the signal, and os/signal does not tell.
+//
+// # From outside
+//
+// The command tmpleak (cmd/tmpleak) checks any test binary without a line of
+// change, in every directory: go test -exec tmpleak ./...
 package leakcheck

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -324,6 +325,9 @@ func (b *bench) run(s suite, argv []string) (result, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "TMPPROOF_STRICT=1", "TMPPROOF_TEST_SHOW=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // the wrapper then ends its guest
+	runtime.LockOSThread()                                             // of whose life that is
+	defer runtime.UnlockOSThread()
 	out, err := cmd.CombinedOutput()
 	status := 0
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

@@ -100,6 +100,19 @@ func TestTable(t *testing.T) {
 `, rows)
 }
 
+// TestCommittedTable: the table in the tree is as a run would write it.
+func TestCommittedTable(t *testing.T) {
+	data, err := os.ReadFile("../KERNELS.md")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "K.md")
+	require.NoError(t, os.WriteFile(path, data, 0o644))
+	require.NoError(t, updateTable(path))
+	again, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(data), string(again))
+	assert.Contains(t, string(data), "| 5.10 amd64 |")
+}
+
 func TestCells(t *testing.T) {
 	p := plan{kernels: "5.10/amd64 7/arm64", users: "0 65534", settings: "off strict", suites: "oracles pairs", yama: "0 3"}
 	cells, err := p.cells()

@@ -1,0 +1,7 @@
+//go:build !js
+
+package attack
+
+import "syscall"
+
+const errTextBusy = syscall.ETXTBSY
