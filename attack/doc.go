@@ -154,7 +154,8 @@
 //   - the code comes back after a signal that it handles (X07)
 //
 // Replay and TMPPROOF_REPLAY work as with Prove. Options about the attacker's
-// moves are refused.
+// moves are refused, and so is Fake: on the disk in memory neither verb works
+// yet.
 //
 // # How the test is run again
 //

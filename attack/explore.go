@@ -146,11 +146,6 @@ func notReached(schedule []placed) string {
 	return fmt.Sprintf("the boundary of a schedule was not reached in %d runs (the victim takes another way each time): %s", tries, scheduleString(schedule))
 }
 
-// execute is one run in the first lane.
-func (e *explorer) execute(schedule []placed, full bool) (*run, error) {
-	return e.executeIn(e.first, schedule, full)
-}
-
 func (e *explorer) executeIn(l *lane, schedule []placed, full bool) (*run, error) {
 	r, err := l.execute(schedule, full)
 	if err != nil {

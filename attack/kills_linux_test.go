@@ -169,9 +169,8 @@ var killTests = []oracleTest{{
 	// X07: it does not wait for ever then
 	name: "a signal has it wait for ever",
 	victim: func(s *attack.Scene) error {
-		return cancelled(s, func(f *os.File, err error) error {
-			err = errors.Join(f.Close(), os.Remove(f.Name()))
-			if err == nil {
+		return cancelled(s, func(f *os.File, _ error) error {
+			if errors.Join(f.Close(), os.Remove(f.Name())) == nil {
 				return nil
 			}
 			select {}

@@ -67,6 +67,8 @@ func TestOptionsOfOtherVerbs(t *testing.T) {
 		_, err = newOptions(how, []Option{Target("out"), Setup(nothing), Ensure(nothing), Canary("x"), Hostile("y"),
 			Allow(tmptest.R07, "why"), Expect(tmptest.R05), Budget(time.Second), Schedules(1), Replay("x")})
 		assert.NoError(t, err)
+		_, err = newOptions(how, []Option{Fake()})
+		assert.ErrorContains(t, err, "Fake: "+how.String())
 	}
 }
 

@@ -132,7 +132,6 @@ func (r *racer) once(set func(*run) error) (*run, *runTimes, error) {
 type runTimes struct {
 	begin   int64 // it was let go, ns since 1970
 	took    time.Duration
-	hit     bool
 	void    bool
 	outcome *outcome
 }

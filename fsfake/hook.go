@@ -1,7 +1,6 @@
 package fsfake
 
 import (
-	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -240,14 +239,4 @@ func (f *fault) matches(op *Op) bool {
 		}
 	}
 	return f.If == nil || f.If(op)
-}
-
-// errno gives the number inside an operation's error, as a test or a report
-// wants it.
-func errno(err error) syscall.Errno {
-	var e syscall.Errno
-	if errors.As(err, &e) {
-		return e
-	}
-	return 0
 }

@@ -116,7 +116,7 @@ func parse(argv []string, diag io.Writer) (*options, error) {
 	}
 	args := fs.Args()
 	if len(args) < 2 {
-		return nil, errors.New("which kernel, and which program?\n" + usage)
+		return nil, fmt.Errorf("which kernel, and which program?\n%s", usage)
 	}
 	opt.series, args = args[0], args[1:]
 	if !slices.Contains(allSeries(), opt.series) {
@@ -127,7 +127,7 @@ func parse(argv []string, diag io.Writer) (*options, error) {
 		asked, args = args[0], args[1:]
 	}
 	if len(args) == 0 {
-		return nil, errors.New("which program?\n" + usage)
+		return nil, fmt.Errorf("which program?\n%s", usage)
 	}
 	opt.program, opt.args = args[0], args[1:]
 	if err := opt.check(); err != nil {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
@@ -305,5 +304,3 @@ func birth(name string) time.Time {
 	}
 	return time.Unix(x.Btime.Sec, int64(x.Btime.Nsec))
 }
-
-func statT(st os.FileInfo) *syscall.Stat_t { return st.Sys().(*syscall.Stat_t) }
