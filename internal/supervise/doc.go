@@ -90,7 +90,8 @@
 // with the race detector. On Debian's kernels, under full-system emulation,
 // those that need neither the go command nor a C compiler: on 5.10 (amd64 as
 // both users, arm64 as root), on 6.1 (amd64 as root) and, the part that the
-// gate takes, on 6.12 (arm64 as root). internal/vmexec runs them anywhere, and
+// gate takes, on 6.12 (arm64 as root); those of calls, kills, ends and signals
+// on 7 (arm64 as uid 65534). internal/vmexec runs them anywhere, and
 // its KERNELS.md has what was run of the packages that stand on this one.
 //
 //	before Linux 5.19       signals take calls back (see Limits); each kernel runs this
