@@ -225,7 +225,8 @@
 // by all of them. A verdict says of which shard it is; its Complete is about
 // that part, and a rule of Expect may be found by another one. Where
 // TEST_SHARD_STATUS_FILE exists before the first call, the test runner splits
-// the tests instead, as rules_go does, and each runs in full where it runs.
+// the tests instead, as rules_go's does by now, and each runs in full where it
+// runs.
 //
 // # Platforms
 //

@@ -33,9 +33,10 @@ import (
 // on for the Budget, three seconds unless said otherwise, or for as many
 // attempts as Schedules allows; which damage a broken victim shows first is
 // luck as well, so that Expect is content with one of its rules, ends the race
-// there, and lets no other pass; Depth has no meaning. Replay is refused:
-// nothing repeats a race. Rules that need the trace of calls (C01, C03, C06,
-// C10, X06, R14) are not judged.
+// there, and lets no other pass; Depth has no meaning. Replay and Fake are
+// refused: nothing repeats a race, and it is run on the system's own disk.
+// What needs the trace of calls is not judged: C01, C03, C06, C10, R14, and
+// X04 by the mode bits of the victim's files.
 //
 // The attacker acts on the names of Target that are no patterns, and on those
 // that show in Scene.Dir in undisturbed runs and can be foretold. The victim
