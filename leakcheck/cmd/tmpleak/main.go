@@ -124,7 +124,7 @@ func parse(args []string) (*config, error) {
 		return nil, err
 	}
 	if fs.NArg() == 0 {
-		return nil, errors.New("no program to run: use it as go test -exec tmpleak ./...")
+		return nil, errors.New("no program to run: it is for `go test -exec tmpleak` and packages")
 	}
 	for g := range strings.SplitSeq(*globs, ",") {
 		if g == "" {
