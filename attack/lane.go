@@ -32,14 +32,17 @@ type worlds struct {
 	closing sync.WaitGroup
 	slots   chan struct{} // bounds how many close at once
 
-	mu   sync.Mutex
-	errs []error
+	mu     sync.Mutex
+	closed map[world]chan struct{}
+	errs   []error
 }
 
-func newWorlds() *worlds { return &worlds{over: make(chan struct{}), slots: make(chan struct{}, 4)} }
+func newWorlds() *worlds {
+	return &worlds{over: make(chan struct{}), slots: make(chan struct{}, 4), closed: map[world]chan struct{}{}}
+}
 
 // begin opens a world beside whatever else goes on. A child dies with the
-// thread that started it, so that the thread is kept until all is over.
+// thread that started it, so that the thread is kept as long as the world.
 func (e *explorer) begin() *opening {
 	o := &opening{done: make(chan struct{})}
 	ws, fresh := e.worlds, e.plan.fresh
@@ -52,8 +55,19 @@ func (e *explorer) begin() *opening {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		o.world, o.err = e.open(fresh)
+		closed := make(chan struct{})
+		if o.err == nil {
+			ws.mu.Lock()
+			ws.closed[o.world] = closed
+			ws.mu.Unlock()
+		} else {
+			close(closed)
+		}
 		close(o.done)
-		<-ws.over
+		select {
+		case <-closed:
+		case <-ws.over:
+		}
 	})
 	return o
 }
@@ -62,11 +76,16 @@ func (e *explorer) begin() *opening {
 func (ws *worlds) end(w world) {
 	ws.slots <- struct{}{}
 	ws.closing.Go(func() {
-		if err := w.close(); err != nil {
-			ws.mu.Lock()
+		err := w.close()
+		ws.mu.Lock()
+		if err != nil {
 			ws.errs = append(ws.errs, err)
-			ws.mu.Unlock()
 		}
+		if closed := ws.closed[w]; closed != nil {
+			close(closed)
+			delete(ws.closed, w)
+		}
+		ws.mu.Unlock()
 		<-ws.slots
 	})
 }

@@ -129,3 +129,34 @@ func TestLanesSchedules(t *testing.T) {
 	assert.Equal(t, one, text(2))
 	assert.Equal(t, one, text(4))
 }
+
+// closable is a world that only comes and goes.
+type closable struct {
+	world
+	number int
+}
+
+func (*closable) close() error { return nil }
+
+// A victim that needs a process for each schedule has thousands of worlds, one
+// after the other: their threads go with them.
+func TestWorldsLeaveNoThreads(t *testing.T) {
+	threads := func() int {
+		list, err := os.ReadDir("/proc/self/task")
+		require.NoError(t, err)
+		return len(list)
+	}
+	before, opened := threads(), 0
+	e := &explorer{opt: &options{}, plan: &plan{fresh: true}, worlds: newWorlds()}
+	e.open = func(bool) (world, error) { opened++; return &closable{number: opened}, nil }
+	l := &lane{e: e}
+	for range 300 {
+		_, err := l.get()
+		require.NoError(t, err)
+		l.drop()
+	}
+	assert.Less(t, threads(), before+100)
+	l.close()
+	require.NoError(t, e.worlds.closeAll())
+	assert.Empty(t, e.worlds.closed)
+}
