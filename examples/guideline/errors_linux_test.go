@@ -1,6 +1,7 @@
 package guideline
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -77,4 +78,9 @@ func tellAll(t *testing.T, report *attack.Report) {
 
 // TestSameErrors: what is found is the same to the byte each time. See
 // TestSameText for what that is tried in.
-func TestSameErrors(t *testing.T) { sameText(t, "^TestInTheFaceOfErrors$") }
+func TestSameErrors(t *testing.T) {
+	if os.Getenv(envRepeat) == "" {
+		t.Skip("some seconds for each of its tours: only with " + envRepeat)
+	}
+	sameText(t, "^TestInTheFaceOfErrors$")
+}

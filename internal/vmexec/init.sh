@@ -42,12 +42,14 @@ while IFS= read -r d; do mkdir -p "$d"; chmod 777 "$d"; done </vmexec/dirs
 
 mkfifo /run/out; cat /run/out >"$out" & cat=$!
 echo "vmexec: begin" >/dev/console
-# The shell's own word about a signal goes to the console.
+# In the background, so that the shell's own word about a signal does not get
+# into what the program says.
 if [ "$user" = 0 ]; then
-  /bin/sh /vmexec/run >/run/out 2>&1 </dev/null
+  /bin/sh /vmexec/run >/run/out 2>&1 </dev/null &
 else
-  su -s /bin/sh "$(awk -F: -v u="$user" '$3 == u { print $1 }' /etc/passwd)" -c 'exec /bin/sh /vmexec/run' >/run/out 2>&1 </dev/null
+  su -s /bin/sh "$(awk -F: -v u="$user" '$3 == u { print $1 }' /etc/passwd)" -c 'exec /bin/sh /vmexec/run' >/run/out 2>&1 </dev/null &
 fi
+wait $!
 echo $? >/vmexec/status
 # What it left running may hold the pipe; go test waits 5 seconds for such.
 for i in $(seq 50); do kill -0 $cat 2>/dev/null || break; sleep 0.1; done
