@@ -239,7 +239,8 @@ func (g *guest) boot(ctx context.Context, stdout io.Writer) (string, error) {
 		return "", err
 	}
 	_, copied := io.Copy(stdout, r)
-	return strings.TrimSpace(complaint.String()), errors.Join(cmd.Wait(), copied)
+	err = errors.Join(cmd.Wait(), copied) // only then has all of the complaint come
+	return strings.TrimSpace(complaint.String()), err
 }
 
 // lastWords are the lines of the console that tell why a guest ended.
