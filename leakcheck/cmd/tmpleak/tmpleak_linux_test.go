@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,13 +84,32 @@ type ran struct {
 	home string
 }
 
+// withinReach is a directory in which others can come to what the victims make:
+// the rules of creation say nothing of a private TMPDIR.
+func withinReach() string {
+	for dir := os.TempDir(); dir != "/"; dir = filepath.Dir(dir) {
+		if st, err := os.Stat(dir); err != nil || st.Mode()&0o001 == 0 {
+			return "/tmp"
+		}
+	}
+	return ""
+}
+
 // prepare makes a command with a world of its own: TMPDIR as /tmp is, HOME, and
 // a package directory with files in it.
 func prepare(t *testing.T, exe string, env, flags []string, args ...string) (*exec.Cmd, ran) {
 	t.Helper()
-	base, err := os.MkdirTemp("", "tl") // shorter than t.TempDir, for sockets
+	base, err := os.MkdirTemp(withinReach(), "tl") // shorter than t.TempDir, for sockets
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(base)) })
+	t.Cleanup(func() {
+		_ = filepath.WalkDir(base, func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				_ = os.Chmod(name, 0o700) // a victim leaves a directory that is read-only
+			}
+			return nil
+		})
+		require.NoError(t, os.RemoveAll(base))
+	})
 	require.NoError(t, os.Chmod(base, 0o755))
 	r := ran{tmp: base + "/tmp", home: base + "/home"}
 	for _, dir := range []string{r.tmp, r.home, base + "/pkg"} {
