@@ -26,6 +26,7 @@ type pattern struct {
 	why            string // what the differing part is made of; empty for chance
 	min, max       int    // length of the differing part where it was seen
 	numbers        bool   // it was always a number
+	fixed          bool   // it stands in a name that every run used
 }
 
 // star is the differing part of a name.
@@ -35,9 +36,19 @@ func (p pattern) match(s string) bool {
 	if len(s) <= len(p.prefix)+len(p.suffix) || !strings.HasPrefix(s, p.prefix) || !strings.HasSuffix(s, p.suffix) {
 		return false
 	}
-	// Random numbers have fewer digits now and then; random text has a length.
-	return p.numbers || p.min != p.max || len(p.star(s)) == p.min
+	star := p.star(s)
+	off := len(star) - p.min
+	switch {
+	case p.min != p.max || off == 0:
+		return true
+	case p.numbers: // have fewer digits now and then
+		return isNumber(star)
+	default: // text has a length, give or take the digits that a large base leaves out once in a while
+		return p.min >= 8 && off >= -shorter && off <= shorter
+	}
 }
+
+const shorter = 4 // base 36 drops so many digits once in 1.7 million names
 
 // saw widens the pattern by what was seen.
 func (p *pattern) saw(names ...string) {
@@ -122,7 +133,7 @@ func (n *names) pattern(part string) (pattern, bool) {
 		if !p.match(part) {
 			continue
 		}
-		if n.fixed[part] && !(p.why != "" && isNumber(p.star(part))) {
+		if n.fixed[part] && !p.fixed && !(p.why != "" && isNumber(p.star(part))) {
 			continue // looks like the others by chance; a counter's first value is no such case
 		}
 		return p, true
@@ -227,8 +238,9 @@ func timed(name string, contexts []context) (pattern, bool) {
 		if s == name || !ok {
 			return pattern{}, false
 		}
-		p = pattern{prefix: prefix, suffix: suffix, why: "the time"}
+		p = pattern{prefix: prefix, suffix: suffix, why: "the time", fixed: true}
 	}
+	p.saw(name)
 	return p, p.why != ""
 }
 
@@ -247,7 +259,9 @@ func numbered(name string, contexts []context) (pattern, bool) {
 	if s == name || !ok {
 		return pattern{}, false
 	}
-	return pattern{prefix: prefix, suffix: suffix, why: "the process id", numbers: true}, true
+	p := pattern{prefix: prefix, suffix: suffix, why: "the process id", fixed: true}
+	p.saw(name)
+	return p, true
 }
 
 // elements are the names in paths, each once; the first of a path names a
@@ -294,6 +308,11 @@ func pairs(a, b []string) [][2]string {
 
 func (n *names) add(a, b string, ca, cb context) {
 	prefix, suffix := literal(a, b)
+	// Both runs fell into one second; the next will not.
+	prefix, _, _ = strings.Cut(stripTime(prefix, ca), blank)
+	if i := strings.LastIndex(stripTime(suffix, ca), blank); i >= 0 {
+		suffix = stripTime(suffix, ca)[i+len(blank):]
+	}
 	why := derived(a, b, ca, cb)
 	for i := range n.patterns {
 		if p := &n.patterns[i]; p.prefix == prefix && p.suffix == suffix {
@@ -419,6 +438,10 @@ func replaceNumber(s, t string) string {
 // stripTime removes a number that is a moment of the run, in seconds,
 // milli-, micro- or nanoseconds, or a date in one of the usual layouts.
 func stripTime(s string, c context) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x80 && digit(byte(r)) }) {
+		return s
+	}
+	begin := c.Begin - int64(tick)
 	for i := 0; i < len(s); i++ {
 		if !digit(s[i]) || i > 0 && digit(s[i-1]) {
 			continue
@@ -429,17 +452,17 @@ func stripTime(s string, c context) string {
 		}
 		if n, err := strconv.ParseInt(s[i:j], 10, 64); err == nil {
 			for unit := int64(1); unit <= 1e9; unit *= 1000 {
-				if n >= c.Begin/unit && n <= c.End/unit {
+				if n >= begin/unit && n <= c.End/unit {
 					return s[:i] + blank + s[j:]
 				}
 			}
 		}
 	}
-	for at := c.Begin - c.Begin%1e9; at <= c.End; at += 1e9 {
+	for at := begin - begin%1e9; at <= c.End; at += 1e9 {
 		for _, loc := range []*time.Location{time.UTC, time.Local} {
 			t := time.Unix(0, at).In(loc)
 			for _, layout := range []string{"20060102150405", "20060102-150405", "20060102_150405", "20060102T150405", "2006-01-02-15-04-05",
-				"2006-01-02_15-04-05", time.RFC3339, "2006-01-02T15:04:05", "150405", "15:04:05", "15-04-05"} {
+				"2006-01-02_15-04-05", time.RFC3339, "2006-01-02T15:04:05", "150405", "15:04:05", "15-04-05", "20060102", "2006-01-02"} {
 				if t := strings.Replace(s, t.Format(layout), blank, 1); t != s {
 					return t
 				}
@@ -448,6 +471,9 @@ func stripTime(s string, c context) string {
 	}
 	return s
 }
+
+// tick is by how much time(2) lags: it gives the time of the last one (HZ=100).
+const tick = 10 * time.Millisecond
 
 // counter says that two names differ in one number that grew by little.
 func counter(a, b string) (int64, bool) {

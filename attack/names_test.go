@@ -1,7 +1,11 @@
 package attack
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -28,6 +32,49 @@ func TestLearnNames(t *testing.T) {
 			n := &names{}
 			n.learn(row.runs[:], contexts)
 			assert.Equal(t, !row.random, n.predictable(row.asked))
+		})
+	}
+}
+
+// TestLearnTimes: the undisturbed runs often fall into one second, and a later
+// one does not.
+func TestLearnTimes(t *testing.T) {
+	begin := time.Date(2026, 11, 26, 23, 59, 58, 4e6, time.Local)
+	var contexts []context
+	for i := range 3 {
+		at := begin.Add(time.Duration(i) * 20 * time.Millisecond)
+		contexts = append(contexts, context{PID: 4711 + i/2, Begin: at.UnixNano(), End: at.Add(time.Millisecond).UnixNano()})
+	}
+	for _, row := range []struct {
+		name   string
+		made   func(at time.Time) string
+		random bool
+	}{
+		{"seconds", func(at time.Time) string { return fmt.Sprintf("app-%d.tmp", at.Unix()) }, false},
+		{"seconds of time(2), a tick behind", func(at time.Time) string { return fmt.Sprintf("app-%d", at.Add(-8*time.Millisecond).Unix()) }, false},
+		{"seconds alone", func(at time.Time) string { return fmt.Sprint(at.Unix()) }, false},
+		{"nanoseconds", func(at time.Time) string { return fmt.Sprint("app-", at.UnixNano()) }, false},
+		{"time of the day", func(at time.Time) string { return "log." + at.Format("150405") }, false},
+		{"day", func(at time.Time) string { return "log-" + at.Format("2006-01-02") + ".txt" }, false},
+		{"seconds, then chance", func(at time.Time) string { return fmt.Sprintf("app-%d-%d", at.Unix(), rand.Uint32()) }, true},
+		{"chance, then seconds", func(at time.Time) string { return fmt.Sprintf("app-%d-%d.tmp", rand.Uint32(), at.Unix()) }, true},
+		{"chance in base 36", func(at time.Time) string { return "app-" + strconv.FormatUint(rand.Uint64(), 36) }, true},
+		{"chance in base 36, once with a digit less", func(at time.Time) string {
+			return "app-" + strconv.FormatUint(rand.Uint64()|1<<63, 36)[at.Second()/59:]
+		}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			n := &names{}
+			var runs [][]string
+			for _, c := range contexts {
+				runs = append(runs, []string{"shared/" + row.made(time.Unix(0, c.Begin)), "shared/lock"})
+			}
+			n.learn(runs, contexts)
+			later := row.made(begin.Add(3 * time.Second))
+			assert.Equal(t, n.shape(runs[0][0]), n.shape("shared/"+later), "the name of a later run is another")
+			assert.Contains(t, n.shape("shared/"+later), "*")
+			assert.Equal(t, !row.random, n.predictable(later))
+			assert.Equal(t, "shared/lock", n.shape("shared/lock"))
 		})
 	}
 }
