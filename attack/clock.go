@@ -1,6 +1,9 @@
 package attack
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // The ways in which a run can end other than by the victim's return, and the
 // bounds that make sure that it does end.
@@ -14,6 +17,9 @@ const (
 	busyCalls = 1000                  // within the time of a run: a victim that makes so many is at work
 	maxCalls  = 60_000                // of one run; more than the 10,000 tries of a bounded retry
 )
+
+// maxCalls is the bound that ends a run which goes on calling.
+func (o *options) maxCalls() int { return cmp.Or(o.calls, maxCalls) }
 
 // The phases of a run.
 const (

@@ -177,8 +177,8 @@ func (w *fakeWorld) before(op *fsfake.Op) error {
 	w.calls++
 	switch w.phase {
 	case inVictim:
-		if w.calls > maxCalls {
-			w.end(runEnd{o: &outcome{End: endless, Text: fmt.Sprintf("more than %d calls in one run", maxCalls), Spent: true}})
+		if w.calls > w.opt.maxCalls() {
+			w.end(runEnd{o: &outcome{End: endless, Text: fmt.Sprintf("more than %d calls in one run", w.opt.maxCalls()), Spent: true}})
 		}
 		return w.stopped(op)
 	case inLate:

@@ -239,6 +239,7 @@ var faultTests = []oracleTest{{
 	victim: func(s *attack.Scene) error {
 		return tries(s, func(_ int, err error) bool { return errors.Is(err, fs.ErrExist) })
 	},
+	opts: []attack.Option{attack.MaxCalls(2000)},
 	want: "C13",
 }, {
 	name: "names are tried a hundred times",
@@ -259,6 +260,7 @@ var faultTests = []oracleTest{{
 			return nil
 		})
 	},
+	opts: []attack.Option{attack.MaxCalls(2000)},
 	want: "X07",
 }, {
 	name: "it panics when a call fails",

@@ -111,7 +111,7 @@ var misbehaviours = []misbehaviour{
 		for {
 			_, _ = os.Stat("/")
 		}
-	}), says: []string{"without any attack, the victim made calls without end: more than"}},
+	}), opts: []attack.Option{attack.MaxCalls(2000)}, says: []string{"without any attack, the victim made calls without end: more than"}},
 	{name: "endless calls elsewhere, none watched", victim: after(func(*attack.Scene) {
 		for {
 			unix.Getppid()

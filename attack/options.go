@@ -42,6 +42,7 @@ type options struct {
 	fake          bool               // the world is a disk in memory
 	everywhere    []string           // for the full search: see plan
 	lanes         int                // for tests: this many, from the first schedule on
+	calls         int                // of one run; for tests other than maxCalls
 	tactics       func(*tactic) bool // for tests: those that a race may use; nil for all
 	errs          []error
 }

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path"
@@ -55,9 +56,9 @@ func (w *osWorld) failsAlike(ev *supervise.Event) bool {
 	w.calls-- // these are counted apart
 	w.tries++
 	w.clock.start()
-	if w.tries > maxTries {
+	if w.tries > cmp.Or(w.opt.calls, maxTries) {
 		w.alike = likeness{} // the next one is met, and ends the run
-		w.calls = maxCalls
+		w.calls = w.opt.maxCalls()
 		return false
 	}
 	w.tree.Fail(ev, w.alike.errno)

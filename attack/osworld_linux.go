@@ -178,8 +178,8 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	if ev.Type == supervise.Message {
 		return w.message(ev, h)
 	}
-	if w.calls++; w.calls > maxCalls {
-		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", maxCalls)), nil
+	if w.calls++; w.calls > w.opt.maxCalls() {
+		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", w.opt.maxCalls())), nil
 	}
 	if w.calls%busyCalls == 0 {
 		w.clock.start() // the machine may be slow: their number bounds the run

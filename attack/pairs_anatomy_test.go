@@ -25,7 +25,9 @@ type pair struct {
 }
 
 // String is the pair as a test's name has it.
-func (p pair) String() string { return p.first + "-" + p.second + "/" + p.check + "-" + p.use }
+func (p pair) set() string    { return p.first + "-" + p.second }
+func (p pair) calls() string  { return p.check + "-" + p.use }
+func (p pair) String() string { return p.set() + "/" + p.calls() }
 
 var callSets = map[string][]string{
 	"Check":         {"stat", "access"},

@@ -3,6 +3,7 @@
 package attack_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -12,38 +13,49 @@ import (
 )
 
 // inPrivateThread runs f in a thread with a root, a working directory and a
-// mount table of its own, and lets the thread end with it: the process, which
-// lives on for the next schedule, keeps what it has.
+// mount table of its own, and gives the thread back those of the process
+// afterwards: the process lives on for the next schedule.
 func inPrivateThread(f func() error) error {
-	type end struct {
-		tid int
-		err error
+	end := make(chan error)
+	privateThread() <- func() { end <- private(f) }
+	return <-end
+}
+
+// privateThread is the one thread for that, which others' goroutines never
+// come to.
+var privateThread = sync.OnceValue(func() chan<- func() {
+	jobs := make(chan func())
+	go inOwnThread(jobs)
+	return jobs
+})
+
+func inOwnThread(jobs <-chan func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() { // whose root is what others see as the process's
+		go inOwnThread(jobs)
+		select {}
 	}
-	ended := make(chan end, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if unix.Gettid() == unix.Getpid() {
-			// The first thread would stay. While it is held, others are not it.
-			err := inPrivateThread(f)
-			runtime.UnlockOSThread()
-			ended <- end{0, err}
-			return
-		}
-		err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
-		if err != nil {
-			err = fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
-		} else if err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			err = fmt.Errorf("making the mounts private: %w", err)
-		} else {
-			err = f()
-		}
-		ended <- end{unix.Gettid(), err}
+	for f := range jobs {
+		f()
+	}
+}
+
+func private(f func() error) (err error) {
+	shared, err := os.Open("/proc/thread-self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	defer shared.Close()
+	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
+	}
+	defer func() { // the mounts go with the last that sees them
+		err = errors.Join(err, unix.Setns(int(shared.Fd()), unix.CLONE_NEWNS))
 	}()
-	e := <-ended
-	for e.tid != 0 && unix.Tgkill(unix.Getpid(), e.tid, 0) == nil { // until it is gone, with its mounts
-		runtime.Gosched()
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making the mounts private: %w", err)
 	}
-	return e.err
+	return f()
 }
 
 // missing says why mount, chroot and pivot_root cannot be called here, by
