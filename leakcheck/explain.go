@@ -3,8 +3,10 @@ package leakcheck
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,28 +35,32 @@ func (s *session) explain(found []*leak) string {
 	deadline := time.Now().Add(explainTime)
 	tried := map[string]bool{}
 	var failed []string
-	for {
-		test := s.next(open, tried)
-		if test == "" {
+	for len(open) > 0 {
+		tests := s.next(open, tried)
+		if len(tests) == 0 {
 			break
 		}
 		if !time.Now().Before(deadline) {
 			failed = append(failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", explainTime))
 			break
 		}
-		tried[test] = true
-		tr, err := s.again(test, earlier(deadline, oneTest))
-		var un *errUnsupported
-		if errors.As(err, &un) {
-			return "not explained by running tests again: " + un.reason
+		trials, errs := make([]*trial, len(tests)), make([]error, len(tests))
+		var wg sync.WaitGroup
+		for i, test := range tests {
+			tried[test] = true
+			wg.Go(func() { trials[i], errs[i] = s.again(test, earlier(deadline, oneTest)) })
 		}
-		if err != nil {
-			failed = append(failed, fmt.Sprintf("running %s again: %v", test, err))
-			continue
-		}
-		open = tr.claim(test, s.spans.times(test), open)
-		if len(open) == 0 {
-			break
+		wg.Wait()
+		for i, test := range tests {
+			var un *errUnsupported
+			switch {
+			case errors.As(errs[i], &un):
+				return "not explained by running tests again: " + un.reason
+			case errs[i] != nil:
+				failed = append(failed, fmt.Sprintf("running %s again: %v", test, errs[i]))
+			default:
+				open = trials[i].claim(test, s.spans.times(test), open)
+			}
 		}
 	}
 	for _, l := range open {
@@ -80,17 +86,30 @@ func earlier(deadline time.Time, d time.Duration) time.Time {
 	return deadline
 }
 
-// next is the test to run again, "" when there is none left: the likeliest for
-// the first leak that is open.
-func (s *session) next(open []*leak, tried map[string]bool) string {
+// next are the tests to run again, the likeliest for the first leak that is
+// open first. It is one, or some that may run at the same time: tests that were
+// parallel, where nothing was left in the directory that they share.
+func (s *session) next(open []*leak, tried map[string]bool) []string {
+	most := runtime.GOMAXPROCS(0)
+	if slices.ContainsFunc(open, func(l *leak) bool { return l.kind == source }) {
+		most = 1
+	}
+	var tests []string
 	for _, l := range open {
 		for _, test := range s.spans.candidates(l, func(test string) bool { return slices.Contains(l.likely, test) }) {
-			if !tried[test] {
-				return test
+			if tried[test] || slices.Contains(tests, test) {
+				continue
+			}
+			shared := s.spans.parallel(test)
+			if len(tests) == 0 || shared {
+				tests = append(tests, test)
+			}
+			if !shared || len(tests) >= most {
+				return tests
 			}
 		}
 	}
-	return ""
+	return tests
 }
 
 // claim gives to each leak of the trial those that are open and look the same:

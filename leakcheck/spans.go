@@ -112,6 +112,21 @@ func (s *spans) times(test string) int {
 	return max(n, 1)
 }
 
+// parallel says that a test has run beside another one each time.
+func (s *spans) parallel(test string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ran := false
+	for _, sp := range s.list {
+		if sp.test == test {
+			if ran = sp.shared; !ran {
+				return false
+			}
+		}
+	}
+	return ran
+}
+
 // around are the tests that ran when l was born.
 func (s *spans) around(l *leak) []string {
 	if l.window != nil {
