@@ -56,6 +56,7 @@ func together(t *testing.T) {
 
 func waitForSignal(t *testing.T) {
 	leakFile(t)
+	<-current.s.background // it is known by then who takes signals
 	must(t, os.WriteFile(filepath.Join(os.Getenv("READY"), "ready"), nil, 0o600))
 	select {}
 }

@@ -2,11 +2,14 @@ package leakcheck
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"io"
 	"os"
 	"os/signal"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +20,9 @@ import (
 // a signal is the tests' affair: a process cannot know whether it was meant to
 // end it, and whoever else waits for it. os/signal does not tell who has asked
 // for a signal, but who could: the functions that call signal.Notify.
-func takesSignals() bool {
+//
+// It reads the whole program, some milliseconds, and says yes when cancelled.
+func takesSignals(cancelled func() bool) bool {
 	for _, arg := range os.Args {
 		if strings.HasPrefix(strings.TrimLeft(arg, "-"), "test.fuzz=") {
 			return true // fuzzing ends on SIGINT in a way of its own
@@ -27,7 +32,7 @@ func takesSignals() bool {
 	for i, f := range []any{signal.Notify, signal.NotifyContext} {
 		targets[i] = uint64(reflect.ValueOf(f).Pointer())
 	}
-	pcs, err := callSites(targets)
+	pcs, err := callSites(targets, cancelled)
 	if err != nil {
 		return true
 	}
@@ -37,7 +42,7 @@ func takesSignals() bool {
 			continue
 		}
 		switch name := f.Name(); {
-		case name == ownPackage+".(*root).onSignal":
+		case name == ownPackage+".(*signals).begin", name == ownPackage+".prepareSignals":
 		case strings.HasPrefix(name, "os/signal."), strings.HasPrefix(name, "testing/internal/testdeps."):
 		default:
 			return true
@@ -46,18 +51,46 @@ func takesSignals() bool {
 	return false
 }
 
+// prepareSignals starts the goroutine of os/signal, before those are counted
+// that the tests leave: SIGWINCH does nothing to a process that does not ask
+// for it.
+func prepareSignals() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGWINCH)
+	signal.Stop(c)
+}
+
 const ownPackage = "github.com/tmpproof/tmpproof/leakcheck"
 
 // callSites are the addresses of call instructions that lead to one of the
 // targets. A few that are none may be among them: the bytes of other
 // instructions.
-func callSites(targets [2]uint64) ([]uint64, error) {
-	text, base, err := programText(targets)
+func callSites(targets [2]uint64, cancelled func() bool) ([]uint64, error) {
+	f, text, base, err := programText(targets)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Munmap(text)
+	defer f.Close()
 	var pcs []uint64
+	var buf [1 << 16]byte
+	const again = 4 // of a call of 5 bytes that lies across the end
+	for at := int64(0); ; at += int64(len(buf)) - again {
+		if cancelled() {
+			return nil, context.Canceled
+		}
+		n, err := text.ReadAt(buf[:], at)
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		pcs = calls(pcs, buf[:n], base+uint64(at), targets)
+		if err == io.EOF {
+			return slices.Compact(pcs), nil
+		}
+	}
+}
+
+// calls adds the call sites in the code at an address.
+func calls(pcs []uint64, text []byte, base uint64, targets [2]uint64) []uint64 {
 	if runtime.GOARCH == "arm64" {
 		for i := 0; i+4 <= len(text); i += 4 {
 			const bl = 0x25
@@ -70,7 +103,7 @@ func callSites(targets [2]uint64) ([]uint64, error) {
 				pcs = append(pcs, at)
 			}
 		}
-		return pcs, nil
+		return pcs
 	}
 	for i := 0; i+5 <= len(text); i++ {
 		const call = 0xe8
@@ -84,18 +117,18 @@ func callSites(targets [2]uint64) ([]uint64, error) {
 			pcs = append(pcs, at)
 		}
 	}
-	return pcs, nil
+	return pcs
 }
 
-// programText maps the part of this program's file that has the targets, and
-// says at which address the program runs it.
-func programText(targets [2]uint64) (text []byte, base uint64, err error) {
+// programText is the part of this program's file that has the targets, and the
+// address at which the program runs it.
+func programText(targets [2]uint64) (f *os.File, text *io.SectionReader, base uint64, err error) {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		return nil, 0, unix.ENOTSUP
+		return nil, nil, 0, unix.ENOTSUP
 	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	for line := range bytes.Lines(maps) {
 		fields := strings.Fields(string(line))
@@ -115,12 +148,10 @@ func programText(targets [2]uint64) (text []byte, base uint64, err error) {
 			}
 			f, err := os.Open("/proc/self/exe")
 			if err != nil {
-				return nil, 0, err
+				return nil, nil, 0, err
 			}
-			defer f.Close()
-			text, err := unix.Mmap(int(f.Fd()), offset, int(end-start), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_POPULATE)
-			return text, start, err
+			return f, io.NewSectionReader(f, offset, int64(end-start)), start, nil
 		}
 	}
-	return nil, 0, unix.ENOENT
+	return nil, nil, 0, unix.ENOENT
 }

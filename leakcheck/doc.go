@@ -46,7 +46,9 @@
 //
 // SIGINT and SIGTERM remove it at once, on Linux (amd64 and arm64) and where no
 // other code of the test binary calls signal.Notify: a process that has such
-// code may be meant to survive the signal, and os/signal does not tell.
+// code may be meant to survive the signal, and os/signal does not tell. That is
+// looked for in the program's code while the tests begin, which takes some
+// milliseconds; a signal that comes earlier leaves it to the next run.
 //
 // # From outside
 //

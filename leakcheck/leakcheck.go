@@ -102,7 +102,6 @@ var current struct {
 // has ended, or at the end of Run, with the tests that may have made them, and
 // where an explanation is possible with the one that did.
 func Check(t testing.TB, opts ...Option) {
-	t.Helper()
 	switch {
 	case rerun.IsWhole():
 		checkAgain(t)
@@ -113,17 +112,20 @@ func Check(t testing.TB, opts ...Option) {
 	o := newOptions(opts)
 	s, err := acquire(o)
 	if err != nil {
+		t.Helper()
 		t.Errorf("leakcheck: nothing can be checked: %v", err)
 		return
 	}
 	sp := s.spans.begin(t.Name())
 	before := s.look(o)
 	t.Cleanup(func() {
-		t.Helper()
 		text := s.endOf(sp, before, o)
 		text += s.release()
+		if text == "" {
+			return
+		}
+		t.Helper() // costs more than a look at the directory
 		switch {
-		case text == "":
 		case o.warn:
 			t.Log(text)
 		default:

@@ -34,6 +34,7 @@ type root struct {
 	marker *os.File
 	dir    *os.File // files, held open
 	fd     int      // of dir
+	atOnce bool     // see list
 	before []setting
 
 	reading sync.Mutex // of dir, which has one position
@@ -68,7 +69,7 @@ func newRoot(dir string) (r *root, err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, err
 	}
-	r.fd = int(r.dir.Fd())
+	r.fd, r.atOnce = int(r.dir.Fd()), listsAtOnce(r.dir)
 	r.marker, err = sweep.Mark(r.path)
 	return r, err
 }
@@ -150,10 +151,7 @@ var nested = sync.OnceValue(func() bool {
 func (r *root) names() ([]string, error) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
-	if _, err := r.dir.Seek(0, 0); err != nil {
-		return nil, err
-	}
-	return r.dir.Readdirnames(-1)
+	return r.list()
 }
 
 // lost says why what is seen in the root is not what the tests do.

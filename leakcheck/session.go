@@ -32,9 +32,9 @@ type session struct {
 	windows  map[string]*span
 	reported map[string]bool
 
-	signals    *signals // nil where they are left to the tests
+	signals    *signals // of Run
 	sweeper    *sweep.Sweeper
-	background chan struct{} // closed when the sweeper has ended
+	background chan struct{} // closed when these two have looked around
 }
 
 // look is what there is at one moment.
@@ -81,9 +81,7 @@ func open(o *options, whole bool) (*session, error) {
 	}
 	if whole {
 		s.pkg = newPkgDir()
-		if !takesSignals() {
-			s.signals = s.root.onSignal()
-		}
+		s.signals = newSignals(s.root)
 	}
 	s.before = s.look(o)
 	s.goroutines = runtime.NumGoroutine()
@@ -92,6 +90,7 @@ func open(o *options, whole bool) (*session, error) {
 		s.sweeper = new(sweep.Sweeper)
 		go func() {
 			defer close(s.background)
+			s.signals.begin()
 			s.sweeper.Sweep(dir)
 		}()
 	}
@@ -172,10 +171,12 @@ func (l *leak) key() string { return fmt.Sprint(l.kind, " ", l.pid, " ", l.fd, "
 // descriptors are looked at, and mappings are, which takes longer than all
 // else; after a test only the descriptors whose numbers were free before it.
 func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
-	if err := s.root.lost(); err != nil {
-		return nil, err
-	}
 	names, err := s.root.names()
+	if err != nil || atEnd { // a directory that was removed cannot be read
+		if err := s.root.lost(); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", s.root.files, err)
 	}
@@ -220,6 +221,7 @@ func (s *session) finish() string {
 // is over then.
 func (s *session) end() string {
 	if s.whole {
+		s.signals.over.Store(true)
 		s.sweeper.Cancel()
 		<-s.background
 	}
@@ -240,7 +242,9 @@ func (s *session) end() string {
 	}
 	text := s.verdict(found, wrong, s.opt)
 	s.root.leave()
-	s.signals.stop()
+	if s.whole {
+		s.signals.stop()
+	}
 	var gone error
 	if s.opt.keep && text != "" {
 		text += "  kept: " + s.root.path + "\n"

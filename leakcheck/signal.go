@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,22 +14,31 @@ import (
 type signals struct {
 	root *root
 	got  chan os.Signal
+	over atomic.Bool // begin need not go on
 
 	mu    sync.Mutex
-	timer *time.Timer
+	timer *time.Timer // nil where signals are left to the tests
 	done  bool
 }
 
 // signalGlance is how often a signal is looked for.
 const signalGlance = 50 * time.Millisecond
 
-func (r *root) onSignal() *signals {
-	s := &signals{root: r, got: make(chan os.Signal, 1)}
-	signal.Notify(s.got, deadly...)
+func newSignals(r *root) *signals {
+	prepareSignals()
+	return &signals{root: r, got: make(chan os.Signal, 1)}
+}
+
+// begin takes signals where nobody else may. It looks for that while the tests
+// run; before it is done a signal leaves the root to the next run's sweeper.
+func (s *signals) begin() {
+	if takesSignals(s.over.Load) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	signal.Notify(s.got, deadly...)
 	s.timer = time.AfterFunc(signalGlance, s.glance)
-	return s
 }
 
 func (s *signals) glance() {
@@ -48,13 +58,14 @@ func (s *signals) glance() {
 	}
 }
 
+// stop comes after begin.
 func (s *signals) stop() {
-	if s == nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer == nil {
 		return
 	}
 	signal.Stop(s.got)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.done = true
 	s.timer.Stop()
 	select {
