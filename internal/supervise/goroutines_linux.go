@@ -129,8 +129,9 @@ func (p *goProgram) goroutines(tid int, bias uint64) []byte {
 }
 
 // findAllgs finds runtime.allgs among the program's variables: a slice of
-// pointers of which the first and the last lead to goroutines, the longest of
-// those, since the garbage collector has an older copy while it runs.
+// pointers of which the first and the last lead to goroutines (or the last but
+// one: the last may be in the making), the longest of those, since the garbage
+// collector has an older copy while it runs.
 func (p *goProgram) findAllgs(tid int, bias uint64) uint64 {
 	const most = 64 << 20
 	n := p.tab.ebss - p.tab.bss
@@ -147,7 +148,7 @@ func (p *goProgram) findAllgs(tid int, bias uint64) uint64 {
 			return false
 		}
 		w := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
-		return w(0) < w(8) && w(gSchedG) == addr
+		return w(0) <= w(8) && w(gSchedG) == addr // equal: it has ended, and its stack was freed
 	}
 	var best, longest uint64
 	for i := 0; i+3 <= len(words); i++ {
@@ -155,8 +156,9 @@ func (p *goProgram) findAllgs(tid int, bias uint64) uint64 {
 		if at < 1<<16 || at%8 != 0 || n <= longest || n > mostGoroutines || c < n || c > 4*mostGoroutines {
 			continue
 		}
-		var ends [2]uint64
-		if readWords(tid, at, ends[:1], 8) == nil && readWords(tid, at+8*(n-1), ends[1:], 8) == nil && isG(ends[0]) && isG(ends[1]) {
+		var first, last [2]uint64
+		m := min(n, 2)
+		if readWords(tid, at, first[:1], 8) == nil && readWords(tid, at+8*(n-m), last[:m], 8*m) == nil && isG(first[0]) && (isG(last[m-1]) || isG(last[0])) {
 			best, longest = p.tab.bss+8*uint64(i), n
 		}
 	}
