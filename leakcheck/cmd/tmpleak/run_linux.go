@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -49,6 +50,7 @@ func special() {
 // run runs the tests under watch.
 func run(cfg *config) int {
 	runtime.LockOSThread() // the tests end when this thread does
+	debug.SetGCPercent(1000)
 	began := time.Now()
 	set := supervise.Creates
 	if cfg.strict {
@@ -103,7 +105,7 @@ func worse(code int) int {
 // follow answers calls until the tests have ended, and what they started, if it
 // ends soon.
 func (w *watch) follow() error {
-	var end time.Time
+	var end, looked time.Time
 	for {
 		ev, err := w.tree.Next(time.Now().Add(moment))
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -116,12 +118,17 @@ func (w *watch) follow() error {
 			w.at(ev)
 			w.tree.Continue(ev)
 		}
-		if end.IsZero() {
-			if _, err := w.tree.Wait(time.Time{}); err == nil {
-				end = time.Now().Add(endPatience)
+		now := time.Now()
+		switch {
+		case !end.IsZero():
+			if now.After(end) {
+				return nil
 			}
-		} else if time.Now().After(end) {
-			return nil
+		case now.Sub(looked) >= moment:
+			looked = now
+			if _, err := w.tree.Wait(time.Time{}); err == nil {
+				end = now.Add(endPatience)
+			}
 		}
 	}
 }

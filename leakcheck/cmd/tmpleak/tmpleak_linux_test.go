@@ -112,7 +112,7 @@ func prepare(t *testing.T, exe string, env, flags []string, args ...string) (*ex
 	})
 	require.NoError(t, os.Chmod(base, 0o755))
 	r := ran{tmp: base + "/tmp", home: base + "/home"}
-	for _, dir := range []string{r.tmp, r.home, base + "/pkg"} {
+	for _, dir := range []string{r.tmp, r.home, r.home + "/sub", base + "/pkg"} {
 		require.NoError(t, os.Mkdir(dir, 0o755))
 	}
 	require.NoError(t, os.Chmod(r.tmp, 0o777|os.ModeSticky))
@@ -196,6 +196,9 @@ var matrix = []struct{ test, left string }{
 	{"TestReadOnlyTree", `"mod" in TMP`},
 	{"TestRenamed", `"final" in TMP`},
 	{"TestRenamedDirectory", `"placed" in TMP`},
+	{"TestMovedOut", `"moved" in TMP`},
+	{"TestBehindLink", `"behind" in TMP`},
+	{"TestOldName", `"old-name" in HOME/sub`},
 	{"TestOddName", `"a \"b\n\x1b[31m" in TMP`},
 	{"TestManyFiles", `50 times "part-*" in TMP`},
 }
@@ -236,7 +239,7 @@ func TestMatrix(t *testing.T) {
 					r := leaksOf(t, exe, append(env, "LEAK="+m.test), nil, a.args...)
 					base := digits.ReplaceAllString(filepath.Dir(r.tmp), "*")
 					want := strings.NewReplacer("TMP", base+"/tmp", "HOME", base+"/home", "PKG", base+"/pkg").Replace(m.left)
-					require.Equal(t, 1, r.code, r.out)
+					require.Equal(t, 1, r.code, "%s\n%s", m.test, r.out)
 					sub := a.sub
 					if m.test == "TestLate" {
 						sub = "" // it has ended: what is known is the function that started the goroutine
@@ -283,6 +286,7 @@ func TestBehaviour(t *testing.T) {
 		{"input", "cat", 0, 0, []string{"from outside"}},
 		{"much output", "much", 0, 0, []string{strings.Repeat(strings.Repeat("x", 1023)+"\n", 4096), "0 leaks"}},
 		{"unsafe", "unsafe", 0, 0, []string{"warning: C01", "warning: C03", "warning: C06", "foretold.txt: created without O_EXCL", "0 leaks, 3 broken rules"}},
+		{"shared by the tests", "shared", 0, 0, []string{"warning: C01", "warning: C06", "0 leaks, 3 broken rules"}},
 		{"safe", "safe", 0, 0, []string{"0 leaks, 0 broken rules"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

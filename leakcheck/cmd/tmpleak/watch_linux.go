@@ -22,6 +22,7 @@ type watch struct {
 	began  time.Time
 	before map[string]bool // names that were there
 	made   map[string]*made
+	nests  map[string]*nest
 	places *places
 	absent map[string]*maker // names that were looked for and found absent, for C10
 	broken map[brokenKey]*brokenRule
@@ -49,7 +50,7 @@ type proc struct {
 
 func newWatch(cfg *config) *watch {
 	w := &watch{cfg: cfg, own: newArtefacts(cfg), lines: newLines(cfg.program), began: time.Now(), before: map[string]bool{}, made: map[string]*made{},
-		places: newPlaces(), absent: map[string]*maker{}, broken: map[brokenKey]*brokenRule{}, missed: map[string]int{}, procs: map[int]*proc{}, forked: map[int]bool{}}
+		nests: map[string]*nest{}, places: newPlaces(), absent: map[string]*maker{}, broken: map[brokenKey]*brokenRule{}, missed: map[string]int{}, procs: map[int]*proc{}, forked: map[int]bool{}}
 	w.tests.same = w.lines.version == runtimeVersion
 	w.snapshot()
 	return w
@@ -181,28 +182,51 @@ func (w *watch) creates(ev *supervise.Event) {
 	if strings.HasPrefix(name, "/proc/") {
 		return
 	}
-	name = strings.TrimRight(name, "/")
+	given := strings.TrimRight(name, "/")
+	if w.inNest(ev, given) {
+		return
+	}
+	name = resolved(given)
 	var st unix.Stat_t
 	switch err := unix.Lstat(name, &st); {
 	case err == nil && ev.Kind == supervise.Rename:
-		w.renames(ev, name, true)
+		w.renames(ev, given, name, true)
 		return
 	case err == nil && ev.Kind == supervise.Open && st.Mode&unix.S_IFMT == unix.S_IFLNK && path.Follow:
 		if name = dangling(name); name == "" {
 			return // leads to a file that is there
 		}
+		name = resolved(name)
 	case err == nil:
 		return // it is there: nothing new, or EEXIST
 	case err != unix.ENOENT:
 		return // it fails for the tests too
 	}
 	if ev.Kind == supervise.Rename {
-		w.renames(ev, name, false)
+		w.renames(ev, given, name, false)
 		return
 	}
 	m := w.maker(ev)
 	w.note(name, &m)
 	w.judge(ev, name, &m)
+	if delete(w.nests, given); ev.Kind == supervise.Mkdir && !w.before[name] {
+		w.nest(given, &m)
+	}
+}
+
+// resolved is the name without links in its directory: they may be gone when the
+// tests have ended.
+func resolved(name string) string {
+	fd, err := unix.Open(parentOf(name)+"/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return name
+	}
+	defer unix.Close(fd)
+	dir, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || !filepath.IsAbs(dir) {
+		return name
+	}
+	return strings.TrimSuffix(dir, "/") + name[strings.LastIndexByte(name, '/'):]
 }
 
 // dangling is where a symbolic link leads, if that is not there.
@@ -247,21 +271,30 @@ func (w *watch) sweep() {
 
 // renames gives what is known of the old name, and of all below, to the new
 // one. The call may fail: the old name keeps what is known of it.
-func (w *watch) renames(ev *supervise.Event, name string, there bool) {
+func (w *watch) renames(ev *supervise.Event, given, name string, there bool) {
 	old, err := ev.Abs(ev.Paths[0])
 	if err != nil {
 		return
 	}
-	old = strings.TrimRight(old, "/")
+	givenOld := strings.TrimRight(old, "/")
+	old = resolved(givenOld)
 	var st unix.Stat_t
 	if unix.Lstat(old, &st) != nil {
 		return
+	}
+	n := w.nests[givenOld]
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		w.moveNests(givenOld, given)
+	} else {
+		delete(w.nests, given)
 	}
 	if there && w.made[name] == nil {
 		return // it replaces what was there
 	}
 	if m := w.made[old]; m != nil {
 		w.note(name, m.by)
+	} else if n != nil {
+		w.note(name, n.by)
 	} else {
 		m := w.maker(ev)
 		w.note(name, &m)

@@ -268,6 +268,53 @@ func TestRenamedDirectory(t *testing.T) {
 	})
 }
 
+func TestMovedOut(t *testing.T) {
+	either(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "a")
+		must(t, os.WriteFile(name, nil, 0o600))
+		must(t, os.Rename(name, at("moved"))) // made by TestMovedOut
+	}, func(t *testing.T) {
+		must(t, os.WriteFile(at("in"), nil, 0o600))
+		must(t, os.Rename(at("in"), filepath.Join(t.TempDir(), "in")))
+	})
+}
+
+// A name below t.TempDir() leads elsewhere once a directory on the way has
+// become a link.
+func TestBehindLink(t *testing.T) {
+	either(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "dir")
+		must(t, os.Mkdir(dir, 0o700))
+		must(t, os.WriteFile(dir+"/f", nil, 0o600))
+		must(t, os.RemoveAll(dir))
+		must(t, os.Symlink(os.TempDir(), dir))
+		must(t, os.WriteFile(dir+"/behind", nil, 0o600)) // made by TestBehindLink
+	}, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "dir")
+		must(t, os.MkdirAll(dir+"/sub", 0o700))
+		must(t, os.Rename(dir, dir+"2"))
+		must(t, os.Symlink("dir2", dir))
+		must(t, os.WriteFile(dir+"/sub/f", nil, 0o600))
+	})
+}
+
+// A directory that was moved away leaves its name to others.
+func TestOldName(t *testing.T) {
+	either(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "dir")
+		must(t, os.MkdirAll(dir+"/sub", 0o700))
+		must(t, os.WriteFile(dir+"/sub/f", nil, 0o600))
+		must(t, os.Rename(dir, dir+"2"))
+		must(t, os.Symlink(os.Getenv("HOME"), dir))
+		must(t, os.WriteFile(dir+"/sub/old-name", nil, 0o600)) // made by TestOldName
+	}, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "dir")
+		must(t, os.MkdirAll(dir+"/sub", 0o700))
+		must(t, os.Rename(dir, dir+"2"))
+		must(t, os.WriteFile(dir+"2/sub/old-name", nil, 0o600))
+	})
+}
+
 func TestOddName(t *testing.T) {
 	const odd = "a \"b\n\x1b[31m"
 	either(t, func(t *testing.T) {
@@ -319,6 +366,12 @@ func TestBehave(t *testing.T) {
 	case "unsafe":
 		must(t, os.WriteFile(at("foretold.txt"), nil, 0o644))
 		must(t, os.Remove(at("foretold.txt")))
+	case "shared": // a directory that the tests opened to others
+		dir := t.TempDir()
+		for _, d := range []string{filepath.Dir(dir), dir} {
+			must(t, os.Chmod(d, 0o777))
+		}
+		must(t, os.WriteFile(filepath.Join(dir, "foretold.txt"), nil, 0o644))
 	case "safe":
 		must(t, os.WriteFile(filepath.Join(t.TempDir(), "foretold.txt"), nil, 0o644))
 	case "check":
