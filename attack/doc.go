@@ -154,8 +154,7 @@
 //   - the code comes back after a signal that it handles (X07)
 //
 // Replay and TMPPROOF_REPLAY work as with Prove. Options about the attacker's
-// moves are refused, and so is Fake: on the disk in memory neither verb works
-// yet.
+// moves are refused.
 //
 // # How the test is run again
 //
@@ -193,6 +192,15 @@
 // helpers that are given no directory, and so does /tmp unless os.TempDir lies
 // below it. A victim without any call on the
 // disk is inconclusive, never clean.
+//
+// Under Faults and Kills reads, writes, closes and listings are boundaries as
+// well, a write that is cut goes on as package os has it go on, and for SIGKILL
+// the victim's goroutines end at once: what they have deferred runs, and comes to
+// the disk no more. SIGTERM and SIGINT are not tried, for there is no process to
+// send them to. Under Kills Scene.FS is no *fsfake.FS, since each of its
+// operations is a point for a panic: use the interfaces of package afero. A
+// call that a defer statement makes directly bears the line at which the
+// function returned.
 //
 // One process has limits. What the victim keeps from run to run it keeps; when
 // that shows in its calls, the proof is inconclusive and says so. A failed test

@@ -15,11 +15,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/fsfake"
+	"github.com/tmpproof/tmpproof/tmptest"
 )
 
 // exploreFake is Prove with Fake, but for the verdict on the test.
 func exploreFake(t testing.TB, victim Victim, opts ...Option) *Report {
-	opt, err := newOptions(prove, append(opts, Fake()))
+	return exploreFakeBy(prove, t, victim, opts...)
+}
+
+func exploreFakeBy(how verb, t testing.TB, victim Victim, opts ...Option) *Report {
+	opt, err := newOptions(how, append(opts, Fake()))
 	require.NoError(t, err)
 	if opt.budget == 0 {
 		opt.budget = time.Minute
@@ -253,4 +258,56 @@ func TestFakeDiskRefuses(t *testing.T) {
 	}
 	require.NoError(t, d.disk.As(fsfake.User{}).Chmod(shared, 0o777))
 	assert.NoError(t, d.rename("shared/private", "attic/private"), "without the sticky bit, a directory that it cannot write can be moved")
+}
+
+// TestFakeRefusesSignals: a schedule of Kills with a signal is for a process.
+func TestFakeRefusesSignals(t *testing.T) {
+	look := func(s *Scene) error { met(s); return nil }
+	schedule := ""
+	r := exploreFakeBy(kills, t, look, optionFunc(func(o *options) {
+		o.ran = func(p []placed) {
+			if s := scheduleString(p); strings.HasPrefix(s, "SIG") {
+				schedule = s
+			}
+		}
+	}))
+	require.True(t, r.Complete, r.Problems)
+	require.Contains(t, schedule, "SIGKILL@newfstatat:shared/x:")
+	r = exploreFakeBy(kills, t, look, Replay(strings.Replace(schedule, "SIGKILL", "SIGTERM", 1)))
+	require.Len(t, r.Problems, 1)
+	assert.Contains(t, r.Problems[0], "SIGTERM cannot be sent to one goroutine of this process")
+}
+
+// TestFakeEndsWhatItKills: what a killed victim has deferred runs, so that its
+// locks are free again, and comes to the disk no more; nor do its goroutines.
+func TestFakeEndsWhatItKills(t *testing.T) {
+	var lock sync.Mutex
+	var astray atomic.Int64
+	r := exploreFakeBy(kills, t, func(s *Scene) error {
+		lock.Lock()
+		defer lock.Unlock()
+		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
+		if err != nil {
+			return err
+		}
+		back := make(chan struct{})
+		defer func() { <-back }()
+		go func() {
+			defer close(back)
+			_, _ = f.WriteString("x")
+		}()
+		defer func() {
+			err = s.FS.Remove(f.Name())
+			if err != nil {
+				astray.Add(1)
+			}
+		}()
+		return f.Close()
+	}, Allow(tmptest.R06, "a panic between creation and defer"), ReportOnly())
+	require.True(t, r.Complete, r.Problems)
+	require.NotEmpty(t, r.Findings)
+	for _, f := range r.Findings {
+		assert.Equal(t, "R07", f.Rule.ID, f)
+	}
+	assert.Zero(t, astray.Load())
 }

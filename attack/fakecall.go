@@ -22,8 +22,6 @@ type fakeCall struct {
 	follow bool
 }
 
-// Reading and writing are no boundaries, as they are none for the kernel's
-// disk.
 var fakeCalls = map[string]fakeCall{
 	"stat":     {"newfstatat", supervise.Check, true},
 	"lstat":    {"newfstatat", supervise.Check, false},
@@ -52,17 +50,40 @@ var fakeCalls = map[string]fakeCall{
 	"fsync":    {"fsync", supervise.Write, false},
 }
 
+// ioCalls are boundaries for Faults and Kills alone, as with the kernel's disk.
+var ioCalls = map[string]fakeCall{
+	"read":      {"read", supervise.Read, false},
+	"write":     {"write", supervise.Write, false},
+	"readdir":   {"getdents64", supervise.Read, false},
+	"ftruncate": {"ftruncate", supervise.Write, false},
+	"close":     {"close", supervise.Close, false},
+}
+
+// callOf is what an operation stands for, if it can be a boundary.
+func (w *fakeWorld) callOf(op *fsfake.Op) (fakeCall, bool) {
+	c, ok := fakeCalls[op.Name]
+	if !ok && w.opt.verb.injects() {
+		if c, ok = ioCalls[op.Name]; ok && op.Offset >= 0 && op.Data != nil {
+			c.name = map[string]string{"read": "pread64", "write": "pwrite64"}[c.name]
+		}
+	}
+	return c, ok
+}
+
 // boundary looks the paths of an operation up; nil when it does not concern
 // the scene.
 func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
-	c, ok := fakeCalls[op.Name]
+	c, ok := w.callOf(op)
 	if !ok {
 		return nil
 	}
 	b := &w.stands
 	*b = boundary{call: c.name, kind: c.kind, perm: permOf(op.Mode), owner: strings.HasSuffix(op.Name, "chown") && (op.UID != -1 || op.GID != -1)}
-	if op.Name == "open" {
+	switch op.Name {
+	case "open":
 		c.follow = b.opens(op.Flag)
+	case "write":
+		b.length = int64(len(op.Data))
 	}
 	if op.Name == "rename" && op.Flag != 0 {
 		b.call = "renameat2"
@@ -174,6 +195,7 @@ func joined(given, dir, name string) string {
 
 // objectOf is the present name of an open file, "" outside of the scene.
 func (w *fakeWorld) objectOf(f *fsfake.File) string {
+	nameless := w.open[f]
 	w.found = w.fs.Lookups(w.found[:0], nil, f.Name(), true)
 	if n := len(w.found); n > 0 {
 		s := &w.found[n-1]
@@ -185,6 +207,9 @@ func (w *fakeWorld) objectOf(f *fsfake.File) string {
 		return at // it was renamed
 	}
 	name := w.d.named(fakePath(f.Name())) // it was removed
+	if nameless {
+		name += "/#*" // as the kernel calls it, but for its number
+	}
 	if under(name, dirShared) || under(name, dirHome) {
 		return name
 	}
@@ -214,7 +239,7 @@ func victimFrames(pcs []uintptr) []runtime.Frame {
 	inside := false
 	for all := runtime.CallersFrames(pcs); ; {
 		f, more := all.Next()
-		if inside = inside || lines.Package(f.Function) == fsfakePackage; inside {
+		if inside = inside || lines.Package(f.Function) == fsfakePackage || strings.HasSuffix(f.Function, ".(*fakeWorld).point"); inside {
 			frames = append(frames, f)
 		}
 		if !more {

@@ -77,6 +77,7 @@ func (w *fakeWorld) phases(r *runEnd) {
 	if w.blocked != "" {
 		o.End, o.Nil, o.Text, o.At = hung, false, w.blocked, w.blockedAt
 	}
+	o.Open = w.openFiles()
 	w.mu.Unlock()
 	if w.opt.ensure != nil && o.success() {
 		_ = w.enter(inEnsure, func() error { w.h.returned(); return nil })

@@ -51,6 +51,7 @@ type fakeWorld struct {
 	inCall atomic.Pointer[fsfake.Op]
 
 	runs int
+	injectedFake
 
 	// Of the present run, guarded by mu.
 	h         hooks
@@ -86,6 +87,9 @@ func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, d
 		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
 		jobs:  make(chan struct{}), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
 	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}
+	if opt.verb == kills {
+		w.scene.FS, w.scene.point = pointFS{w.fs, w.point}, w.point
+	}
 	w.located = w.locate
 	w.clean = d.disk.Snapshot()
 	w.unhook = d.disk.Hook(fsfake.Hook{Before: w.before, After: w.after})
@@ -107,6 +111,7 @@ func (w *fakeWorld) run(a *attacker, h hooks) (*outcome, error) {
 	w.fs.Umask(0)
 	w.h, w.attacker, w.calls, w.blocked, w.blockedAt, w.waiting, w.seen, w.still = h, a, 0, "", "", nil, 0, 0
 	w.runs++
+	w.injectedFake = injectedFake{open: map[*fsfake.File]bool{}}
 	w.phase = inSetup
 	if w.opt.setup == nil {
 		if err := h.prepared(); err != nil {
@@ -206,6 +211,7 @@ func (w *fakeWorld) after(op *fsfake.Op) {
 	if w.inCall.Load() != op {
 		return // it failed before it came to its boundary
 	}
+	w.injected(op)
 	if op.Blocked && w.phase == inVictim && w.blocked == "" {
 		w.blocked = "it waits at the FIFO " + pretty(w.d.named(fakePath(op.Path))) + ", which nobody else opens"
 	}
@@ -221,6 +227,9 @@ func (w *fakeWorld) stopped(op *fsfake.Op) error {
 	}
 	if err := w.h.at(b); err != nil {
 		w.end(runEnd{err: err})
+	}
+	if b.answer.act != goOn {
+		return w.inject(b, op)
 	}
 	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if b.locate(b); !b.main {

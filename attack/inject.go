@@ -301,8 +301,10 @@ func (p *plan) faultsAt(b *boundary) []injection {
 // deathsAt are the ways for the victim to be ended at a boundary.
 func (p *plan) deathsAt(b *boundary) []injection {
 	switch {
-	case !b.point && !b.main && !b.side:
-		return deaths[:1] // of a program that it started: a signal would come to that in its own time
+	case !b.point && (!b.main && !b.side || p.opt.fake):
+		// Of a program that it started, to which a signal would come in its own
+		// time; or of what is no process.
+		return deaths[:1]
 	case !b.point:
 		return deaths[:3]
 	case b.main: // elsewhere a panic ends the process, whatever the code does

@@ -19,6 +19,22 @@ type lineInfo struct {
 // does elsewhere.
 const fsfakePackage = "github.com/tmpproof/tmpproof/fsfake"
 
+// ourOwn says that a frame lies between a point of Kills and the code that came
+// to it.
+func ourOwn(function string) bool {
+	const house = "github.com/tmpproof/tmpproof/"
+	name, ok := strings.CutPrefix(function, house+"attack.")
+	if !ok {
+		return strings.HasPrefix(function, house+"internal/supervise.")
+	}
+	for _, own := range []string{"pointFS.", "pointFile.", "(*Scene).Point", "(*child).", "(*fakeWorld)."} {
+		if strings.HasPrefix(name, own) {
+			return true
+		}
+	}
+	return false
+}
+
 // lineOf picks the lines of the user's code: the innermost outside the
 // standard library, afero and fsfake, and those of its callers.
 func lineOf(frames []runtime.Frame) lineInfo {
@@ -30,7 +46,7 @@ func lineOf(frames []runtime.Frame) lineInfo {
 			li.main = true
 			break
 		}
-		if lines.Standard(f) || pkg == "github.com/spf13/afero" || pkg == fsfakePackage || pkg == "golang.org/x/sys/unix" {
+		if lines.Standard(f) || pkg == "github.com/spf13/afero" || pkg == fsfakePackage || pkg == "golang.org/x/sys/unix" || ourOwn(f.Function) {
 			continue
 		}
 		if l := filepath.Base(f.File) + ":" + strconv.Itoa(f.Line); len(shown) < 4 && (len(shown) == 0 || shown[len(shown)-1] != l) {

@@ -39,7 +39,7 @@ func TestOnNoatime(t *testing.T) {
 		require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOATIME, "mode=1777"))
 	}
 	t.Setenv("TMPDIR", dir)
-	for _, tt := range []oracleTest{{
+	for _, tt := range []victimTest{{
 		name: "reads",
 		victim: func(s *attack.Scene) error {
 			_, err := os.ReadFile(s.Path("conf"))

@@ -204,7 +204,6 @@ func newOptions(how verb, opts []Option) (*options, error) {
 	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
 	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")
 	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")
-	o.refuse(how.injects() && o.fake, "Fake: %v acts on the system's own calls, and not on the disk in memory yet: leave it out", how)
 	if how.injects() {
 		for _, given := range []struct {
 			option string

@@ -18,17 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// oracleTest is a victim and the rules that must be found in it: those and no
-// others. Each broken victim stands beside its nearest safe twin, for which
-// the list is empty.
-type oracleTest struct {
-	name   string
-	victim attack.Victim
-	opts   []attack.Option
-	want   string // rule ids, sorted
-	slow   bool   // left out with -short
-}
-
 func write(path string, flag int, perm fs.FileMode, data string) error {
 	f, err := os.OpenFile(path, flag, perm)
 	if err != nil {
@@ -50,7 +39,7 @@ func temp(s *attack.Scene) (string, error) {
 	return f.Name(), errors.Join(err, f.Close())
 }
 
-var oracleTests = []oracleTest{{
+var oracleTests = []victimTest{{
 	name: "check, then create",
 	victim: func(s *attack.Scene) error {
 		if _, err := os.Stat(s.Path("out")); err == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
@@ -48,7 +49,7 @@ func TestReplay(t *testing.T) {
 // verb refuses what is another's.
 func TestReplayInjections(t *testing.T) {
 	victim := func(s *attack.Scene) error {
-		f, err := os.CreateTemp(s.Dir, "out-*")
+		f, err := afero.TempFile(s.FS, s.Dir, "out-*")
 		if err != nil {
 			return err
 		}
@@ -57,22 +58,32 @@ func TestReplayInjections(t *testing.T) {
 		if err := errors.Join(writeNew(f), f.Close()); err != nil {
 			return err
 		}
-		err = os.Rename(f.Name(), s.Path("out"))
+		err = s.FS.Rename(f.Name(), s.Path("out"))
 		if err != nil { // another way, with names that the undisturbed runs do not use
-			if f, err = os.CreateTemp(s.Dir, "again-*"); err == nil {
-				err = errors.Join(writeNew(f), f.Close(), os.Rename(f.Name(), s.Path("out")), os.Remove(s.Path(filepath.Base(name))))
+			if f, err = afero.TempFile(s.FS, s.Dir, "again-*"); err == nil {
+				err = errors.Join(writeNew(f), f.Close(), s.FS.Rename(f.Name(), s.Path("out")), s.FS.Remove(s.Path(filepath.Base(name))))
 			}
 		}
 		return err
 	}
-	for name, verb := range map[string]func(*testing.T, attack.Victim, ...attack.Option) *attack.Report{"Faults": attack.Faults, "Kills": attack.Kills} {
-		t.Run(name, func(t *testing.T) {
-			report := verb(t, victim, append(intoOut, attack.ReportOnly())...)
+	for _, tt := range []struct {
+		name string
+		verb verb
+		opts []attack.Option
+	}{
+		{"Faults", attack.Faults, intoOut},
+		{"Kills", attack.Kills, intoOut},
+		{"Faults, fake", attack.Faults, append(intoOut[:1:1], attack.Fake())},
+		{"Kills, fake", attack.Kills, append(intoOut[:1:1], attack.Fake())},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opts := append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())
+			report := tt.verb(t, victim, opts...)
 			require.GreaterOrEqual(t, len(report.Findings), 2)
 			for _, f := range report.Findings {
 				t.Run(f.Rule.ID+" "+f.Line, func(t *testing.T) {
-					again := verb(t, victim, append(intoOut, attack.ReportOnly(), attack.Replay(f.Schedule))...)
-					require.True(t, again.Complete)
+					again := tt.verb(t, victim, append(opts[:len(opts):len(opts)], attack.Replay(f.Schedule))...)
+					require.True(t, again.Complete, again.Problems)
 					require.Len(t, again.Findings, 1)
 					f.Count = 1
 					assert.Equal(t, f, again.Findings[0])

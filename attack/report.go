@@ -292,9 +292,15 @@ func (r *run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.disk.abs(""), "")
 	text = strings.ReplaceAll(text, strings.TrimSuffix(r.disk.abs(""), "/"), "(the scene)")
 	for ; r.masked < len(r.steps); r.masked++ { // each step once: a run can be long
-		for _, a := range r.steps[r.masked].accesses() {
-			if p, ok := r.plan.names.pattern(a.name); ok && a.dir != "." && !slices.ContainsFunc(r.chance, func(c [2]string) bool { return c[0] == a.name }) {
-				r.chance = append(r.chance, [2]string{a.name, p.String()})
+		s := r.steps[r.masked]
+		for _, a := range s.accesses() {
+			if a.dir != "." {
+				r.maskName(a.name)
+			}
+		}
+		if s.point { // about what no call has named yet, perhaps
+			for name := range strings.SplitSeq(s.object, "/") {
+				r.maskName(name)
 			}
 		}
 	}
@@ -302,6 +308,12 @@ func (r *run) mask(text string) string {
 		text = strings.ReplaceAll(text, c[0], c[1])
 	}
 	return text
+}
+
+func (r *run) maskName(name string) {
+	if p, ok := r.plan.names.pattern(name); ok && !slices.ContainsFunc(r.chance, func(c [2]string) bool { return c[0] == name }) {
+		r.chance = append(r.chance, [2]string{name, p.String()})
+	}
 }
 
 // turned says that a weakness was turned into damage, under each name that

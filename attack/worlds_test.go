@@ -20,15 +20,16 @@ import (
 	"github.com/tmpproof/tmpproof/attack"
 )
 
-// worldTest is a victim that works through Scene.FS, so that it can be
-// attacked on the system's disk and on a fake one, and the rules that must be
-// found in it either way.
-type worldTest struct {
+// victimTest is a victim and the rules that must be found in it: those and no
+// others. Each broken victim stands beside its nearest safe twin, for which
+// the list is empty. One that works through Scene.FS can be tried on the
+// system's disk and on a fake one.
+type victimTest struct {
 	name   string
 	victim attack.Victim
 	opts   []attack.Option
 	want   string // rule ids, sorted
-	slow   bool
+	slow   bool   // left out with -short
 }
 
 const (
@@ -166,6 +167,28 @@ func TestFakeSameText(t *testing.T) {
 				}
 				require.Equal(t, first, text, "run %d", i+1)
 			}
+		})
+	}
+}
+
+// TestFakeFaults and TestFakeKills try each victim on a fake disk, whatever the
+// system.
+func TestFakeFaults(t *testing.T) {
+	onFake(t, attack.Faults, slices.Concat(faultTests, promiseTests))
+}
+
+func TestFakeKills(t *testing.T) { onFake(t, attack.Kills, killTests) }
+
+func onFake(t *testing.T, by func(*testing.T, attack.Victim, ...attack.Option) *attack.Report, tests []victimTest) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.slow && testing.Short() {
+				t.Skip("takes seconds: left out with -short")
+			}
+			t.Parallel()
+			r := by(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Fake(), attack.ReportOnly())...)
+			assert.Equal(t, tt.want, rulesOf(r), texts(r))
+			assert.True(t, r.Complete, r.Problems)
 		})
 	}
 }

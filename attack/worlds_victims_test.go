@@ -14,7 +14,7 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-var worldTests = []worldTest{{
+var worldTests = []victimTest{{
 	name: "check, then create",
 	victim: func(s *attack.Scene) error {
 		if exists(s, s.Path("out")) {

@@ -253,3 +253,24 @@ func ExampleFS_Lookups() {
 	// /d f true
 	// true 1 /d
 }
+
+// A disk may write less than it was given; package os then goes on.
+func ExampleOp_Shorten() {
+	disk := fsfake.New()
+	disk.Hook(fsfake.Hook{Before: func(op *fsfake.Op) error {
+		if op.Name == "write" {
+			fmt.Printf("write %q\n", op.Data)
+			op.Shorten(3)
+		}
+		return nil
+	}})
+	f, err := disk.As(fsfake.User{}).Create("/f")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(f.WriteString("12345"))
+	// Output:
+	// write "12345"
+	// write "45"
+	// 5 <nil>
+}

@@ -121,7 +121,7 @@ func (f *File) close() error {
 // Read reads from the handle's position; at the end of the file it gives io.EOF.
 func (f *File) Read(p []byte) (int, error) {
 	if o := f.v.observed(); o != nil {
-		return f.observeIO(o, &Op{Name: "read", Data: p, Offset: -1}, func(p []byte) (int, error) { return f.readNext(p) })
+		return f.observeIO(o, "read", p, -1, func(p []byte, _ int64) (int, error) { return f.readNext(p) })
 	}
 	n, err := f.readNext(p)
 	return n, f.fail("read", err)
@@ -146,7 +146,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	var n int
 	var err error
 	if o := f.v.observed(); o != nil {
-		n, err = f.observeIO(o, &Op{Name: "read", Data: p, Offset: off}, func(p []byte) (int, error) { return f.readFrom(p, off) })
+		n, err = f.observeIO(o, "read", p, off, f.readFrom)
 	} else {
 		n, err = f.readFrom(p, off)
 		err = f.fail("read", err)
@@ -201,7 +201,7 @@ func (d *Disk) pread(h *handle, p []byte, off int64) (int, error) {
 // opened with os.O_APPEND.
 func (f *File) Write(p []byte) (int, error) {
 	if o := f.v.observed(); o != nil {
-		return f.observeIO(o, &Op{Name: "write", Data: p, Offset: -1}, func(p []byte) (int, error) { return f.writeNext(p) })
+		return f.observeIO(o, "write", p, -1, func(p []byte, _ int64) (int, error) { return f.writeNext(p) })
 	}
 	n, err := f.writeNext(p)
 	return n, f.fail("write", err)
@@ -232,7 +232,7 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 		return 0, f.fail("writeat", errors.New("negative offset"))
 	}
 	if o := f.v.observed(); o != nil {
-		return f.observeIO(o, &Op{Name: "write", Data: p, Offset: off}, func(p []byte) (int, error) { return f.writeTo(p, off) })
+		return f.observeIO(o, "write", p, off, f.writeTo)
 	}
 	n, err := f.writeTo(p, off)
 	return n, f.fail("write", err)

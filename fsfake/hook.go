@@ -50,7 +50,17 @@ type Op struct {
 
 	short    int // write no more than this, and then fail with shortErr
 	shortErr error
+	cut      bool // short without an error
 	late     error
+}
+
+// Shorten, called from Before, has a write write n bytes of its data, 1 at
+// least, and report no error, as a disk may. What is left follows as a further
+// operation: package os goes on with it.
+func (op *Op) Shorten(n int) {
+	if op.Name == "write" && n > 0 && n < len(op.Data) {
+		op.short, op.cut = n, true
+	}
 }
 
 // Hook is called around every operation, on the goroutine that does it and with
@@ -60,7 +70,8 @@ type Hook struct {
 	// Before may refuse the operation: a non-nil error, normally a
 	// syscall.Errno, becomes its result and nothing happens.
 	Before func(op *Op) error
-	// After sees the result.
+	// After sees the result. An Err that it sets is what the caller gets,
+	// though the operation was carried out: as of a close.
 	After func(op *Op)
 }
 
@@ -123,7 +134,7 @@ func (o *observers) run(op *Op, do func() error) error {
 		if op.Err != syscall.EINTR || op.Name == "close" {
 			return op.Err
 		}
-		op.N, op.late, op.short, op.shortErr = 0, nil, 0, nil
+		op.N, op.late, op.short, op.shortErr, op.cut = 0, nil, 0, nil, false
 	}
 }
 
@@ -143,23 +154,31 @@ func (o *observers) before(op *Op) error {
 	return nil
 }
 
-// observeIO runs a read or a write between its hooks.
-func (f *File) observeIO(o *observers, op *Op, do func(p []byte) (int, error)) (int, error) {
-	op.FS, op.File, op.Path = f.v, f, f.name
-	p := op.Data
-	err := o.run(op, func() error {
-		q := p
-		if op.shortErr != nil && op.short < len(q) {
-			q = q[:op.short]
+// observeIO runs a read or a write between its hooks: at an offset, or with -1
+// at the handle's position.
+func (f *File) observeIO(o *observers, name string, p []byte, off int64, do func(p []byte, off int64) (int, error)) (int, error) {
+	for done := 0; ; {
+		op := &Op{Name: name, FS: f.v, File: f, Path: f.name, Data: p[done:], Offset: off}
+		err := o.run(op, func() error {
+			q := op.Data
+			if (op.shortErr != nil || op.cut) && op.short < len(q) {
+				q = q[:op.short]
+			}
+			var err error
+			op.N, err = do(q, off)
+			if err == nil && len(q) < len(op.Data) {
+				err = op.shortErr
+			}
+			return err
+		})
+		done += op.N
+		if err != nil || !op.cut || op.N == 0 || done == len(p) {
+			return done, f.fail(name, err)
 		}
-		var err error
-		op.N, err = do(q)
-		if err == nil && len(q) < len(p) {
-			err = op.shortErr
+		if off >= 0 {
+			off += int64(op.N)
 		}
-		return err
-	})
-	return op.N, f.fail(op.Name, err)
+	}
 }
 
 // Fault makes operations fail. The zero value of each field is the widest: the

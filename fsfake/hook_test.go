@@ -329,3 +329,36 @@ func TestQuota(t *testing.T) {
 	var pe *fs.PathError
 	assert.False(t, errors.As(v.Truncate("/c", 0), &pe))
 }
+
+// TestShorten: a write that is cut goes on with the rest, in an operation of its
+// own, and what After says of a close is what the caller gets.
+func TestShorten(t *testing.T) {
+	disk := fsfake.New()
+	fsys := disk.As(fsfake.User{})
+	var sizes []int
+	defer disk.Hook(fsfake.Hook{Before: func(op *fsfake.Op) error {
+		if op.Name == "write" {
+			sizes = append(sizes, len(op.Data))
+			op.Shorten(len(op.Data) / 2)
+		}
+		return nil
+	}, After: func(op *fsfake.Op) {
+		if op.Name == "close" {
+			op.Err = syscall.EIO
+		}
+	}})()
+	f, err := fsys.Create("/f")
+	require.NoError(t, err)
+	n, err := f.Write([]byte("abcdefgh"))
+	require.NoError(t, err)
+	require.Equal(t, 8, n)
+	n, err = f.WriteAt([]byte("XY"), 3)
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	require.Equal(t, []int{8, 4, 2, 1, 2, 1}, sizes)
+	require.ErrorIs(t, f.Close(), syscall.EIO)
+	require.ErrorIs(t, f.Close(), syscall.EIO)
+	data, err := fsys.ReadFile("/f")
+	require.NoError(t, err)
+	require.Equal(t, "abcXYfgh", string(data))
+}
