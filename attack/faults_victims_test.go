@@ -276,7 +276,7 @@ var faultTests = []victimTest{{
 	victim: func(s *attack.Scene) error {
 		return tries(s, func(_ int, err error) bool { return errors.Is(err, fs.ErrExist) })
 	},
-	opts: []attack.Option{attack.MaxCalls(2000)},
+	opts: []attack.Option{attack.FewCalls},
 	want: "C13",
 }, {
 	name: "names are tried a hundred times",
@@ -300,7 +300,7 @@ var faultTests = []victimTest{{
 		}
 		return nil
 	},
-	opts: []attack.Option{attack.MaxCalls(2000)},
+	opts: []attack.Option{attack.FewCalls},
 	want: "X07",
 }, {
 	name: "it panics when a call fails",

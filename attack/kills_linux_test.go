@@ -145,8 +145,8 @@ type verb = func(*testing.T, attack.Victim, ...attack.Option) *attack.Report
 
 // run tries the victim by a verb on the system's disk.
 func (tt victimTest) run(t *testing.T, by verb) *attack.Report {
-	if tt.slow && testing.Short() {
-		t.Skip("takes seconds: left out with -short")
+	if tt.slow && !attack.Long {
+		t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 	}
 	r := by(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())...)
 	assert.Equal(t, tt.want, rulesOf(r), texts(r))

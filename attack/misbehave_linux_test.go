@@ -100,7 +100,7 @@ func TestMisbehave(t *testing.T) {
 			}
 			runtime.LockOSThread() // Pdeathsig is the thread's death
 			first := misbehave(t, m)
-			if !testing.Short() {
+			if attack.Long {
 				assert.Equal(t, first, misbehave(t, m, "-test.cpu=1"), "the text of a second run, on one CPU")
 			}
 			for _, s := range m.says {

@@ -26,12 +26,19 @@ func (p pair) skipMissing(t *testing.T) {
 }
 
 // eachPair runs f for each pair, those of one set below each other: a child
-// looks for its test in one set, not in 224 names. A short run takes one pair
-// in nine, of all sets.
+// looks for its test in one set, not in 224 names. Not each run takes all of
+// them: one in four, and a short run one in nine, of all sets.
 func eachPair(t *testing.T, f func(t *testing.T, p pair)) {
+	every := 4
+	switch {
+	case attack.Long || os.Getenv("TMPPROOF_UPDATE") == "1":
+		every = 1
+	case testing.Short():
+		every = 9
+	}
 	sets := map[string][]pair{}
 	for i, p := range allPairs() {
-		if !testing.Short() || i%9 == 0 {
+		if i%every == 0 {
 			sets[p.set()] = append(sets[p.set()], p)
 		}
 	}
@@ -89,7 +96,7 @@ func TestPairs(t *testing.T) {
 // TestPairTwins proves each pair's safe twin against every single move. At the
 // default depth, two moves, it takes three times as long:
 //
-//	TMPPROOF_DEEP=1 go test -run '^TestPairTwins$' ./attack
+//	TMPPROOF_LONG=1 TMPPROOF_DEEP=1 go test -run '^TestPairTwins$' ./attack
 func TestPairTwins(t *testing.T) {
 	opts := []attack.Option{attack.Unsticky()}
 	if os.Getenv("TMPPROOF_DEEP") != "1" {

@@ -49,8 +49,8 @@ func TestShards(t *testing.T) {
 		{"kills", kills, Kills, 2, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.slow && testing.Short() {
-				t.Skip("slow")
+			if tt.slow && !Long {
+				t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 			}
 			one := func(name, total, index string) map[string]bool {
 				ran := map[string]bool{}

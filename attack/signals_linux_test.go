@@ -84,8 +84,8 @@ func TestUnderSignals(t *testing.T) {
 			want string
 		}{{"check, then create", os.O_WRONLY | os.O_CREATE, "X01 X04 X05 X07"}, {"check, then create exclusively", excl, ""}} {
 			t.Run(under.name+": "+tt.name, func(t *testing.T) {
-				if under.slow && testing.Short() {
-					t.Skip("takes seconds: left out with -short")
+				if under.slow && !attack.Long {
+					t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 				}
 				r := attack.Prove(t, func(s *attack.Scene) error {
 					return under.run(func() error {

@@ -21,8 +21,8 @@ func alone(fi fs.FileInfo) bool {
 func TestWorldsAgree(t *testing.T) {
 	for _, tt := range worldTests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.slow && testing.Short() {
-				t.Skip("takes seconds: left out with -short")
+			if tt.slow && !attack.Long {
+				t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 			}
 			opts := append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())
 			real := attack.Prove(t, tt.victim, opts...)

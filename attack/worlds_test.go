@@ -29,7 +29,7 @@ type victimTest struct {
 	victim attack.Victim
 	opts   []attack.Option
 	want   string // rule ids, sorted
-	slow   bool   // left out with -short
+	slow   bool   // run with TMPPROOF_LONG=1
 }
 
 const (
@@ -182,8 +182,8 @@ func TestFakeKills(t *testing.T) { onFake(t, attack.Kills, killTests) }
 func onFake(t *testing.T, by func(*testing.T, attack.Victim, ...attack.Option) *attack.Report, tests []victimTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.slow && testing.Short() {
-				t.Skip("takes seconds: left out with -short")
+			if tt.slow && !attack.Long {
+				t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 			}
 			t.Parallel()
 			r := by(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Fake(), attack.ReportOnly())...)
