@@ -1,5 +1,3 @@
-//go:build linux
-
 package attack_test
 
 import (
@@ -9,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/attack"
 )
 
 const pairsFile = "testdata/pairs.md"
@@ -66,4 +65,53 @@ func readPairs(t *testing.T) map[string]string {
 		}
 	}
 	return rows
+}
+
+// verdictOn lists what was carried out: one schedule for each rule, first
+// those of which the damage came with the use. Where the check is the same
+// call, one finding stands for both: it has one line.
+func verdictOn(r *attack.Report, useLine string) string {
+	var parts [2][]string
+	seen := map[string]bool{}
+	for i, use := range []bool{true, false} {
+		for _, f := range r.Findings {
+			if !f.Exploit || seen[f.Rule.ID] || strings.Contains(f.Line, useLine) != use {
+				continue
+			}
+			seen[f.Rule.ID] = true
+			parts[i] = append(parts[i], f.Rule.ID+": "+movesOf(f.Schedule))
+		}
+	}
+	verdict := strings.Join(parts[0], "; ")
+	if len(parts[0]) > 0 && len(parts[1]) > 0 {
+		verdict += "; with the check " + strings.Join(parts[1], "; ")
+	}
+	return verdict
+}
+
+// movesOf is a schedule without what changes with the source.
+func movesOf(schedule string) string {
+	var moves []string
+	for step := range strings.SplitSeq(schedule, ";") {
+		move, at, _ := strings.Cut(step, "@")
+		move, _, _ = strings.Cut(move, "=")
+		boundary := strings.Split(at, ":") // call:path:file:line:n
+		text := move + " before " + boundary[0]
+		if n := boundary[len(boundary)-1]; n != "1" {
+			text += " " + n
+		}
+		moves = append(moves, text)
+	}
+	return strings.Join(moves, ", ")
+}
+
+// row is the pair's line of the table.
+func (p pair) row(verdict string) string {
+	if why := p.harmless(); why != "" {
+		if verdict != "" {
+			verdict = "; with the check " + verdict
+		}
+		verdict = "no damage: " + why + verdict
+	}
+	return fmt.Sprintf("| %s | %s | %s |", p.check, p.use, verdict)
 }

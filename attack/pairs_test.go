@@ -3,11 +3,9 @@
 package attack_test
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -66,7 +64,7 @@ func TestPairs(t *testing.T) {
 		eachPair(t, func(t *testing.T, p pair) {
 			r := attack.Prove(t, p.victim, attack.Setup(p.setup), attack.Target(pairName), attack.Unsticky(), attack.Depth(1), attack.ReportOnly())
 			show(t, r)
-			row := verdictOn(r)
+			row := verdictOn(r, useLine())
 			switch {
 			case p.harmless() == "":
 				assert.NotEmpty(t, row, "damage is possible, and no schedule did any")
@@ -103,53 +101,4 @@ func TestPairTwins(t *testing.T) {
 		opts = append(opts, attack.Depth(1))
 	}
 	eachPair(t, func(t *testing.T, p pair) { attack.Prove(t, p.twin, opts...) })
-}
-
-// verdictOn lists what was carried out: one schedule for each rule, first
-// those of which the damage came with the use. Where the check is the same
-// call, one finding stands for both: it has one line.
-func verdictOn(r *attack.Report) string {
-	var parts [2][]string
-	seen := map[string]bool{}
-	for i, use := range []bool{true, false} {
-		for _, f := range r.Findings {
-			if !f.Exploit || seen[f.Rule.ID] || strings.Contains(f.Line, useLine()) != use {
-				continue
-			}
-			seen[f.Rule.ID] = true
-			parts[i] = append(parts[i], f.Rule.ID+": "+movesOf(f.Schedule))
-		}
-	}
-	verdict := strings.Join(parts[0], "; ")
-	if len(parts[0]) > 0 && len(parts[1]) > 0 {
-		verdict += "; with the check " + strings.Join(parts[1], "; ")
-	}
-	return verdict
-}
-
-// movesOf is a schedule without what changes with the source.
-func movesOf(schedule string) string {
-	var moves []string
-	for step := range strings.SplitSeq(schedule, ";") {
-		move, at, _ := strings.Cut(step, "@")
-		move, _, _ = strings.Cut(move, "=")
-		boundary := strings.Split(at, ":") // call:path:file:line:n
-		text := move + " before " + boundary[0]
-		if n := boundary[len(boundary)-1]; n != "1" {
-			text += " " + n
-		}
-		moves = append(moves, text)
-	}
-	return strings.Join(moves, ", ")
-}
-
-// row is the pair's line of the table.
-func (p pair) row(verdict string) string {
-	if why := p.harmless(); why != "" {
-		if verdict != "" {
-			verdict = "; with the check " + verdict
-		}
-		verdict = "no damage: " + why + verdict
-	}
-	return fmt.Sprintf("| %s | %s | %s |", p.check, p.use, verdict)
 }
