@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,19 +64,34 @@ var arrangements = []arrangement{
 	}, []string{"-test.shuffle=on", "-test.cpu=1"}},
 }
 
-// TestRepeated: what a test leaves in each of its runs is all its own.
+// TestRepeated: what a test leaves in each of its runs is all its own, and a
+// clean one stays clean.
 func TestRepeated(t *testing.T) {
 	lines := madeHere(t)
-	for _, w := range []string{"file, parallel", "file, serial", "open descriptor, parallel"} {
-		t.Run(w, func(t *testing.T) {
-			t.Parallel()
-			way, _, _ := strings.Cut(w, ",")
-			r := runFixture(t, w, "-test.count=3", "-test.parallel=8")
-			assert.Equal(t, 1, r.code, r.out)
-			assert.Equal(t, 1, strings.Count(r.out, "TestLeaks left 3 times"), r.out)
-			assert.Equal(t, 1, strings.Count(r.out, "made at "+lines[way]), r.out)
-			requireNothingLeft(t, r)
-		})
+	for _, w := range ways {
+		for _, a := range []string{"serial", "parallel"} {
+			args := []string{"-test.count=3", "-test.parallel=8", "-test.shuffle=on"}
+			t.Run(w.name+", "+a+", clean", func(t *testing.T) {
+				t.Parallel()
+				r := runFixture(t, w.name+", "+a+", clean", args...)
+				assert.Equal(t, 0, r.code, r.out)
+				assert.NotContains(t, r.out, "leakcheck")
+				requireNothingLeft(t, r)
+			})
+			// The others leave one name, which the second run finds taken.
+			if !slices.Contains([]string{"file", "directory", "open descriptor", "deleted but open", "O_TMPFILE", "mapped", "orphan process"}, w.name) {
+				continue
+			}
+			t.Run(w.name+", "+a, func(t *testing.T) {
+				t.Parallel()
+				r := runFixture(t, w.name+", "+a, args...)
+				endOrphans(r.out)
+				assert.Equal(t, 1, r.code, r.out)
+				assert.Equal(t, 1, strings.Count(r.out, "TestLeaks left 3 times"), r.out)
+				assert.Equal(t, 1, strings.Count(r.out, "made at "+lines[w.name]), r.out)
+				requireNothingLeft(t, r)
+			})
+		}
 	}
 }
 
