@@ -11,10 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
-	"github.com/tmpproof/tmpproof/internal/lines"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"golang.org/x/sys/unix"
@@ -41,8 +39,8 @@ type watcher struct {
 	answers bool
 }
 
-// again runs a test again, alone, in a child process.
-func (s *session) again(test string, deadline time.Time) (tr *trial, err error) {
+// supervised runs a test again under a supervisor that stops each call that makes a name.
+func (s *session) supervised(test string, deadline time.Time) (tr *trial, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -303,93 +301,42 @@ func (w *watcher) inPackage(p *pkgDir, before map[string]bool) []*leak {
 	return list
 }
 
-// mostFrames bounds a call chain.
-const mostFrames = 4
-
-// chain is the lines of the code under test, the innermost first: without the
-// standard library, and without what is ours.
-func chain(frames []runtime.Frame) string {
-	var lines []string
-	for _, f := range frames {
-		if foreignFrame(f) {
-			continue
-		}
-		line := filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
-		if len(lines) == 0 || lines[len(lines)-1] != line {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines[:min(len(lines), mostFrames)], " < ")
-}
-
-var wrappers = []string{"github.com/spf13/afero", "golang.org/x/sys/unix"}
-
-// foreignFrame says that a frame is not of the user's code.
-func foreignFrame(f runtime.Frame) bool {
-	pkg := lines.Package(f.Function)
-	return pkg == "" || slices.Contains(wrappers, pkg) || strings.HasPrefix(f.Function, ownPackage+".(*spans).") || lines.Standard(f)
-}
-
 // The child's side.
-
-// heldJSON is what a child says of a descriptor, a mapping or a process.
-type heldJSON struct {
-	Kind kind
-	Name string
-	What string
-	PID  int
-	Size int64
-	Perm os.FileMode
-}
-
-func (h heldJSON) leak() *leak {
-	return &leak{kind: h.Kind, name: h.Name, what: h.What, pid: h.PID, size: h.Size, perm: h.Perm}
-}
 
 var attached = sync.OnceValues(supervise.Attach)
 
-// runAgain is Run in a child.
-func runAgain(m TestingM) int {
-	tell, err := listen()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "leakcheck:", err)
-		return 3
-	}
-	code := m.Run()
-	tell()
-	return code
-}
-
-// checkAgain is Check in a child.
-func checkAgain(t testing.TB) {
-	tell, err := listen()
-	if err != nil {
-		t.Fatal("leakcheck:", err)
-	}
-	t.Cleanup(tell)
-}
-
-var listening sync.Mutex
-
-// listen begins the supervision, and returns what reports at the end. Inside
-// of a Run, or of another Check, there is nothing to begin or to report.
-func listen() (tell func(), err error) {
-	if !listening.TryLock() {
-		return func() {}, nil
-	}
+// attend begins the supervision.
+func attend() (tell func(), err error) {
 	before := runtime.NumGoroutine()
 	link, err := attached()
 	if err != nil {
 		return nil, err
 	}
+	holds, err := holder()
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		settle(before)
+		data, err := json.Marshal(holds())
+		if err == nil {
+			_, err = link.Call(opHeld, data)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "leakcheck:", err)
+		}
+	}, nil
+}
+
+// holder looks at what this child holds, when it is asked.
+func holder() (holds func() []heldJSON, err error) {
 	r := &root{files: os.Getenv(rootVariable)}
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, err
 	}
 	r.fd = int(r.dir.Fd())
 	kids := newChildren()
-	return func() {
-		settle(before)
+	return func() []heldJSON {
 		list := slices.Concat(openFiles(r, descriptors()), mappings(r))
 		if kids.any() {
 			list = append(list, processes(r, []int{os.Getppid()})...)
@@ -398,12 +345,6 @@ func listen() (tell func(), err error) {
 		for _, l := range list {
 			held = append(held, heldJSON{l.kind, l.name, l.what, l.pid, l.size, l.perm})
 		}
-		data, err := json.Marshal(held)
-		if err == nil {
-			_, err = link.Call(opHeld, data)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "leakcheck:", err)
-		}
+		return held
 	}, nil
 }

@@ -60,8 +60,6 @@ func prepareSignals() {
 	signal.Stop(c)
 }
 
-const ownPackage = "github.com/tmpproof/tmpproof/leakcheck"
-
 // callSites are the addresses of call instructions that lead to one of the
 // targets. A few that are none may be among them: the bytes of other
 // instructions.

@@ -31,10 +31,14 @@
 // also for a file that a child process made. A leak that no test makes when it
 // runs alone is reported as such: nobody is blamed on suspicion.
 //
-// Running a test again needs Linux (amd64 or arm64, 5.7 or later) and a test
-// that may run twice. Where that is missing the report says so, and has the
-// tests that ran at the time, and the string in the sources that the name was
-// made of.
+// The supervisor needs Linux (amd64 or arm64, 5.9 or later). Where it is missing,
+// the tests run again with runtime/trace, which has the stacks of system calls
+// but not their arguments: the test is named all the same, and the line where no
+// other line of the test can have made such a thing, or else those that can.
+// Files in the package's directory are not explained then.
+//
+// A test that cannot run twice is not explained. The report has the tests that
+// ran at the time, and the string in the sources that the name was made of.
 //
 // # What is removed
 //

@@ -1,7 +1,6 @@
 package leakcheck
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -10,10 +9,11 @@ import (
 	"time"
 )
 
-// Budgets of an explanation.
+// Budgets of an explanation, besides watchedTimes what a test took.
 const (
-	explainTime = 30 * time.Second // for all tests that are run again
-	oneTest     = 10 * time.Second // for one of them
+	explainTime  = 30 * time.Second // for all tests that are run again
+	oneTest      = 10 * time.Second // for one of them
+	watchedTimes = 4                // as long as by itself
 )
 
 // errUnsupported says why tests cannot be run again under a supervisor.
@@ -28,39 +28,41 @@ type trial struct {
 }
 
 // explain runs the tests that may have made the leaks again, each alone in a
-// child process that stops at each call that makes a name, until each leak has
-// been seen to be made. It returns what it could not do.
+// child process, until each leak has been seen to be made. It returns what it
+// could not do.
 func (s *session) explain(found []*leak) string {
 	open := slices.Clone(found)
-	deadline := time.Now().Add(explainTime)
+	budget := explainTime + watchedTimes*s.spans.took("")
+	deadline := time.Now().Add(budget)
 	tried := map[string]bool{}
 	var failed []string
+	why := s.whyTraced()
 	for len(open) > 0 {
 		tests := s.next(open, tried)
 		if len(tests) == 0 {
 			break
 		}
 		if !time.Now().Before(deadline) {
-			failed = append(failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", explainTime))
+			failed = append(failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", budget.Round(time.Second)))
 			break
 		}
 		trials, errs := make([]*trial, len(tests)), make([]error, len(tests))
 		var wg sync.WaitGroup
 		for i, test := range tests {
 			tried[test] = true
-			wg.Go(func() { trials[i], errs[i] = s.again(test, earlier(deadline, oneTest)) })
+			wg.Go(func() { trials[i], errs[i] = s.again(test, earlier(deadline, oneTest+watchedTimes*s.spans.took(test))) })
 		}
 		wg.Wait()
 		for i, test := range tests {
-			var un *errUnsupported
 			switch {
-			case errors.As(errs[i], &un):
-				return "not explained by running tests again: " + un.reason
 			case errs[i] != nil:
 				failed = append(failed, fmt.Sprintf("running %s again: %v", test, errs[i]))
 			default:
 				open = trials[i].claim(test, s.spans.times(test), open)
 			}
+		}
+		if why = s.whyTraced(); why != "" { // whether a name that is there is made again is not seen
+			open = slices.DeleteFunc(open, func(l *leak) bool { return l.kind == source })
 		}
 	}
 	for _, l := range open {
@@ -75,6 +77,9 @@ func (s *session) explain(found []*leak) string {
 			l.doubt = fmt.Sprintf("run again alone, %s it: it leaks only together with other tests, or not in each run",
 				count(len(tried), "test does not leave", "tests do not leave"))
 		}
+	}
+	if why != "" {
+		failed = append(failed, "run again with runtime/trace, which names a line where only one call can have made it: "+why)
 	}
 	return strings.Join(failed, "\n  ")
 }
@@ -148,7 +153,7 @@ func (t *trial) claimOnce(test string, open []*leak) []*leak {
 			}
 			l := open[i]
 			claimed[mine] = true
-			l.test, l.line, l.via = test, mine.line, mine.via
+			l.test, l.line, l.via, l.doubt = test, mine.line, mine.via, mine.doubt
 			open = slices.Delete(open, i, i+1)
 		}
 	}

@@ -59,14 +59,14 @@ func runFixture(t testing.TB, name string, args ...string) result {
 
 func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	tmp, err := os.MkdirTemp("", "lc") // shorter than t.TempDir, for sockets
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(tmp)) })
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout=50s")...)
+	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout=170s")...)
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(os.Environ(), fixtureVariable+"="+name, "TMPDIR="+tmp, "TMP="+tmp, "TEMP="+tmp, "GOTMPDIR=", "GORACE=atexit_sleep_ms=0")

@@ -95,8 +95,37 @@ func TestRepeated(t *testing.T) {
 	}
 }
 
+// TestTraced: where there is no supervisor the test is named all the same, and
+// the line where no other of the test can have made it.
+func TestTraced(t *testing.T) {
+	lines := madeHere(t)
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			r := runFixture(t, w.name+", traced", "-test.parallel=8")
+			endOrphans(r.out)
+			assert.Equal(t, 1, r.code, r.out)
+			assert.Contains(t, r.out, "TestLeaks "+w.want)
+			line := "made at " + lines[w.name]
+			if w.name == "renamed" { // by that name it was made at another line
+				line = "made at one of: " + lines[w.name]
+			}
+			assert.Contains(t, r.out, line)
+			assert.Contains(t, r.out, "run again with runtime/trace, which names a line where only one call can have made it: refused by a test")
+			assert.Equal(t, 1, strings.Count(r.out, " left "), r.out)
+			requireNothingLeft(t, r)
+		})
+	}
+}
+
+func withoutSupervisor(m *testing.M) int {
+	refused = "refused by a test"
+	return Run(m)
+}
+
 func addMatrix(all map[string]fixture) {
 	for _, w := range ways {
+		all[w.name+", traced"] = fixture{tests: arrangements[1].tests(w.leak, w.clean), main: withoutSupervisor}
 		for _, a := range arrangements {
 			all[w.name+", "+a.name] = fixture{tests: a.tests(w.leak, w.clean)}
 			all[w.name+", "+a.name+", clean"] = fixture{tests: a.tests(w.clean, w.clean)}

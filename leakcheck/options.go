@@ -72,7 +72,7 @@ func (o *options) ignored(name string) bool {
 // many.
 func Warn() Option { return optionFunc(func(o *options) { o.warn = true }) }
 
-// Explain says whether tests are run again, one by one in a child process, to
+// Explain says whether tests are run again, each in a child process of its own, to
 // find out which one left something behind and at which line. It is done
 // unless this says false, and only after a leak was found.
 func Explain(yes bool) Option { return optionFunc(func(o *options) { o.explain = yes }) }

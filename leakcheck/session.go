@@ -31,6 +31,8 @@ type session struct {
 	last     map[string]bool // entries of the root when the last test ended
 	windows  map[string]*span
 	reported map[string]bool
+	// why tests are run again with a trace, "" where a supervisor watches
+	unsupervised string
 
 	signals    *signals // of Run
 	sweeper    *sweep.Sweeper

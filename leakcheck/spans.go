@@ -112,6 +112,18 @@ func (s *spans) times(test string) int {
 	return max(n, 1)
 }
 
+// took is how long the longest run of a test was, of all tests for "".
+func (s *spans) took(test string) (longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sp := range s.list {
+		if (test == "" || sp.test == test) && !sp.end.IsZero() {
+			longest = max(longest, sp.end.Sub(sp.start))
+		}
+	}
+	return longest
+}
+
 // parallel says that a test has run beside another one each time.
 func (s *spans) parallel(test string) bool {
 	s.mu.Lock()

@@ -1,0 +1,178 @@
+package leakcheck
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/trace"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
+)
+
+// again runs a test again, alone, in a child process: under a supervisor, or
+// where there is none with a trace.
+func (s *session) again(test string, deadline time.Time) (*trial, error) {
+	if s.whyTraced() == "" {
+		tr, err := s.supervised(test, deadline)
+		var un *errUnsupported
+		if !errors.As(err, &un) {
+			return tr, err
+		}
+		s.mu.Lock()
+		s.unsupervised = un.reason
+		s.mu.Unlock()
+	}
+	return s.traced(test, deadline)
+}
+
+// refused is why tests of this package have no supervisor.
+var refused string
+
+// whyTraced says why there is no supervisor, "" as far as that is not known.
+func (s *session) whyTraced() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.unsupervised, refused)
+}
+
+// traceVariable is the name of the file into which a child writes its trace.
+const traceVariable = "TMPPROOF_LEAKCHECK_TRACE"
+
+// traced runs a test again with runtime/trace, which has the stacks of its
+// system calls, but not their arguments.
+func (s *session) traced(test string, deadline time.Time) (tr *trial, err error) {
+	r, err := newRoot(filepath.Dir(s.root.path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.remove()) }()
+	left := time.Until(deadline).Round(time.Millisecond)
+	cmd, out, err := rerun.Whole(test, left)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(r.path, "trace")
+	cmd.Env = append(append(cmd.Env, r.environ()...), traceVariable+"="+file)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	timer := time.AfterFunc(left, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Wait() // the test may fail
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("the child ended (%v) before it came to leakcheck: call it first in TestMain, or in the test:\n%s", cmd.ProcessState, out)
+	}
+	names, err := r.names()
+	if err != nil {
+		return nil, err
+	}
+	tr = &trial{left: entries(r.files, names, entry, s.opt)}
+	if b, err := os.ReadFile(file + heldSuffix); err == nil {
+		var held []heldJSON
+		_ = json.Unmarshal(b, &held)
+		for _, h := range held {
+			tr.left = append(tr.left, h.leak())
+		}
+	}
+	if len(tr.left) > 0 {
+		all := callSitesOf(file)
+		for _, l := range tr.left {
+			l.line, l.doubt = all.of(l)
+		}
+	}
+	return tr, nil
+}
+
+// heldJSON is what a child says of a descriptor, a mapping or a process.
+type heldJSON struct {
+	Kind kind
+	Name string
+	What string
+	PID  int
+	Size int64
+	Perm os.FileMode
+}
+
+func (h heldJSON) leak() *leak {
+	return &leak{kind: h.Kind, name: h.Name, what: h.What, pid: h.PID, size: h.Size, perm: h.Perm}
+}
+
+// The child's side.
+
+// runAgain is Run in a child.
+func runAgain(m TestingM) int {
+	tell, err := listen()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leakcheck:", err)
+		return 3
+	}
+	code := m.Run()
+	tell()
+	return code
+}
+
+// checkAgain is Check in a child.
+func checkAgain(t testing.TB) {
+	tell, err := listen()
+	if err != nil {
+		t.Fatal("leakcheck:", err)
+	}
+	t.Cleanup(tell)
+}
+
+var listening sync.Mutex
+
+// listen begins the supervision or the trace, and returns what reports at the
+// end. Inside of a Run, or of another Check, there is nothing to begin or to
+// report.
+func listen() (tell func(), err error) {
+	if !listening.TryLock() {
+		return func() {}, nil
+	}
+	if file := os.Getenv(traceVariable); file != "" {
+		return record(file)
+	}
+	return attend()
+}
+
+// heldSuffix makes the name of the file that says what the child holds.
+const heldSuffix = ".held"
+
+func record(file string) (tell func(), err error) {
+	if err := os.Unsetenv(traceVariable); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := holder()
+	if err != nil {
+		return nil, err
+	}
+	failed := trace.Start(f) // another trace is being written: then no lines
+	before := runtime.NumGoroutine()
+	return func() {
+		settle(before)
+		if failed == nil {
+			trace.Stop()
+		}
+		err := f.Close()
+		var data []byte
+		if held := holds(); len(held) > 0 && err == nil {
+			if data, err = json.Marshal(held); err == nil {
+				err = os.WriteFile(file+heldSuffix, data, 0o600)
+			}
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "leakcheck:", err)
+		}
+	}, nil
+}
