@@ -99,7 +99,9 @@
 // stops the victim, as they would in the field. What they win is damage like
 // any other. What they do not win is no proof: the report bounds the
 // probability of a win, and Complete stays false. It reaches what lies inside
-// one system call, and needs no supervisor.
+// one system call, and needs no supervisor. With Fake the attacker draws lots
+// instead, before each operation of the victim, on any system: that goes beyond
+// the depth of Prove.
 //
 // # When calls fail
 //

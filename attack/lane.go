@@ -16,6 +16,8 @@ type lane struct {
 	taught   *plan     // what is known of the way that the schedule takes; nil: the explorer's
 	ahead    *opening  // the next world, for a victim that needs a new one for each run
 	canaries *snapshot // as long as nothing touches them
+	// improvise is what a race on the fake disk does at each boundary.
+	improvise func(r *run, b *boundary, at key)
 }
 
 // opening is a world that comes to be.
@@ -260,7 +262,7 @@ func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
 		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
 		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
-	r.guard.coarse = plan.coarse
+	r.guard.coarse, r.improvise = plan.coarse, l.improvise
 	r.attacker.reset()
 	return r
 }

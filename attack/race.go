@@ -33,8 +33,8 @@ import (
 // on for the Budget, three seconds unless said otherwise, or for as many
 // attempts as Schedules allows; which damage a broken victim shows first is
 // luck as well, so that Expect is content with one of its rules, ends the race
-// there, and lets no other pass; Depth has no meaning. Replay and Fake are
-// refused: nothing repeats a race, and it is run on the system's own disk.
+// there, and lets no other pass; Depth has no meaning. Replay is refused:
+// nothing repeats a race.
 // What needs the trace of calls is not judged: C01, C03, C06, C10, R14, and
 // X04 by the mode bits of the victim's files.
 //
@@ -46,7 +46,16 @@ import (
 // sides have one, and code that is safe because it looks at the owner of what
 // it finds is broken by mistake: the report says which it was.
 //
-// Race needs Linux. Elsewhere it skips the test with the reason.
+// With Fake the attacker draws lots before each operation of the victim: whether
+// to act, and which of the moves to make, as often as luck has it. That goes
+// beyond the depth of Prove, which is sure within it, and reaches nothing inside
+// one operation, since those of package fsfake have no inside. The lots are the
+// same each time, and with them the report. A schedule that won is in its
+// finding; Prove with Fake and Replay repeats it. What Prove judges by the trace
+// is judged there as well.
+//
+// Race needs Linux, and with Fake nothing. Elsewhere it skips the test with the
+// reason.
 func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 	t.Helper()
 	begin := time.Now()
@@ -75,18 +84,25 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 		}
 		return report
 	}
-	if missing := raceMissing(); missing != "" {
+	if missing := raceMissing(); missing != "" && !opt.fake {
 		giveUp(t, race, missing)
 	}
 	if opt.shard, err = shardOf(os.Getenv); err != nil {
 		t.Fatalf("attack.Race: %v", err)
 	}
 	report := &Report{Odds: &Odds{}, Shard: opt.shard.String()}
-	runtime.LockOSThread() // the child dies with the thread that started it
-	defer runtime.UnlockOSThread()
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
 		deadline: begin.Add(raceBudget(t, opt))}
-	believed, err := runRace(e, call, lineOfFunc(victim), raceProgress(t, begin))
+	believed := true
+	if opt.fake {
+		defer call.Here()()
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, raceBudget(t, opt), e.deadline) }
+		err = e.raceOnFake(raceProgress(t, begin))
+	} else {
+		runtime.LockOSThread() // the child dies with the thread that started it
+		defer runtime.UnlockOSThread()
+		believed, err = runRace(e, call, lineOfFunc(victim), raceProgress(t, begin))
+	}
 	if err != nil {
 		e.problem("%v", err)
 	}
@@ -103,9 +119,6 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 
 // refuseForRace names the options that have no meaning in a race.
 func (o *options) refuseForRace() error {
-	if o.fake {
-		return errors.New("Fake: a race is run on the operating system; attack.Prove takes the fake world")
-	}
 	if o.replay != "" {
 		return errors.New("Replay: a race cannot be repeated; attack.Prove repeats a schedule")
 	}
@@ -227,13 +240,17 @@ func (r *raceVerdict) text(test string) string {
 // summary is the race in one sentence; it never says "proved".
 func (r *raceVerdict) summary() string {
 	o := r.report.Odds
+	where := "on this machine"
+	if r.opt.fake {
+		where = "on the fake disk"
+	}
 	switch {
 	case o.Wins > 0:
-		return fmt.Sprintf("the attacker won %d of %d attempts (%d hit a running victim): between %s and %s of attempts on this machine, with 95 %% confidence each",
-			o.Wins, o.Attempts, o.Hits, percent(o.Low), percent(o.High))
+		return fmt.Sprintf("the attacker won %d of %d attempts (%d hit a running victim): between %s and %s of attempts %s, with 95 %% confidence each",
+			o.Wins, o.Attempts, o.Hits, percent(o.Low), percent(o.High), where)
 	}
-	return fmt.Sprintf("the attacker won none of %d attempts (%d hit a running victim): at most %s of such attempts win on this machine, with 95 %% confidence; that is no proof, attack.Prove gives one",
-		o.Attempts, o.Hits, percent(o.High))
+	return fmt.Sprintf("the attacker won none of %d attempts (%d hit a running victim): at most %s of such attempts win %s, with 95 %% confidence; that is no proof, attack.Prove gives one",
+		o.Attempts, o.Hits, percent(o.High), where)
 }
 
 func percent(p float64) string { return fmt.Sprintf("%.2g %%", 100*p) }

@@ -254,7 +254,7 @@ func TestRaceRefused(t *testing.T) {
 		want   string
 	}{
 		{"replay", statThenWrite, []attack.Option{attack.Replay("x")}, "attack.Race: Replay: a race cannot be repeated"},
-		{"fake", statThenWrite, []attack.Option{attack.Fake()}, "attack.Race: Fake: a race is run on the operating system"},
+		{"fake, and a victim that leaves Scene.FS out", statThenWrite, []attack.Option{attack.Fake()}, "what always fails is not proved by failing"},
 		{"no victim", nil, nil, "attack.Race: the victim is nil"},
 		{"bad option", statThenWrite, []attack.Option{attack.Depth(9)}, "attack.Race: Depth(9)"},
 		{"canary that Setup does not make", statThenWrite, []attack.Option{attack.Setup(noop), attack.Canary("x")}, `Canary("x"): Setup made no such entry`},

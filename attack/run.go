@@ -52,6 +52,9 @@ type run struct {
 	left     []target       // what an undisturbed run left under the targets' names
 	problems []string       // why it is no ground for a verdict
 	pause    func(step int) // called at each boundary
+	// improvise, called at each boundary, adds to the schedule what is to be
+	// done there.
+	improvise func(r *run, b *boundary, at key)
 }
 
 // sceneState is what Setup made of the scene.
@@ -90,6 +93,9 @@ func (r *run) at(b *boundary) error {
 	s.key = r.keyOf(b)
 	if r.plan.opt.verb.injects() {
 		r.inject(b, s)
+	}
+	if r.improvise != nil {
+		r.improvise(r, b, s.key)
 	}
 	for r.next < len(r.schedule) && r.schedule[r.next].at == s.key && r.schedule[r.next].inject.none() {
 		m := r.schedule[r.next].move
