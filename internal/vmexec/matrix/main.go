@@ -42,6 +42,15 @@ var suites = []suite{
 	{"misbehave", "attack", "^TestMisbehav", true},
 }
 
+// part says how much of a suite is run.
+type part string
+
+const (
+	usual part = "" // what the package's tests are by themselves
+	short part = "short"
+	long  part = "long"
+)
+
 // quick is the part of a suite that each run of the gate takes.
 var quick = map[string]string{
 	"supervise": "^Test(Calls|Sets|Follow|Signal|KillAtBoundary|Replaced|OwnProgram|Refused|AnswerStat|AllThreads|Execs|Signals|Messages|Answers|ChildEnds)$",
@@ -75,7 +84,8 @@ func (c cell) String() string {
 type plan struct {
 	kernels, users, settings, suites, yama string
 	scene                                  string
-	short, quick, full, multi              bool
+	part                                   part
+	quick, full, multi                     bool
 	count, jobs                            int
 	timeout                                time.Duration
 	table, vmexec, asuser, logs            string
@@ -101,7 +111,8 @@ func main() {
 	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older leakcheck guideline pairs safe misbehave", "`list` of suites")
 	fs.StringVar(&p.yama, "yama", "", "`list` of values of kernel.yama.ptrace_scope, for the suites named")
 	fs.StringVar(&p.scene, "fs", "tmpfs", "`type` of the file system of /tmp")
-	fs.BoolVar(&p.short, "short", false, "run the suites with -test.short")
+	fs.BoolFunc("short", "run the suites with -test.short", func(string) error { p.part = short; return nil })
+	fs.BoolFunc("long", "run them with TMPPROOF_LONG=1", func(string) error { p.part = long; return nil })
 	fs.BoolVar(&p.multi, "multi", false, "emulate the CPUs in parallel")
 	fs.IntVar(&p.count, "count", 1, "how often each test is run; each must print the same")
 	fs.IntVar(&p.jobs, "jobs", runtime.NumCPU(), "guests at a time")
@@ -120,7 +131,7 @@ func main() {
 			p.quick = p.quick && slices.Contains([]string{"vmexec", "asuser", "logs", "jobs", "timeout"}, f.Name)
 		})
 		if p.quick {
-			p.kernels, p.users, p.short, p.suites, p.table = "5.10/amd64 6.12/arm64", "", true, "supervise oracles", ""
+			p.kernels, p.users, p.part, p.suites, p.table = "5.10/amd64 6.12/arm64", "", short, "supervise oracles", ""
 		}
 	default:
 		fs.Usage()
@@ -282,7 +293,7 @@ func (b *bench) args(s suite) []string {
 	if s.run != "" {
 		args = append(args, "-test.run="+s.run)
 	}
-	if b.plan.short {
+	if b.plan.part == short {
 		args = append(args, "-test.short")
 	}
 	return args
@@ -325,6 +336,9 @@ func (b *bench) run(s suite, argv []string) (result, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "TMPPROOF_STRICT=1", "TMPPROOF_TEST_SHOW=1")
+	if b.plan.part == long {
+		cmd.Env = append(cmd.Env, "TMPPROOF_LONG=1")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // the wrapper then ends its guest
 	runtime.LockOSThread()                                             // of whose life that is
 	defer runtime.UnlockOSThread()
@@ -340,7 +354,7 @@ func (b *bench) run(s suite, argv []string) (result, error) {
 
 // try runs one cell. Its faults are empty when everything is as it must be.
 func (b *bench) try(c cell) (outcome, []string) {
-	o := outcome{cell: c, short: b.plan.short, multi: b.plan.multi, times: b.plan.count, scene: b.plan.scene}
+	o := outcome{cell: c, part: b.plan.part, multi: b.plan.multi, times: b.plan.count, scene: b.plan.scene}
 	bin, err := b.binary(c.suite, c.arch)
 	if err != nil {
 		return o, []string{err.Error()}
@@ -359,7 +373,7 @@ func (b *bench) try(c cell) (outcome, []string) {
 		return o, []string{err.Error()}
 	}
 	o.count(res)
-	faults := judge(c, res, b.plan.short)
+	faults := judge(c, res, b.plan.part)
 	if c.suite.alike && len(faults) == 0 && !refuses(c) {
 		want, err := b.here(c.suite, c.user)
 		if err != nil {

@@ -43,28 +43,30 @@ func TestJudge(t *testing.T) {
 		ends   map[string]string
 		lines  map[string]string
 		status int
-		short  bool
+		part   part
 		fault  string // empty: none
 	}{
-		{"passes", plain, map[string]string{"TestA": "pass"}, nil, 0, false, ""},
-		{"fails", plain, map[string]string{"TestA": "fail"}, map[string]string{"TestA": "why"}, 1, false, "TestA failed:\nwhy"},
-		{"dies", plain, map[string]string{"TestA": "pass"}, nil, 2, false, "exit status 2"},
-		{"nothing ran", plain, nil, nil, 0, false, "no test passed"},
-		{"no guest", plain, map[string]string{"TestA": "pass"}, nil, 125, false, "did not come up"},
-		{"skip without a reason on the list", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "no kernel"}, 0, false, "TestA was skipped, which is not on the list:\nno kernel"},
-		{"skip on the list", plain, map[string]string{"TestCgo": "skip", "TestB": "pass"}, map[string]string{"TestCgo": "there is no gcc here"}, 0, false, ""},
-		{"the same reason of another test", plain, map[string]string{"TestOracles": "skip", "TestB": "pass"}, map[string]string{"TestOracles": "there is no gcc here"}, 0, false, "TestOracles was skipped"},
-		{"left out of a short run", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "not with -short"}, 0, true, ""},
-		{"of a long one", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "not with -short"}, 0, false, "TestA was skipped"},
-		{"refused", locked, map[string]string{"TestA": "fail"}, map[string]string{"TestA": "a.go:1: Yama's ptrace_scope"}, 1, false, ""},
-		{"refused for another reason", locked, map[string]string{"TestA": "fail"}, map[string]string{"TestA": "a.go:1: EBUSY"}, 1, false, "not for ptrace_scope"},
-		{"clean though nothing can be read", locked, map[string]string{"TestA": "pass", "TestB": "fail"}, map[string]string{"TestA": proof, "TestB": "a.go:1: Yama's ptrace_scope"}, 1, false, "TestA gives a verdict"},
-		{"not refused", locked, map[string]string{"TestA": "pass"}, nil, 0, false, "nothing was refused"},
+		{"passes", plain, map[string]string{"TestA": "pass"}, nil, 0, usual, ""},
+		{"fails", plain, map[string]string{"TestA": "fail"}, map[string]string{"TestA": "why"}, 1, usual, "TestA failed:\nwhy"},
+		{"dies", plain, map[string]string{"TestA": "pass"}, nil, 2, usual, "exit status 2"},
+		{"nothing ran", plain, nil, nil, 0, usual, "no test passed"},
+		{"no guest", plain, map[string]string{"TestA": "pass"}, nil, 125, usual, "did not come up"},
+		{"skip without a reason on the list", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "no kernel"}, 0, usual, "TestA was skipped, which is not on the list:\nno kernel"},
+		{"skip on the list", plain, map[string]string{"TestCgo": "skip", "TestB": "pass"}, map[string]string{"TestCgo": "there is no gcc here"}, 0, usual, ""},
+		{"the same reason of another test", plain, map[string]string{"TestOracles": "skip", "TestB": "pass"}, map[string]string{"TestOracles": "there is no gcc here"}, 0, usual, "TestOracles was skipped"},
+		{"left out of a short run", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "not with -short"}, 0, short, ""},
+		{"left out of a usual run", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "takes seconds: run with TMPPROOF_LONG=1"}, 0, usual, ""},
+		{"left out of a long one", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "takes seconds: run with TMPPROOF_LONG=1"}, 0, long, "TestA was skipped"},
+		{"of a usual one", plain, map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestA": "not with -short"}, 0, usual, "TestA was skipped"},
+		{"refused", locked, map[string]string{"TestA": "fail"}, map[string]string{"TestA": "a.go:1: Yama's ptrace_scope"}, 1, usual, ""},
+		{"refused for another reason", locked, map[string]string{"TestA": "fail"}, map[string]string{"TestA": "a.go:1: EBUSY"}, 1, usual, "not for ptrace_scope"},
+		{"clean though nothing can be read", locked, map[string]string{"TestA": "pass", "TestB": "fail"}, map[string]string{"TestA": proof, "TestB": "a.go:1: Yama's ptrace_scope"}, 1, usual, "TestA gives a verdict"},
+		{"not refused", locked, map[string]string{"TestA": "pass"}, nil, 0, usual, "nothing was refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := output(tt.ends, tt.lines)
 			r.status, r.raw = tt.status, []byte("the guest did not come up")
-			faults := strings.Join(judge(tt.cell, r, tt.short), "\n")
+			faults := strings.Join(judge(tt.cell, r, tt.part), "\n")
 			if tt.fault == "" {
 				assert.Empty(t, faults)
 				return

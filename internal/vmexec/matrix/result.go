@@ -114,23 +114,24 @@ func (r result) tail() string {
 // test is another's half, or the user lacks the power that it is about.
 var skips = []struct {
 	test, reason *regexp.Regexp
-	short        bool // only in a short run
+	parts        []part // in which it is none; nil: in all
 }{
-	{regexp.MustCompile(`.`), regexp.MustCompile(`left out with -short|not with -short|a short run takes one pair in nine`), true},
-	{regexp.MustCompile(`^Test(Lines|NoCallForgotten|Cover|Other)`), regexp.MustCompile(`needs the go command`), false},
-	{regexp.MustCompile(`^Test(Programs|Cgo|Lines|Other)`), regexp.MustCompile(`there is no gcc here|needs the go command`), false},
-	{regexp.MustCompile(`^TestLines/`), regexp.MustCompile(`only with TEST_SUPERVISE_BUILDS=1`), false},
-	{regexp.MustCompile(`^TestRefused/table$`), regexp.MustCompile(`on this architecture the stack is walked without a table`), false},
-	{regexp.MustCompile(`^TestMisbehave`), regexp.MustCompile(`only root can do this`), false},
-	{regexp.MustCompile(`.`), regexp.MustCompile(`run by Test\w+, in a process of its own|it is the one who starts them|it is for the child`), false},
-	{regexp.MustCompile(`^TestPair`), regexp.MustCompile(`cannot be called \(root and a mount namespace of its own are needed\)`), false},
+	{regexp.MustCompile(`.`), regexp.MustCompile(`left out with -short|not with -short`), []part{short}},
+	{regexp.MustCompile(`.`), regexp.MustCompile(`run with TMPPROOF_LONG=1`), []part{short, usual}},
+	{regexp.MustCompile(`^Test(Lines|NoCallForgotten|Cover|Other)`), regexp.MustCompile(`needs the go command`), nil},
+	{regexp.MustCompile(`^Test(Programs|Cgo|Lines|Other)`), regexp.MustCompile(`there is no gcc here|needs the go command`), nil},
+	{regexp.MustCompile(`^TestLines/`), regexp.MustCompile(`only with TEST_SUPERVISE_BUILDS=1`), nil},
+	{regexp.MustCompile(`^TestRefused/table$`), regexp.MustCompile(`on this architecture the stack is walked without a table`), nil},
+	{regexp.MustCompile(`^TestMisbehave`), regexp.MustCompile(`only root can do this`), nil},
+	{regexp.MustCompile(`.`), regexp.MustCompile(`run by Test\w+, in a process of its own|it is the one who starts them|it is for the child`), nil},
+	{regexp.MustCompile(`^TestPair`), regexp.MustCompile(`cannot be called \(root and a mount namespace of its own are needed\)`), nil},
 }
 
 // excused says that a skip is on the list.
-func (r result) excused(test string, short bool) bool {
+func (r result) excused(test string, of part) bool {
 	text := strings.Join(r.lines[test], "")
 	for _, s := range skips {
-		if s.test.MatchString(test) && s.reason.MatchString(text) && (short || !s.short) {
+		if s.test.MatchString(test) && s.reason.MatchString(text) && (s.parts == nil || slices.Contains(s.parts, of)) {
 			return true
 		}
 	}
@@ -142,7 +143,7 @@ func (r result) excused(test string, short bool) bool {
 func refuses(c cell) bool { return c.yama == 3 || c.yama == 2 && c.user != 0 }
 
 // judge holds a run in a guest against what it must be.
-func judge(c cell, r result, short bool) []string {
+func judge(c cell, r result, of part) []string {
 	if r.status == 125 {
 		return []string{r.tail()}
 	}
@@ -156,7 +157,7 @@ func judge(c cell, r result, short bool) []string {
 		case "fail":
 			faults = append(faults, name+" failed:\n"+strings.TrimRight(strings.Join(r.lines[name], ""), "\n"))
 		case "skip":
-			if !r.excused(name, short) {
+			if !r.excused(name, of) {
 				faults = append(faults, name+" was skipped, which is not on the list:\n"+strings.TrimSpace(strings.Join(r.lines[name], "")))
 			}
 		default:
@@ -201,7 +202,8 @@ var proved = regexp.MustCompile(`(\d+) boundaries, (\d+) schedules`)
 // outcome is a row of the table.
 type outcome struct {
 	cell
-	short, multi                          bool
+	part                                  part
+	multi                                 bool
 	times                                 int
 	scene                                 string
 	tests, skipped, boundaries, schedules int

@@ -17,7 +17,8 @@ const tableHead = `# What was run on which kernel
 Written by ` + "`.ci/kernels full`" + ` and by runs of a part of it; what has no row was not run by it. A row stands for a run in which nothing failed, each
 skipped test was on the list of named reasons, and all texts were those of the same tests on the machine itself where the last column says so.
 Debian's cloud kernels, under emulation. Columns: fs.protected_* at 0 (off) or at the kernel's strictest; tests that came to their verdict (where
-ptrace_scope forbids it: their refusal), and those skipped; distinct boundaries and schedules of all proofs. "short" is the part that -short leaves.
+ptrace_scope forbids it: their refusal), and those skipped; distinct boundaries and schedules of all proofs. "short" is the part that -short leaves, and "long" all of it,
+of which the suite by itself takes a part.
 
 `
 
@@ -26,8 +27,8 @@ const columns = "| kernel | suite | uid | protected | /tmp | tests | skipped | b
 // key is what tells a row from others, and orders them.
 func (o outcome) key() string {
 	name := o.suite.name
-	if o.short {
-		name += ", short"
+	if o.part != usual {
+		name += ", " + string(o.part)
 	}
 	if o.times > 1 {
 		name += fmt.Sprintf(", %d times", o.times)
