@@ -21,12 +21,13 @@ func (v *FS) at(dir *File) (*FS, error) {
 
 // inode is what the file is open on, nil after Close.
 func (f *File) inode() *node {
-	h, err := f.take()
-	if err != nil {
+	n := f.h.node
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if f.h.file != f {
 		return nil
 	}
-	defer h.mu.Unlock()
-	return h.node
+	return n
 }
 
 func lastElement(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
@@ -60,12 +61,12 @@ func (v *FS) openDirAt(dir *File, path string) (*File, error) {
 		if err != nil {
 			return err
 		}
-		h, err := at.open(lastElement(path), flag, 0)
+		f, err := at.open(path, lastElement(path), flag, 0)
 		if err != nil {
 			return err
 		}
-		op.File = &File{v, path, h}
-		h.file.Store(op.File)
+		f.v = v
+		op.File = f
 		return nil
 	}
 	var err error
@@ -134,8 +135,8 @@ func pathOf(root, n *node) string {
 
 // nameOf gives the name that a directory has in its parent.
 func (n *node) nameOf(child *node) string {
-	n.rlock()
-	defer n.runlock()
+	n.lock()
+	defer n.unlock()
 	for i := range n.dir.entries {
 		if n.dir.entries[i].node == child {
 			return n.dir.entries[i].name

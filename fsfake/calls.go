@@ -17,12 +17,7 @@ func (v *FS) Link(oldname, newname string) error {
 // O_EXCL gives ENOENT.
 func (f *File) Link(newname string) error {
 	return linkError("link", f.name, newname, f.v.call(Op{Name: "flink", File: f, Path: f.name, NewPath: newname}, func() error {
-		h, err := f.take()
-		if err != nil {
-			return err
-		}
-		defer h.mu.Unlock()
-		return f.v.link(h, "", local(newname))
+		return f.v.link(f, "", local(newname))
 	}))
 }
 
@@ -64,7 +59,7 @@ func (v *FS) readlink(name string) (string, error) {
 		return "", syscall.EINVAL
 	}
 	v.disk.accessed(n)
-	return *n.link, nil
+	return n.target(), nil
 }
 
 // Unlink is unlink(2): a directory gives EISDIR, where FS.Remove would go on.
@@ -73,6 +68,9 @@ func (v *FS) Unlink(name string) error {
 }
 
 func (v *FS) unlinkRaw(name string) error {
+	if v.observed() == nil {
+		return v.unlink(local(name))
+	}
 	return v.call(Op{Name: "unlink", Path: name}, func() error { return v.unlink(local(name)) })
 }
 
@@ -140,6 +138,9 @@ func (v *FS) Renameat2(oldname, newname string, flags uint) error {
 }
 
 func (v *FS) renameRaw(oldname, newname string, flags uint) error {
+	if v.observed() == nil {
+		return v.rename(local(oldname), local(newname), flags)
+	}
 	return v.call(Op{Name: "rename", Path: oldname, NewPath: newname, Flag: int(flags)}, func() error {
 		return v.rename(local(oldname), local(newname), flags)
 	})

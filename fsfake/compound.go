@@ -53,6 +53,9 @@ func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
 		return pathError("mkdir", path, syscall.ENOTDIR)
 	}
 	p := local(path)
+	if v.observed() == nil && v.mkdirTree(p, permBits(perm)) {
+		return nil
+	}
 	end := len(p)
 	for end > 0 && p[end-1] == '/' {
 		end--
@@ -73,6 +76,47 @@ func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
 		}
 	}
 	return pathError("mkdir", path, err)
+}
+
+// mkdirTree makes what is missing of a path of plain directories, in one walk and
+// one directory after the other. Where it meets anything else it stops and reports
+// false, and what the error is remains to be seen.
+func (v *FS) mkdirTree(path string, mode uint32) bool {
+	if v.beneath || len(path) >= maxPath || hasNUL(path) {
+		return false
+	}
+	var w walk
+	w.begin(v, false)
+	defer w.end()
+	d := v.disk
+	conf := d.conf()
+	w.dir = v.root
+	for rest := strings.TrimLeft(path, "/"); rest != ""; {
+		name, more, _ := strings.Cut(rest, "/")
+		rest = strings.TrimLeft(more, "/")
+		dir := w.dir.dir
+		if name == "." || name == ".." || len(name) > maxName || v.cred.may(dir.mode, dir.uid, dir.gid, mayExec) != nil {
+			return false
+		}
+		w.lock()
+		n := dir.get(conf.fold, name)
+		if n == nil {
+			if conf.readOnly || w.mayCreate() != nil || !d.roomForLink(w.dir) {
+				return false
+			}
+			var err error
+			n, err = d.create(&v.cred, w.dir, clip(name, path), typeDir|v.newMode(w.dir, mode)&(0o777|bitSticky), 0, "")
+			if err != nil {
+				return false
+			}
+		}
+		w.unlock()
+		if !n.isDir() {
+			return false
+		}
+		w.dir = n
+	}
+	return true
 }
 
 // RemoveAll is os.RemoveAll. A path that does not exist is no error; a path that
@@ -184,10 +228,10 @@ func (v *FS) removeTree(path string) bool {
 	var w walk
 	w.begin(v, true)
 	defer w.end()
-	if w.parent(path) != nil || w.kind != lastName || v.disk.conf.readOnly {
+	if w.parent(path) != nil || w.kind != lastName || v.disk.conf().readOnly {
 		return false
 	}
-	i := w.dir.dir.find(v.disk.conf.fold, w.last)
+	i := w.dir.dir.find(v.disk.conf().fold, w.last)
 	if i < 0 {
 		return false
 	}
@@ -196,6 +240,7 @@ func (v *FS) removeTree(path string) bool {
 		return false
 	}
 	now := v.disk.now()
+	v.disk.moved = true
 	v.disk.empty(n, now)
 	v.disk.drop(w.dir, i, now)
 	return true
@@ -216,7 +261,8 @@ func (v *FS) mayEmpty(n *node) bool {
 	return true
 }
 
-// empty takes everything out of a directory.
+// empty takes everything out of a directory. The caller has the disk alone, and
+// says that it moved.
 func (d *Disk) empty(n *node, now stamp) {
 	if n.dir.live == 0 {
 		return
@@ -236,7 +282,9 @@ func (d *Disk) empty(n *node, now stamp) {
 		if h != nil {
 			h.add(change{kind: changedEntry, node: n, name: e.name, child: e.node, seq: e.seq})
 		}
+		e.node.mu.Lock()
 		d.unlinked(e.node, now)
+		e.node.mu.Unlock()
 	}
 	n.dir.entries, n.dir.slots, n.dir.live = nil, nil, 0
 }

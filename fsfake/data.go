@@ -40,6 +40,7 @@ type fileData struct {
 type extents struct {
 	table  []chunk // chunk 1 and on
 	sparse map[int64]*chunk
+	link   string // what a symbolic link says
 }
 
 // at gives a chunk, nil where there is a hole.

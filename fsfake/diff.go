@@ -31,8 +31,7 @@ func (c Change) String() string {
 // what a change of entries does to a directory (size, times) are left out.
 func (s *Snapshot) Diff() []Change {
 	d := s.disk
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.alone()()
 	old := s.state()
 	var list []Change
 	diffDir(&list, "", old, d.root)
@@ -141,7 +140,7 @@ func summary(a *attr, n *node) string {
 	s := fmt.Sprintf("%s %d:%d", fileMode(a.mode), a.uid, a.gid)
 	switch {
 	case n.isLink():
-		s += " -> " + fmt.Sprintf("%q", *n.link)
+		s += " -> " + fmt.Sprintf("%q", n.target())
 	case n.typ == typeReg:
 		s += fmt.Sprintf(" %d bytes", a.size)
 	}

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -29,11 +30,12 @@ type dirent struct {
 // entries, slots, live and next (by mu); the others change only
 // while Disk.mu is held for writing, and are read on every walk.
 type dir struct {
-	mu      sync.RWMutex // the node's lock
-	entries []dirent     // in order of seq
-	slots   []uint32     // hash table of positions in entries, plus one; nil while small
+	mu      sync.Mutex // the node's lock
+	entries []dirent   // in order of seq
+	slots   []uint32   // hash table of positions in entries, plus one; nil while small
 	live    int
 	next    uint32
+	added   atomic.Uint32 // counts the names that were added, and its removal
 
 	parent         *node
 	mode, uid, gid uint32 // as in attr
@@ -103,6 +105,7 @@ func (d *dir) get(f folder, name string) *node {
 // insert adds a name that is not there. seq 0 means at the end.
 func (d *dir) insert(f folder, name string, n *node, seq uint32) {
 	d.live++
+	d.added.Add(1)
 	at := len(d.entries)
 	if seq == 0 {
 		if d.next == math.MaxUint32 {

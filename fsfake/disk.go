@@ -16,12 +16,16 @@ type Disk struct {
 	// or a symbolic link, chmod and chown of a directory, mounts) or that touch
 	// two directories. So a walk sees directories stay where they are, and a
 	// directory's own lock is enough for the rest.
-	mu    diskLock
-	conf  config
-	root  *node
-	gen   uint64 // counts changes that make cached walks wrong
-	epoch uint32 // counts snapshots and restores
-	alive uint32 // generation of the handles; Restore ends it
+	mu     diskLock
+	config atomic.Pointer[config] // replaced, never changed
+	root   *node
+	// gen is odd while somebody holds mu for writing, and another even number
+	// after he changed what paths mean (moved). Operations that do not take mu
+	// look at it: see walk.quick.
+	gen   atomic.Uint64
+	moved bool
+	alive atomic.Uint32 // generation of the handles; Restore ends it
+	epoch uint32        // counts snapshots and restores
 	undo  weak.Pointer[version]
 
 	born     time.Time
@@ -49,18 +53,20 @@ var lastDevice atomic.Uint32
 // 1777). What a mount of tmpfs on Linux answers, it answers: relatime, no quota,
 // and the fs.protected_* settings off, as in the kernel's own default.
 func New(opts ...Option) *Disk {
-	d := &Disk{conf: config{inodeSeed: 1}, born: time.Now()}
-	d.bornNano = d.born.UnixNano()
+	conf := &config{inodeSeed: 1}
 	for _, o := range opts {
-		o.apply(&d.conf)
+		o.apply(conf)
 	}
+	d := &Disk{born: time.Now()}
+	d.bornNano = d.born.UnixNano()
+	d.config.Store(conf)
 	d.dev = lastDevice.Add(1 << 8)
 	d.usage.lastDev.Store(d.dev)
-	d.usage.lastIno.Store(d.conf.inodeSeed - 1)
+	d.usage.lastIno.Store(conf.inodeSeed - 1)
 	d.usage.inodes.Store(1)
 	d.root = d.newNode(typeDir|0o755, 0, 0, d.dev, d.now())
 	d.root.dir.parent = d.root
-	if !d.conf.bare {
+	if !conf.bare {
 		root := cred{root: true}
 		tmp, _ := d.create(&root, d.root, "tmp", typeDir|bitSticky|0o777, 0, "")
 		tmp.dir.mode = tmp.attr.Load().mode
@@ -72,20 +78,44 @@ func New(opts ...Option) *Disk {
 // that shape what is already there (CaseInsensitive, InodeSeed, Bare) have no
 // effect.
 func (d *Disk) Remount(opts ...Option) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	fold := d.conf.fold
+	defer d.alone()()
+	next := *d.conf()
 	for _, o := range opts {
-		o.apply(&d.conf)
+		o.apply(&next)
 	}
-	d.conf.fold = fold
+	next.fold = d.conf().fold
+	d.config.Store(&next)
+}
+
+func (d *Disk) conf() *config { return d.config.Load() }
+
+// lock takes the disk for one operation alone.
+func (d *Disk) lock() {
+	d.mu.Lock()
+	d.gen.Add(1)
+}
+
+func (d *Disk) unlock() {
+	if d.moved {
+		d.moved = false
+		d.gen.Add(1)
+	} else {
+		d.gen.Add(^uint64(0))
+	}
+	d.mu.Unlock()
+}
+
+// alone is lock, and gives unlock.
+func (d *Disk) alone() (end func()) {
+	d.lock()
+	return d.unlock
 }
 
 // now gives the time of the disk's clock. Without the option it is the system's
 // at the making of the disk and the time since, at half the cost of time.Now.
 func (d *Disk) now() stamp {
-	if d.conf.clock != nil {
-		return stampOf(d.conf.clock())
+	if clock := d.conf().clock; clock != nil {
+		return stampOf(clock())
 	}
 	ns := d.bornNano + int64(time.Since(d.born))
 	return stamp{ns / 1e9, int32(ns % 1e9)}
@@ -94,11 +124,25 @@ func (d *Disk) now() stamp {
 // newNode makes an inode with no name; mode has the type.
 func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
 	var n *node
-	if mode&typeMask == typeReg && d.epoch == 0 {
+	switch typ := mode & typeMask; {
+	case typ == typeReg && d.epoch == 0:
 		n = usedNodes.Get().(*node)
-	} else {
-		n = &node{typ: uint16(mode & typeMask), epoch: d.epoch, saved: d.epoch}
+	case typ == typeReg:
+		n = newFile()
+	case typ == typeDir:
+		both := &struct {
+			node
+			d dir
+		}{d: dir{mode: mode, uid: uid, gid: gid}}
+		n = &both.node
+		n.dir = &both.d
+	default:
+		n = new(node)
 	}
+	if n.typ == 0 { // it is no used one, which others may look at
+		n.typ = uint16(mode & typeMask)
+	}
+	n.epoch, n.saved = d.epoch, d.epoch
 	a := &n.first
 	n.attr.Store(a)
 	a.ino = d.usage.lastIno.Add(1)
@@ -111,7 +155,6 @@ func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
 	if n.typ == typeDir {
 		a.nlink = 2
 		a.size = 2 * entrySize
-		n.dir = &dir{mode: mode, uid: uid, gid: gid}
 	}
 	return n
 }
@@ -119,7 +162,7 @@ func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
 // charge takes up to want pages for a file and tells how many it got.
 func (d *Disk) charge(a *attr, want int64) int64 {
 	got := want
-	if limit := d.conf.bytes; limit > 0 {
+	if limit := d.conf().bytes; limit > 0 {
 		for {
 			used := d.usage.pages.Load()
 			got = max(min(want, limit>>pageShift-used), 0)
@@ -147,7 +190,7 @@ func (d *Disk) uncharge(a *attr, pages int64) {
 
 // takeInode counts one more inode (or link) if the quota has room.
 func (d *Disk) takeInode() bool {
-	if limit := d.conf.inodes; limit > 0 {
+	if limit := d.conf().inodes; limit > 0 {
 		if d.usage.inodes.Add(1) > limit {
 			d.usage.inodes.Add(-1)
 			return false
@@ -159,7 +202,7 @@ func (d *Disk) takeInode() bool {
 }
 
 // edit gives the attributes for a change. The caller holds n's lock for
-// writing, or d.mu.
+// writing, or for a directory the disk alone.
 func (d *Disk) edit(n *node) *attr {
 	if n.epoch != d.epoch {
 		n.epoch = d.epoch
@@ -177,13 +220,14 @@ func (d *Disk) edit(n *node) *attr {
 
 // unlinked takes one link from an inode and, with the last, what it occupies
 // unless a handle still holds it. It reports whether the inode is gone. The
-// caller holds n's lock.
+// caller holds n.mu, and has counted the name in n.unnamed or the disk as moved.
 func (d *Disk) unlinked(n *node, now stamp) bool {
 	a := d.edit(n)
 	a.setStamp(ctime, now)
 	if n.isDir() {
 		a.nlink = 0
 		n.dir.dead = true
+		n.dir.added.Add(1)
 	} else {
 		a.nlink--
 	}
@@ -191,20 +235,20 @@ func (d *Disk) unlinked(n *node, now stamp) bool {
 		d.usage.inodes.Add(-1)
 		return false
 	}
-	d.usage.orphanPages.Add(int64(a.pages))
-	d.usage.orphanInodes.Add(1)
-	if !n.lost(d.alive) {
+	if !n.lost(d.alive.Load()) {
+		d.usage.orphanPages.Add(int64(a.pages))
+		d.usage.orphanInodes.Add(1)
 		return false
 	}
-	d.forget(n)
+	d.forget(n, a)
 	return true
 }
 
-// unlink is unlinked for a caller that does not hold n's lock.
+// unlink is unlinked for a caller that does not hold n.mu.
 func (d *Disk) unlink(n *node, now stamp) {
-	n.lock()
+	n.mu.Lock()
 	gone := d.unlinked(n, now)
-	n.unlock()
+	n.mu.Unlock()
 	if gone {
 		d.reuse(n)
 	}
@@ -214,21 +258,28 @@ func (d *Disk) unlink(n *node, now stamp) {
 // unless a Restore came between.
 func (d *Disk) closed(n *node, alive uint32) {
 	defer d.mu.RUnlock(d.mu.RLock())
-	if alive == d.alive {
+	if alive == d.alive.Load() {
 		n.lock()
-		d.forget(n)
+		a := d.edit(n)
+		d.usage.orphanPages.Add(-int64(a.pages))
+		d.usage.orphanInodes.Add(-1)
+		d.forget(n, a)
 		n.unlock()
 		d.reuse(n)
 	}
 }
 
-// forget frees an inode that has neither name nor handle.
-func (d *Disk) forget(n *node) {
-	a := d.edit(n)
-	d.own(n)
-	d.uncharge(a, int64(a.pages))
+// forget frees an inode that has neither name nor handle. Its lock is held.
+func (d *Disk) forget(n *node, a *attr) {
+	if a.pages > 0 {
+		d.usage.pages.Add(-int64(a.pages))
+		a.pages = 0
+	}
 	d.usage.inodes.Add(-1)
-	d.usage.orphanInodes.Add(-1)
+	if n.typ != typeReg {
+		return // what a symbolic link says is what it said
+	}
+	d.own(n)
 	if b := n.data.first.b; d.epoch == 0 && cap(b) <= keptBuffer {
 		n.data = fileData{first: chunk{b: b[:0]}}
 	} else {
@@ -237,7 +288,18 @@ func (d *Disk) forget(n *node) {
 }
 
 // usedNodes has inodes of files that are gone, for newNode.
-var usedNodes = sync.Pool{New: func() any { return &node{typ: typeReg} }}
+var usedNodes = sync.Pool{New: func() any { return newFile() }}
+
+// newFile makes a node of a file with its first handle, in one allocation.
+func newFile() *node {
+	both := &struct {
+		node
+		h handle
+	}{}
+	both.h.node = &both.node
+	both.handle = &both.h
+	return &both.node
+}
 
 // reuse gives an inode that is gone to usedNodes. Neither a name nor a handle
 // leads to it; of a disk that never had a snapshot nothing else can, but for a
@@ -245,7 +307,7 @@ var usedNodes = sync.Pool{New: func() any { return &node{typ: typeReg} }}
 func (d *Disk) reuse(n *node) {
 	if n.typ == typeReg && d.epoch == 0 && n.attr.Load() == &n.first && !n.first.shared.Load() {
 		n.linkable = false
-		n.opens.Store(0)
+		n.opens = 0
 		usedNodes.Put(n)
 	}
 }
@@ -253,12 +315,13 @@ func (d *Disk) reuse(n *node) {
 // accessed sets the access time as the mount options say. The caller holds no
 // lock on n but d.mu.
 func (d *Disk) accessed(n *node) {
-	if d.conf.atime == noatime || d.conf.readOnly {
+	conf := d.conf()
+	if conf.atime == noatime || conf.readOnly {
 		return
 	}
-	n.rlock()
-	due := d.atimeDue(n.attr.Load())
-	n.runlock()
+	n.lock()
+	due := d.atimeDue(conf, n.attr.Load(), d.reads.Add(1))
+	n.unlock()
 	if due {
 		n.lock()
 		d.edit(n).setStamp(atime, d.now())
@@ -266,8 +329,9 @@ func (d *Disk) accessed(n *node) {
 	}
 }
 
-func (d *Disk) atimeDue(a *attr) bool {
-	if d.conf.atime == strictatime {
+// atimeDue tells whether the reads-th read is to set the access time.
+func (d *Disk) atimeDue(conf *config, a *attr, reads uint32) bool {
+	if conf.atime == strictatime {
 		return true
 	}
 	at := a.stamp(atime)
@@ -276,7 +340,7 @@ func (d *Disk) atimeDue(a *attr) bool {
 	}
 	// Asking the clock is dear, and the system's does not jump: every 64th
 	// read is soon enough to see that a day has gone.
-	if d.conf.clock == nil && d.reads.Add(1)%64 != 0 {
+	if conf.clock == nil && reads%64 != 0 {
 		return false
 	}
 	return d.now().sec-at.sec >= 24*3600

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,64 +19,47 @@ type File struct {
 	h    *handle // whose file is another one, or none, after Close
 }
 
-// handle is the state of an open File. When the file is closed it serves
-// another one, so that a File alone is all that opening costs.
+// handle is the state of an open File, all but node guarded by node.mu. It stays
+// with its inode: when the file is closed it serves the next one that is opened
+// there, so that a File alone is all that opening costs.
 type handle struct {
-	mu   sync.Mutex           // held by every operation; taken before all other locks
-	file atomic.Pointer[File] // whose handle it is
-
 	node   *node
+	file   *File   // whose handle it is; nil: nobody's
+	free   *handle // the next one that no file has
 	off    int64
 	next   uint32 // the position in a directory
 	alive  uint32 // the disk's generation
 	access access
+	reads  uint8 // counts them
 }
 
-var handles = sync.Pool{New: func() any { return new(handle) }}
-
-func newHandle(n *node, access access, alive uint32) *handle {
-	h := handles.Get().(*handle)
-	h.node, h.off, h.next, h.alive, h.access = n, 0, 0, alive, access
-	return h
-}
-
-// usable tells whether the disk still knows the handle. The caller holds
-// Disk.mu.
-func (h *handle) usable(d *Disk) error {
-	if h.alive != d.alive {
+// usable tells whether the file is open, and the disk still knows it. node.mu is
+// held.
+func (f *File) usable() error {
+	switch {
+	case f.h.file != f:
+		return os.ErrClosed
+	case f.h.alive != f.v.disk.alive.Load():
 		return syscall.ESTALE
 	}
 	return nil
 }
 
-// take locks the handle, if the file is open.
-func (f *File) take() (*handle, error) {
-	h := f.h
-	h.mu.Lock()
-	if h.file.Load() != f {
-		h.mu.Unlock()
-		return nil, os.ErrClosed
-	}
-	return h, nil
-}
-
 // begin starts an operation on the handle, beside others on the disk; end
 // closes it.
 func (f *File) begin() (h *handle, shard int, err error) {
-	if h, err = f.take(); err != nil {
-		return nil, 0, err
-	}
-	d := f.v.disk
-	shard = d.mu.RLock()
-	if err = h.usable(d); err != nil {
+	shard = f.v.disk.mu.RLock()
+	h = f.h
+	h.node.mu.Lock()
+	if err = f.usable(); err != nil {
 		f.end(h, shard)
 	}
 	return h, shard, err
 }
 
 func (f *File) end(h *handle, shard int) {
+	h.node.mu.Unlock()
 	f.v.disk.mu.RUnlock(shard)
-	h.mu.Unlock()
 }
 
 // Name gives the name as it was passed to the call that opened the file.
@@ -103,16 +84,17 @@ func (f *File) Close() error {
 }
 
 func (f *File) close() error {
-	h, err := f.take()
-	if err != nil {
-		return err
+	h := f.h
+	n := h.node
+	n.mu.Lock()
+	if h.file != f {
+		n.mu.Unlock()
+		return os.ErrClosed
 	}
-	n, alive := h.node, h.alive
-	h.file.Store(nil)
-	h.node = nil
-	h.mu.Unlock()
-	handles.Put(h)
-	if n.close(alive) {
+	alive := h.alive
+	gone := n.close(h)
+	n.mu.Unlock()
+	if gone {
 		f.v.disk.closed(n, alive)
 	}
 	return nil
@@ -127,16 +109,7 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, f.fail("read", err)
 }
 
-func (f *File) readNext(p []byte) (int, error) {
-	h, shard, err := f.begin()
-	if err != nil {
-		return 0, err
-	}
-	n, err := f.v.disk.pread(h, p, h.off)
-	h.off += int64(n)
-	f.end(h, shard)
-	return n, err
-}
+func (f *File) readNext(p []byte) (int, error) { return f.pread(p, 0, true) }
 
 // ReadAt reads from an offset; fewer bytes than asked for come with io.EOF.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
@@ -157,44 +130,69 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func (f *File) readFrom(p []byte, off int64) (int, error) {
-	h, shard, err := f.begin()
-	if err != nil {
-		return 0, err
+func (f *File) readFrom(p []byte, off int64) (int, error) { return f.pread(p, off, false) }
+
+// pread reads from off, or from the position if that moves. A read that does not
+// set the access time needs nothing but the file's lock.
+func (f *File) pread(p []byte, off int64, moves bool) (int, error) {
+	d, n := f.v.disk, f.h.node
+	conf := d.conf()
+	n.mu.Lock()
+	if d.gen.Load()&1 == 0 {
+		if m, done, err := f.preadLocked(conf, p, off, moves, false); done {
+			n.mu.Unlock()
+			return m, err
+		}
 	}
-	n, err := f.v.disk.pread(h, p, off)
-	f.end(h, shard)
-	return n, err
+	n.mu.Unlock()
+	shard := d.mu.RLock()
+	n.mu.Lock()
+	m, _, err := f.preadLocked(d.conf(), p, off, moves, true)
+	n.mu.Unlock()
+	d.mu.RUnlock(shard)
+	return m, err
 }
 
-// pread is pread(2), with io.EOF for no bytes at the end.
-func (d *Disk) pread(h *handle, p []byte, off int64) (int, error) {
+// preadLocked is pread(2), with io.EOF for no bytes at the end. It is not done if
+// it would have to set the access time and may not.
+func (f *File) preadLocked(conf *config, p []byte, off int64, moves, touch bool) (m int, done bool, err error) {
+	if err := f.usable(); err != nil {
+		return 0, true, err
+	}
+	h := f.h
 	n := h.node
 	switch {
 	case h.access&canRead == 0:
-		return 0, syscall.EBADF
+		return 0, true, syscall.EBADF
 	case n.isDir():
-		return 0, syscall.EISDIR
+		return 0, true, syscall.EISDIR
 	case n.typ != typeReg:
-		return 0, io.EOF
+		return 0, true, io.EOF
 	case len(p) == 0:
-		return 0, nil
+		return 0, true, nil
 	}
-	m := 0
-	n.mu.Lock()
+	d := f.v.disk
 	a := n.attr.Load()
-	if off < a.size {
-		m = int(min(int64(len(p)), a.size-off))
-		n.data.read(p[:m], off)
+	if h.access&quietRead == 0 && !conf.readOnly && conf.atime != noatime && d.atimeDue(conf, a, uint32(h.reads)+1) {
+		if !touch {
+			return 0, false, nil
+		}
+		a = d.edit(n)
+		a.setStamp(atime, d.now())
 	}
-	if h.access&quietRead == 0 && !d.conf.readOnly && d.conf.atime != noatime && d.atimeDue(a) {
-		d.edit(n).setStamp(atime, d.now())
+	h.reads++
+	if moves {
+		off = h.off
 	}
-	n.mu.Unlock()
-	if m == 0 {
-		return 0, io.EOF
+	if off >= a.size {
+		return 0, true, io.EOF
 	}
-	return m, nil
+	m = int(min(int64(len(p)), a.size-off))
+	n.data.read(p[:m], off)
+	if moves {
+		h.off += int64(m)
+	}
+	return m, true, nil
 }
 
 // Write writes at the handle's position, or at the end of the file if it was
@@ -238,17 +236,19 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	return n, f.fail("write", err)
 }
 
-func (f *File) isOpen() bool { return f.h.file.Load() == f }
+func (f *File) isOpen() bool {
+	n := f.h.node
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return f.h.file == f
+}
 
 // appends tells whether the file is open with os.O_APPEND.
 func (f *File) appends() bool {
-	h, err := f.take()
-	if err != nil {
-		return false
-	}
-	appends := h.access&canAppend != 0
-	h.mu.Unlock()
-	return appends
+	n := f.h.node
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return f.h.file == f && f.h.access&canAppend != 0
 }
 
 func (f *File) writeTo(p []byte, off int64) (int, error) {
@@ -262,7 +262,7 @@ func (f *File) writeTo(p []byte, off int64) (int, error) {
 }
 
 // pwrite writes until all is written or something fails, as os.File does, and
-// returns where it ended.
+// returns where it ended. The inode's lock is held.
 func (v *FS) pwrite(h *handle, p []byte, off int64, atEnd bool) (int, int64, error) {
 	n := h.node
 	switch {
@@ -274,8 +274,6 @@ func (v *FS) pwrite(h *handle, p []byte, off int64, atEnd bool) (int, int64, err
 		return 0, off, nil
 	}
 	d := v.disk
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if atEnd {
 		off = n.attr.Load().size
 	}
@@ -331,13 +329,15 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 
 func (h *handle) seek(offset int64, whence int) (int64, error) {
 	n := h.node
-	n.rlock()
-	defer n.runlock()
 	if h.access&pathOnly != 0 {
 		return 0, syscall.EBADF
 	}
 	if n.typ == typeFifo {
 		return 0, syscall.ESPIPE
+	}
+	if n.isDir() {
+		n.lock()
+		defer n.unlock()
 	}
 	size := n.attr.Load().size
 	switch whence {

@@ -8,8 +8,7 @@ import (
 // Check looks for inconsistencies in a disk that nobody uses at the moment:
 // link counts, sizes of directories, parents, indexes, counts in use.
 func (d *Disk) Check() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.alone()()
 	seen := map[*node]uint32{}
 	var pages, inodes int64
 	var visit func(n, parent *node) error
@@ -49,7 +48,7 @@ func (d *Disk) Check() error {
 			if e.node.isDir() {
 				subdirs++
 			}
-			if n.dir.find(d.conf.fold, e.name) != i {
+			if n.dir.find(d.conf().fold, e.name) != i {
 				return fmt.Errorf("directory %d: %q is not found", a.ino, e.name)
 			}
 			if err := visit(e.node, n); err != nil {

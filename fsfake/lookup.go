@@ -54,9 +54,9 @@ func (v *FS) Peek(name string) (fi FileInfo, found bool) {
 		if !n.isDir() {
 			return fi, false
 		}
-		n.rlock()
-		next := n.dir.get(d.conf.fold, first)
-		n.runlock()
+		n.lock()
+		next := n.dir.get(d.conf().fold, first)
+		n.unlock()
 		if next == nil {
 			return fi, false
 		}
@@ -105,10 +105,10 @@ func (l *lister) walk(path string, follow, last bool) bool {
 		case n == nil:
 			return false
 		case n.isLink() && (path != "" || slash || follow):
-			if l.links++; l.links > maxLinks || l.v.beneath && (*n.link)[0] == '/' {
+			if l.links++; l.links > maxLinks || l.v.beneath && n.target()[0] == '/' {
 				return false
 			}
-			if !l.walk(*n.link, follow || path != "" || slash, last && path == "") {
+			if !l.walk(n.target(), follow || path != "" || slash, last && path == "") {
 				return false
 			}
 		case n.isDir():
@@ -122,9 +122,9 @@ func (l *lister) walk(path string, follow, last bool) bool {
 
 // step looks one name up.
 func (l *lister) step(name string, last bool) *node {
-	l.at.rlock()
-	n := l.at.dir.get(l.v.disk.conf.fold, name)
-	l.at.runlock()
+	l.at.lock()
+	n := l.at.dir.get(l.v.disk.conf().fold, name)
+	l.at.unlock()
 	s := Lookup{Dir: l.path, Name: name, Last: last}
 	if n != nil {
 		s.Found, s.Info = true, FileInfo{name, n.stat()}

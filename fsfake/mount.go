@@ -7,8 +7,7 @@ import "syscall"
 // directory's (owner, mode). The directory itself cannot be removed or renamed
 // (EBUSY). It is part of the same Disk, with its quota, snapshots and hooks.
 func (d *Disk) Mount(dir string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.alone()()
 	parent, i, err := d.mountPoint(dir)
 	if err != nil {
 		return pathError("mount", dir, err)
@@ -24,15 +23,14 @@ func (d *Disk) Mount(dir string) error {
 	n := d.newNode(a.mode, a.uid, a.gid, d.usage.lastDev.Add(1), d.now())
 	n.dir.parent, n.dir.mount, n.dir.covered = parent, true, old
 	d.put(parent, i, n)
-	d.gen++
+	d.moved = true
 	return nil
 }
 
 // Unmount takes away what Mount laid over a directory, with all that is in it;
 // EINVAL if there is nothing.
 func (d *Disk) Unmount(dir string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.alone()()
 	parent, i, err := d.mountPoint(dir)
 	if err != nil {
 		return pathError("unmount", dir, err)
@@ -42,10 +40,10 @@ func (d *Disk) Unmount(dir string) error {
 		return pathError("unmount", dir, syscall.EINVAL)
 	}
 	now := d.now()
+	d.moved = true
 	d.empty(n, now)
 	d.put(parent, i, n.dir.covered)
-	d.unlinked(n, now)
-	d.gen++
+	d.unlink(n, now)
 	return nil
 }
 
@@ -59,7 +57,7 @@ func (d *Disk) mountPoint(dir string) (parent *node, i int, err error) {
 	if w.kind != lastName {
 		return nil, 0, syscall.EBUSY
 	}
-	if i = w.dir.dir.find(d.conf.fold, w.last); i < 0 {
+	if i = w.dir.dir.find(d.conf().fold, w.last); i < 0 {
 		return nil, 0, syscall.ENOENT
 	}
 	return w.dir, i, nil

@@ -11,7 +11,7 @@ func (d *Disk) enter(dir *node, name string, n *node) {
 	if v := d.history(); v != nil {
 		v.add(change{kind: changedEntry, node: dir, name: name})
 	}
-	dir.dir.insert(d.conf.fold, name, n, 0)
+	dir.dir.insert(d.conf().fold, name, n, 0)
 }
 
 func (d *Disk) leave(dir *node, i int) {
@@ -19,7 +19,7 @@ func (d *Disk) leave(dir *node, i int) {
 	if v := d.history(); v != nil {
 		v.add(change{kind: changedEntry, node: dir, name: e.name, child: e.node, seq: e.seq})
 	}
-	dir.dir.removeAt(d.conf.fold, i)
+	dir.dir.removeAt(d.conf().fold, i)
 }
 
 // create makes an inode with a name. What may be refused has been.
@@ -31,8 +31,7 @@ func (d *Disk) create(c *cred, dir *node, name string, mode uint32, rdev uint64,
 	n := d.inherit(c, dir, mode, now)
 	n.first.rdev = uint32(rdev)
 	if target != "" {
-		text := target
-		n.link = &text
+		n.data.more = &extents{link: target}
 		n.first.size = int64(len(target))
 		if len(target) >= shortLink && d.charge(&n.first, 1) == 0 {
 			d.usage.inodes.Add(-1)
@@ -88,11 +87,11 @@ func (w *walk) newName(path string, asDir bool) error {
 	}
 	w.lock()
 	switch {
-	case w.dir.dir.get(w.v.disk.conf.fold, w.last) != nil:
+	case w.dir.dir.get(w.v.disk.conf().fold, w.last) != nil:
 		return errExist
 	case w.slash && !asDir:
 		return syscall.ENOENT
-	case w.v.disk.conf.readOnly:
+	case w.v.disk.conf().readOnly:
 		return syscall.EROFS
 	}
 	return nil
@@ -147,7 +146,7 @@ func (v *FS) mkdir(path string, mode uint32) error {
 
 // roomForLink tells whether an inode may have one more link.
 func (d *Disk) roomForLink(n *node) bool {
-	return d.conf.maxLinks == 0 || int64(n.attr.Load().nlink) < d.conf.maxLinks
+	return d.conf().maxLinks == 0 || int64(n.attr.Load().nlink) < d.conf().maxLinks
 }
 
 // clip gives a name that does not keep a much longer path in memory.
@@ -214,9 +213,9 @@ func (v *FS) symlink(target, path string) error {
 	return err
 }
 
-// link gives an inode a second name: that of an open handle, or without one that
+// link gives an inode a second name: that of an open file, or without one that
 // which oldPath names. A symbolic link is not followed.
-func (v *FS) link(h *handle, oldPath, path string) error {
+func (v *FS) link(f *File, oldPath, path string) error {
 	if hasNUL(oldPath) || hasNUL(path) {
 		return syscall.EINVAL
 	}
@@ -226,8 +225,11 @@ func (v *FS) link(h *handle, oldPath, path string) error {
 	defer w.end()
 	var n *node
 	var err error
-	if h != nil {
-		n, err = h.node, h.usable(d)
+	if f != nil {
+		n = f.h.node
+		n.mu.Lock()
+		err = f.usable()
+		n.mu.Unlock()
 	} else {
 		n, err = w.resolve(oldPath, false)
 	}
@@ -240,7 +242,7 @@ func (v *FS) link(h *handle, oldPath, path string) error {
 	if n.attr.Load().dev != w.dir.attr.Load().dev {
 		return syscall.EXDEV
 	}
-	if d.conf.protectedLinks && !v.mayLink(n) {
+	if d.conf().protectedLinks && !v.mayLink(n) {
 		return errPerm
 	}
 	if err := w.mayCreate(); err != nil {
@@ -258,12 +260,14 @@ func (v *FS) link(h *handle, oldPath, path string) error {
 		return syscall.ENOSPC
 	}
 	now := d.now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	a := d.edit(n)
 	if a.nlink == 0 {
 		d.usage.orphanInodes.Add(-1)
 		d.usage.orphanPages.Add(-int64(a.pages))
 		n.linkable = false
-		n.named(d.alive)
+		n.named(d.alive.Load())
 	}
 	a.nlink++
 	a.setStamp(ctime, now)
@@ -305,14 +309,14 @@ func (v *FS) tryUnlink(path string, excl bool) (err error, alone bool) {
 	if w.kind != lastName {
 		return syscall.EISDIR, false
 	}
-	if v.disk.conf.readOnly {
+	if v.disk.conf().readOnly {
 		return syscall.EROFS, false
 	}
 	if len(w.last) > maxName {
 		return syscall.ENAMETOOLONG, false
 	}
 	w.lock()
-	i := w.dir.dir.find(v.disk.conf.fold, w.last)
+	i := w.dir.dir.find(v.disk.conf().fold, w.last)
 	if i < 0 {
 		return syscall.ENOENT, false
 	}
@@ -336,6 +340,7 @@ func (v *FS) tryUnlink(path string, excl bool) (err error, alone bool) {
 // drop takes the i-th name out of a directory.
 func (d *Disk) drop(dir *node, i int, now stamp) {
 	n := dir.dir.entries[i].node
+	n.unnamed.Add(1)
 	a := d.edit(dir)
 	a.touch(now)
 	a.size -= entrySize
@@ -361,13 +366,13 @@ func (v *FS) rmdir(path string) error {
 	case lastRoot:
 		return syscall.EBUSY
 	}
-	if v.disk.conf.readOnly {
+	if v.disk.conf().readOnly {
 		return syscall.EROFS
 	}
 	if len(w.last) > maxName {
 		return syscall.ENAMETOOLONG
 	}
-	i := w.dir.dir.find(v.disk.conf.fold, w.last)
+	i := w.dir.dir.find(v.disk.conf().fold, w.last)
 	if i < 0 {
 		return syscall.ENOENT
 	}

@@ -73,22 +73,31 @@ func (a *attr) clone() *attr {
 		mode: a.mode, uid: a.uid, gid: a.gid, nlink: a.nlink, dev: a.dev}
 }
 
-// node is an inode. Its type and birth never change, so typ, dir and link may
-// be read at any time; its lock guards the rest. A directory's lock guards its
-// entries as well. Locks are taken from parent to child, under Disk.mu.
+// node is an inode. Its type and birth never change, so typ and dir may be read
+// at any time. mu guards the handles, and of all but directories the rest;
+// dir.mu guards a directory's attributes and entries. Locks are taken from parent
+// to child, of one inode mu first, and all of them under Disk.mu. Who does not
+// hold Disk.mu may take mu alone, and then looks at Disk.gen before he uses what
+// it guards; so what changes an inode takes mu even if it has the disk alone.
+// Two files are locked by move only, the one with the smaller number first.
 type node struct {
-	mu       sync.Mutex // directories have dir.mu instead
+	mu       sync.Mutex
 	attr     atomic.Pointer[attr]
-	dir      *dir    // directories only
-	link     *string // symbolic links only: what they say
-	data     fileData
-	opens    atomic.Uint64
-	epoch    uint32 // attr was saved for, or made in, this epoch of the disk
-	saved    uint32 // the same for data
+	dir      *dir          // directories only
+	handle   *handle       // the first one; on it hang further ones that no file has
+	data     fileData      // of a symbolic link: what it says
+	opens    uint32        // handles in use, and orphan
+	gen      uint32        // the Disk.alive that opens is of
+	unnamed  atomic.Uint32 // counts the names that were taken away
+	epoch    uint32        // attr was saved for, or made in, this epoch of the disk
+	saved    uint32        // the same for data
 	typ      uint16
 	linkable bool // made by O_TMPFILE without O_EXCL: may get its first name
 	first    attr // the first attributes, in one allocation with the node
 }
+
+// target is what a symbolic link says; it never changes.
+func (n *node) target() string { return n.data.more.link }
 
 func (n *node) lock() {
 	if n.dir != nil {
@@ -106,24 +115,6 @@ func (n *node) unlock() {
 	}
 }
 
-// rlock is lock for readers; those of one file wait for each other, as they do
-// not do much.
-func (n *node) rlock() {
-	if n.dir != nil {
-		n.dir.mu.RLock()
-	} else {
-		n.mu.Lock()
-	}
-}
-
-func (n *node) runlock() {
-	if n.dir != nil {
-		n.dir.mu.RUnlock()
-	} else {
-		n.mu.Unlock()
-	}
-}
-
 func (n *node) isDir() bool { return n.typ == typeDir }
 
 func (n *node) isLink() bool { return n.typ == typeLink }
@@ -136,69 +127,83 @@ func (n *node) check(c *cred, want uint32) error {
 }
 
 // stat gives the attributes out. Those that were given out before are never
-// written again, so no lock is needed to give them out once more.
+// written again, so no lock is needed to give them out once more. Disk.mu is held.
 func (n *node) stat() *attr {
 	a := n.attr.Load()
 	if a.shared.Load() {
 		return a
 	}
-	n.rlock()
+	n.lock()
 	a = n.attr.Load().share()
-	n.runlock()
+	n.unlock()
 	return a
 }
 
 func (n *node) owner() uint32 {
-	n.rlock()
+	n.lock()
 	uid := n.attr.Load().uid
-	n.runlock()
+	n.unlock()
 	return uid
 }
 
 // The handles of an inode are counted in opens, together with a bit that says
 // that no name is left, so that of the last unlink and the last close exactly one
-// finds that the inode is gone. The count is of one generation of the disk, in
-// the upper half: Restore starts a new one, in which nothing is open.
+// finds that the inode is gone. The count is of one generation of the disk:
+// Restore starts a new one, in which nothing is open. mu is held.
 const orphan = 1 << 31
 
-// count changes the lower half of opens, which another generation left at zero.
-func (n *node) count(gen uint32, change func(uint32) uint32) uint32 {
-	for {
-		old := n.opens.Load()
-		low := uint32(old)
-		if uint32(old>>32) != gen {
-			low = 0
-		}
-		low = change(low)
-		if n.opens.CompareAndSwap(old, uint64(gen)<<32|uint64(low)) {
-			return low
-		}
+// count changes opens, which another generation left at zero.
+func (n *node) count(alive, add uint32) uint32 {
+	if n.gen != alive {
+		n.gen, n.opens = alive, 0
 	}
+	n.opens += add
+	return n.opens
 }
 
-func (n *node) open(gen uint32) {
-	n.count(gen, func(low uint32) uint32 { return low + 1 })
+// unused gives a handle: the one that stays with the inode, or if a file has it
+// one of those that hang on it.
+func (n *node) unused() *handle {
+	first := n.handle
+	switch {
+	case first == nil:
+		n.handle = &handle{node: n}
+		return n.handle
+	case first.file == nil:
+		return first
+	case first.free == nil:
+		return &handle{node: n}
+	}
+	h := first.free
+	first.free, h.free = h.free, nil
+	return h
 }
 
-// close reports whether the inode is gone with this handle.
-func (n *node) close(gen uint32) bool {
-	for {
-		old := n.opens.Load()
-		if uint32(old>>32) != gen {
-			return false
-		}
-		if n.opens.CompareAndSwap(old, old-1) {
-			return uint32(old-1) == orphan
-		}
+// open makes a file that is open on the inode.
+func (n *node) open(v *FS, name string, access access) *File {
+	h := n.unused()
+	alive := v.disk.alive.Load()
+	n.count(alive, 1)
+	f := &File{v, name, h}
+	h.file, h.off, h.next, h.alive, h.access = f, 0, 0, alive, access
+	return f
+}
+
+// close takes a handle back, and reports whether the inode is gone with it.
+func (n *node) close(h *handle) bool {
+	h.file = nil
+	if h != n.handle {
+		h.free, n.handle.free = n.handle.free, h
 	}
+	if n.gen != h.alive {
+		return false
+	}
+	n.opens--
+	return n.opens == orphan
 }
 
 // lost notes that the last name was taken away, and reports whether the inode is
 // gone with it; named, that a file without one has got its first.
-func (n *node) lost(gen uint32) bool {
-	return n.count(gen, func(low uint32) uint32 { return low | orphan }) == orphan
-}
+func (n *node) lost(alive uint32) bool { return n.count(alive, orphan) == orphan }
 
-func (n *node) named(gen uint32) {
-	n.count(gen, func(low uint32) uint32 { return low &^ orphan })
-}
+func (n *node) named(alive uint32) { n.count(alive, orphan) } // takes the bit off again

@@ -84,44 +84,101 @@ func parseFlags(flag int) (openFlags, error) {
 	return f, nil
 }
 
-// open is open(2). mode has the permission bits of a new file.
-func (v *FS) open(name string, flag int, mode uint32) (*handle, error) {
+// open is open(2). name is what the file is to be called, path where it is; mode
+// has the permission bits of a new one.
+func (v *FS) open(name, path string, flag int, mode uint32) (*File, error) {
+	if flag == os.O_RDONLY {
+		if f := v.openToRead(name, path); f != nil {
+			return f, nil
+		}
+	}
 	how, err := parseFlags(flag)
 	if err != nil {
 		return nil, err
 	}
+	if e := v.cache.get(path, hashPath(path)); flag != os.O_RDONLY && e != nil && e.node != nil && e.dir != nil && e.node.typ == typeReg && !how.tmp {
+		if f, err := v.openCached(e, name, &how); f != nil || err != nil {
+			return f, err
+		}
+	}
 	var w walk
 	w.begin(v, false)
-	n, err := v.openNode(&w, name, &how, mode)
-	if err != nil {
-		w.end()
-		return nil, err
-	}
-	alive := v.disk.alive
-	n.open(alive)
+	f, err := v.openWalk(&w, name, path, &how, mode)
 	w.end()
-	h := newHandle(n, how.access, alive)
-	return h, nil
+	return f, err
 }
 
-// openNode finds or makes the inode to open, and cuts it.
-func (v *FS) openNode(w *walk, name string, how *openFlags, mode uint32) (*node, error) {
-	if how.tmp {
-		return v.openUnnamed(w, name, how, mode)
+// openToRead is the most frequent open: of a file whose path is cached, to read. It
+// gives nothing for all others.
+func (v *FS) openToRead(name, path string) (f *File) {
+	e := v.cache.get(path, hashPath(path))
+	if e == nil || e.node == nil || e.node.typ != typeReg {
+		return nil
 	}
-	n, created, err := w.target(name, how, mode)
-	if err != nil || created {
-		return n, err
+	n := e.node
+	n.mu.Lock()
+	if e.holds(v.disk) {
+		if a := n.attr.Load(); v.cred.may(a.mode, a.uid, a.gid, mayRead) == nil {
+			f = n.open(v, name, canRead)
+		}
 	}
-	n.rlock()
-	err = v.mayOpen(w, n, how)
-	n.runlock()
-	if err == nil && how.trunc && n.typ == typeReg {
-		n.lock()
+	n.mu.Unlock()
+	return f
+}
+
+// openCached opens the file of a cached path; it gives nothing if the entry holds
+// no longer. To read, it need not know more than what the file's lock guards.
+func (v *FS) openCached(e *cachedPath, name string, how *openFlags) (f *File, err error) {
+	n, d := e.node, v.disk
+	shard := -1
+	if how.want != mayRead || how.create {
+		shard = d.mu.RLock()
+	}
+	n.mu.Lock()
+	if e.holds(d) {
+		f, err = v.openLocked(e.dir, n, name, how)
+	}
+	n.mu.Unlock()
+	if shard >= 0 {
+		d.mu.RUnlock(shard)
+	}
+	return f, err
+}
+
+// openLocked opens an inode that exists. Its lock is held.
+func (v *FS) openLocked(dir, n *node, name string, how *openFlags) (*File, error) {
+	if err := v.mayOpen(dir, n, how); err != nil {
+		return nil, err
+	}
+	if how.trunc && n.typ == typeReg {
 		v.resize(n, 0, true)
-		n.unlock()
 	}
-	return n, err
+	return n.open(v, name, how.access), nil
+}
+
+// openWalk finds or makes the inode to open.
+func (v *FS) openWalk(w *walk, name, path string, how *openFlags, mode uint32) (*File, error) {
+	var n *node
+	isNew := true
+	var err error
+	if how.tmp {
+		n, err = v.openUnnamed(w, path, how, mode)
+	} else {
+		n, isNew, err = w.target(path, how, mode)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case isNew: // nobody else can have found it
+		return n.open(v, name, how.access), nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.isDir() {
+		n.dir.mu.Lock()
+		defer n.dir.mu.Unlock()
+	}
+	return v.openLocked(w.dir, n, name, how)
 }
 
 // target finds the inode to open, following links, or creates it. The directory
@@ -150,15 +207,16 @@ func (w *walk) target(path string, how *openFlags, mode uint32) (n *node, create
 		if len(w.last) > maxName {
 			return nil, false, syscall.ENAMETOOLONG
 		}
-		n := w.dir.dir.get(d.conf.fold, w.last)
+		n := w.dir.dir.get(d.conf().fold, w.last)
 		if n == nil {
 			if !how.create {
+				w.remember(path, nil)
 				return nil, false, syscall.ENOENT
 			}
 			if w.dir.dir.dead {
 				return nil, false, syscall.ENOENT
 			}
-			if d.conf.readOnly {
+			if d.conf().readOnly {
 				return nil, false, syscall.EROFS
 			}
 			if err := w.mayCreate(); err != nil {
@@ -168,6 +226,7 @@ func (w *walk) target(path string, how *openFlags, mode uint32) (n *node, create
 			return n, err == nil, err
 		}
 		if !n.isLink() || !how.follow {
+			w.remember(path, n)
 			return n, false, nil
 		}
 		w.release()
@@ -183,8 +242,9 @@ func (w *walk) target(path string, how *openFlags, mode uint32) (n *node, create
 }
 
 // mayOpen checks an open of an existing inode, in the order of do_open and
-// may_open of the kernel. The caller holds the inode's lock.
-func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
+// may_open of the kernel. The caller holds the inode's lock, but maybe not the
+// directory's.
+func (v *FS) mayOpen(dir, n *node, how *openFlags) error {
 	c := &v.cred
 	if how.create {
 		switch {
@@ -193,7 +253,7 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 		case n.isDir():
 			return syscall.EISDIR
 		}
-		if err := w.mayAdopt(n); err != nil {
+		if err := v.mayAdopt(dir, n); err != nil {
 			return err
 		}
 	}
@@ -203,7 +263,7 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 	if how.access&pathOnly != 0 {
 		return nil
 	}
-	readOnly := v.disk.conf.readOnly
+	readOnly := how.want&mayWrite != 0 && v.disk.conf().readOnly
 	switch {
 	case n.typ == typeReg && how.trunc && readOnly:
 		return syscall.EROFS
@@ -211,7 +271,7 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 		return syscall.ELOOP
 	case n.isDir() && how.want&mayWrite != 0:
 		return syscall.EISDIR
-	case how.want&mayWrite != 0 && readOnly && (n.typ == typeReg || n.isDir()):
+	case readOnly && (n.typ == typeReg || n.isDir()):
 		return syscall.EROFS
 	}
 	if err := n.check(c, how.want); err != nil {
@@ -242,8 +302,8 @@ func (v *FS) mayOpen(w *walk, n *node, how *openFlags) error {
 
 // mayAdopt is the rule of fs.protected_regular and fs.protected_fifos for an
 // O_CREATE open of what exists.
-func (w *walk) mayAdopt(n *node) error {
-	dir, conf := w.dir.dir, &w.v.disk.conf
+func (v *FS) mayAdopt(in, n *node) error {
+	dir, conf := in.dir, v.disk.conf()
 	level, owner := 1, n.attr.Load().uid
 	switch n.typ {
 	case typeReg:
@@ -252,7 +312,7 @@ func (w *walk) mayAdopt(n *node) error {
 		level = conf.protectedFIFOs
 	}
 	switch {
-	case dir.mode&bitSticky == 0, level == 0, owner == dir.uid, owner == w.v.cred.uid:
+	case dir.mode&bitSticky == 0, level == 0, owner == dir.uid, owner == v.cred.uid:
 		return nil
 	case dir.mode&0o002 != 0, dir.mode&0o020 != 0 && level >= 2 && (n.typ == typeReg || n.typ == typeFifo):
 		return errAccess
@@ -270,7 +330,7 @@ func (v *FS) openUnnamed(w *walk, path string, how *openFlags, mode uint32) (*no
 	switch {
 	case !dir.isDir():
 		return nil, syscall.ENOTDIR
-	case v.disk.conf.readOnly:
+	case v.disk.conf().readOnly:
 		return nil, syscall.EROFS
 	}
 	if err := v.cred.may(dir.dir.mode, dir.dir.uid, dir.dir.gid, mayWrite|mayExec); err != nil {
@@ -283,7 +343,7 @@ func (v *FS) openUnnamed(w *walk, path string, how *openFlags, mode uint32) (*no
 	n := d.inherit(&v.cred, dir, typeReg|v.newMode(dir, mode), d.now())
 	n.first.nlink = 0
 	n.linkable = !how.excl
-	n.lost(d.alive)
+	n.lost(d.alive.Load())
 	d.usage.orphanInodes.Add(1)
 	return n, nil
 }

@@ -14,7 +14,11 @@ func (f *File) Stat() (fs.FileInfo, error) {
 		if err != nil {
 			return err
 		}
-		a = h.node.stat()
+		if a = h.node.attr.Load(); h.node.isDir() {
+			a = h.node.stat()
+		} else {
+			a.share()
+		}
 		f.end(h, shard)
 		return nil
 	}
@@ -102,12 +106,15 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 	}
 	defer f.end(h, shard)
 	node := h.node
-	node.rlock()
-	count, err := h.canList()
-	if err != nil {
-		node.runlock()
+	if err := h.canList(); err != nil {
 		return 0, err
 	}
+	node.lock()
+	if node.dir.dead {
+		node.unlock()
+		return 0, syscall.ENOENT
+	}
+	count := node.dir.live
 	entries := node.dir.from(h.next)
 	if h.next > 0 || n > 0 {
 		count = 0
@@ -125,7 +132,7 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 	if len(entries) > 0 {
 		h.next = entries[len(entries)-1].seq
 	}
-	node.runlock()
+	node.unlock()
 	if h.access&quietRead == 0 {
 		f.v.disk.accessed(node)
 	}
@@ -135,15 +142,13 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 	return count, nil
 }
 
-// canList tells how many entries the handle's directory has.
-func (h *handle) canList() (int, error) {
+// canList tells whether the handle is of a directory that can be listed.
+func (h *handle) canList() error {
 	switch {
 	case h.access&pathOnly != 0:
-		return 0, syscall.EBADF
+		return syscall.EBADF
 	case !h.node.isDir():
-		return 0, syscall.ENOTDIR
-	case h.node.dir.dead:
-		return 0, syscall.ENOENT
+		return syscall.ENOTDIR
 	}
-	return h.node.dir.live, nil
+	return nil
 }

@@ -29,7 +29,7 @@ func (v *FS) tryRename(oldPath, newPath string, flags uint, excl bool) (err erro
 	var from walk
 	from.begin(v, excl)
 	defer from.end()
-	to := walk{v: v, excl: excl}
+	to := walk{v: v, excl: excl, gen: from.gen}
 	if err := from.parent(oldPath); err != nil {
 		return err, false
 	}
@@ -60,7 +60,7 @@ func (n *node) plain() bool { return !n.isDir() && !n.isLink() }
 // renamed finds the inodes of a rename and checks what does not depend on the
 // user.
 func (v *FS) renamed(from, to *walk, flags uint) (n, target *node, err error) {
-	fold := v.disk.conf.fold
+	fold := v.disk.conf().fold
 	exchange := flags&RenameExchange != 0
 	if from.dir.attr.Load().dev != to.dir.attr.Load().dev {
 		return nil, nil, syscall.EXDEV
@@ -72,7 +72,7 @@ func (v *FS) renamed(from, to *walk, flags uint) (n, target *node, err error) {
 		return nil, nil, errExist
 	case to.kind != lastName:
 		return nil, nil, syscall.EBUSY
-	case v.disk.conf.readOnly:
+	case v.disk.conf().readOnly:
 		return nil, nil, syscall.EROFS
 	case len(from.last) > maxName:
 		return nil, nil, syscall.ENAMETOOLONG
@@ -157,33 +157,64 @@ func (v *FS) mayRename(from, to *walk, n, target *node, flags uint) error {
 	return nil
 }
 
-// changed sets an inode's change time.
-func (d *Disk) changed(n *node, now stamp) {
-	n.lock()
-	d.edit(n).setStamp(ctime, now)
-	n.unlock()
+// move carries a rename out. The disk is held alone, or the one directory. What
+// changes is locked until all has changed, so that nobody sees a half of it.
+func (d *Disk) move(from *node, oldName string, to *node, newName string, exchange bool) {
+	fold := d.conf().fold
+	i, j := from.dir.find(fold, oldName), to.dir.find(fold, newName)
+	n := from.dir.entries[i].node
+	var target *node
+	if j >= 0 && to.dir.entries[j].node != n {
+		target = to.dir.entries[j].node
+	}
+	lockBoth(n, target)
+	gone := d.moveLocked(from, i, to, j, newName, exchange)
+	n.mu.Unlock()
+	if target != nil {
+		target.mu.Unlock()
+	}
+	if gone {
+		d.reuse(target)
+	}
 }
 
-// move carries a rename out. The disk is held for writing, or the one directory.
-func (d *Disk) move(from *node, oldName string, to *node, newName string, exchange bool) {
+// lockBoth locks one or two inodes.
+func lockBoth(n, target *node) {
+	switch {
+	case target == nil:
+		n.mu.Lock()
+	case n.attr.Load().ino < target.attr.Load().ino:
+		n.mu.Lock()
+		target.mu.Lock()
+	default:
+		target.mu.Lock()
+		n.mu.Lock()
+	}
+}
+
+// moveLocked moves the i-th entry to the name of the j-th, or to a new one. It
+// reports whether an inode is gone with that.
+func (d *Disk) moveLocked(from *node, i int, to *node, j int, newName string, exchange bool) (gone bool) {
 	now := d.now()
-	fold := d.conf.fold
-	i := from.dir.find(fold, oldName)
 	n := from.dir.entries[i].node
-	target := to.dir.get(fold, newName)
+	var target *node
+	if j >= 0 {
+		target = to.dir.entries[j].node
+		target.unnamed.Add(1)
+	}
+	n.unnamed.Add(1)
+	if n.isDir() || target != nil && target.isDir() {
+		d.moved = true
+	}
 	src, dst := d.edit(from), d.edit(to)
 	src.touch(now)
 	dst.touch(now)
-	d.changed(n, now)
-	if n.isDir() || target != nil && target.isDir() {
-		d.gen++
-	}
+	d.edit(n).setStamp(ctime, now)
 	switch {
 	case exchange:
-		j := to.dir.find(fold, newName)
 		d.put(from, i, target)
 		d.put(to, j, n)
-		d.changed(target, now)
+		d.edit(target).setStamp(ctime, now)
 		if target.isDir() {
 			dst.nlink--
 			src.nlink++
@@ -192,15 +223,14 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 	case target == n: // another case of the same name
 		d.leave(from, i)
 		d.enter(to, newName, n)
-		return
+		return false
 	case target != nil:
-		j := to.dir.find(fold, newName)
 		d.put(to, j, n)
-		d.leave(from, from.dir.find(fold, oldName))
+		d.leave(from, i)
 		if target.isDir() {
 			dst.nlink--
 		}
-		d.unlink(target, now)
+		gone = d.unlinked(target, now)
 		src.size -= entrySize
 	default:
 		d.leave(from, i)
@@ -213,6 +243,7 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 		dst.nlink++
 		d.reparent(n, to)
 	}
+	return gone
 }
 
 // put makes an existing entry name another inode.

@@ -34,32 +34,26 @@ func (v *FS) tryOnPath(path string, follow, dirsAlone, excl bool, change func(n 
 
 // onFile does the same for the inode of an open handle.
 func (f *File) onFile(change func(h *handle) error) error {
-	h, err := f.take()
-	if err != nil {
-		return err
-	}
-	defer h.mu.Unlock()
-	d := f.v.disk
+	h, d := f.h, f.v.disk
 	if h.node.isDir() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+		defer d.alone()()
 	} else {
 		defer d.mu.RUnlock(d.mu.RLock())
 	}
-	if err := h.usable(d); err != nil {
+	h.node.mu.Lock()
+	defer h.node.mu.Unlock()
+	if err := f.usable(); err != nil {
 		return err
 	}
 	if h.access&pathOnly != 0 {
 		return syscall.EBADF
 	}
-	h.node.lock()
-	defer h.node.unlock()
 	return change(h)
 }
 
 // setMode is chmod. The caller holds n's lock, for a directory Disk.mu, for writing.
 func (v *FS) setMode(n *node, bits uint32) error {
-	if v.disk.conf.readOnly {
+	if v.disk.conf().readOnly {
 		return syscall.EROFS
 	}
 	if !v.cred.owns(n.attr.Load().uid) {
@@ -79,13 +73,13 @@ func (v *FS) setMode(n *node, bits uint32) error {
 func (d *Disk) shown(n *node) {
 	if n.isDir() {
 		n.setAttr(n.attr.Load())
-		d.gen++
+		d.moved = true
 	}
 }
 
 // setOwner is chown; -1 leaves an id.
 func (v *FS) setOwner(n *node, uid, gid int) error {
-	if v.disk.conf.readOnly {
+	if v.disk.conf().readOnly {
 		return syscall.EROFS
 	}
 	c, old := &v.cred, n.attr.Load()
@@ -142,7 +136,7 @@ func timeArgOf(t time.Time) timeArg {
 // setTimes is utimensat: a given time needs the owner, the present one for both
 // only write permission.
 func (v *FS) setTimes(n *node, at, mt timeArg) error {
-	if v.disk.conf.readOnly {
+	if v.disk.conf().readOnly {
 		return syscall.EROFS
 	}
 	if !v.cred.owns(n.attr.Load().uid) {
@@ -174,7 +168,7 @@ func (v *FS) truncate(n *node, size int64) error {
 		return syscall.EISDIR
 	case n.typ != typeReg:
 		return syscall.EINVAL
-	case v.disk.conf.readOnly:
+	case v.disk.conf().readOnly:
 		return syscall.EROFS
 	}
 	if err := n.check(&v.cred, mayWrite); err != nil {
@@ -215,9 +209,9 @@ func (v *FS) allows(path string, want uint32) error {
 	if err != nil {
 		return err
 	}
-	n.rlock()
-	defer n.runlock()
-	if want&mayWrite != 0 && v.disk.conf.readOnly && (n.typ == typeReg || n.isDir() || n.isLink()) {
+	n.lock()
+	defer n.unlock()
+	if want&mayWrite != 0 && v.disk.conf().readOnly && (n.typ == typeReg || n.isDir() || n.isLink()) {
 		return syscall.EROFS
 	}
 	return n.check(&v.cred, want)

@@ -99,15 +99,15 @@ type Statfs struct {
 func (d *Disk) statfs() Statfs {
 	defer d.mu.RUnlock(d.mu.RLock())
 	s := Statfs{
-		BlockSize: pageSize, NameMax: maxName, ReadOnly: d.conf.readOnly,
+		BlockSize: pageSize, NameMax: maxName, ReadOnly: d.conf().readOnly,
 		BlocksInUse: d.usage.pages.Load(), FilesInUse: d.usage.inodes.Load(),
 	}
-	if d.conf.bytes > 0 {
-		s.Blocks = d.conf.bytes >> pageShift
+	if d.conf().bytes > 0 {
+		s.Blocks = d.conf().bytes >> pageShift
 		s.BlocksFree = s.Blocks - s.BlocksInUse
 	}
-	if d.conf.inodes > 0 {
-		s.Files = d.conf.inodes
+	if d.conf().inodes > 0 {
+		s.Files = d.conf().inodes
 		s.FilesFree = s.Files - s.FilesInUse
 	}
 	return s

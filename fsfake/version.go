@@ -90,8 +90,7 @@ type Snapshot struct {
 // Snapshot takes the state of the disk, in constant time. Inodes that only an
 // open handle keeps are not in it.
 func (d *Disk) Snapshot() *Snapshot {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.alone()()
 	v := d.history()
 	if v == nil || len(v.changes) > 0 {
 		next := &version{limit: 1 << 10, usage: d.counts()}
@@ -128,9 +127,8 @@ func (d *Disk) Restore(s *Snapshot) {
 	if s.disk != d {
 		panic("fsfake: Restore of a snapshot of another disk; take the snapshot from the disk that it is restored to")
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.alive++
+	defer d.alone()()
+	d.alive.Add(1)
 	// The disk's own history is alive: the snapshot leads to it.
 	var way []*version
 	for v := s.v; v != nil; v = v.next {
@@ -141,10 +139,7 @@ func (d *Disk) Restore(s *Snapshot) {
 	for i := len(way) - 1; i >= 0; i-- {
 		v := way[i]
 		last := i == len(way)-1
-		back, moved := d.apply(v.changes, !last)
-		if moved {
-			d.gen++
-		}
+		back := d.apply(v.changes, !last)
 		if !last {
 			way[i+1].changes, way[i+1].next = back, v
 		}
@@ -163,8 +158,8 @@ func (d *Disk) Restore(s *Snapshot) {
 }
 
 // apply undoes changes, newest first, and returns what redoes them if asked.
-// moved says that paths may mean something else now.
-func (d *Disk) apply(changes []change, keep bool) (back []change, moved bool) {
+func (d *Disk) apply(changes []change, keep bool) (back []change) {
+	moved := false
 	for i := len(changes) - 1; i >= 0; i-- {
 		c := &changes[i]
 		was := change{kind: c.kind, node: c.node, name: c.name}
@@ -172,23 +167,28 @@ func (d *Disk) apply(changes []change, keep bool) (back []change, moved bool) {
 		case changedAttr:
 			was.attr = c.node.attr.Load().share()
 			moved = moved || c.node.isDir() && (was.attr.mode != c.attr.mode || was.attr.uid != c.attr.uid || was.attr.gid != c.attr.gid || was.attr.nlink == 0 || c.attr.nlink == 0)
+			c.node.mu.Lock()
 			c.node.setAttr(c.attr)
+			c.node.mu.Unlock()
 		case changedData:
 			old := c.node.data
 			was.data = &old
+			c.node.mu.Lock()
 			c.node.data = *c.data
+			c.node.mu.Unlock()
 		case changedParent:
 			was.child = c.node.dir.parent
 			moved = true
 			c.node.dir.parent = c.child
 		case changedEntry:
 			dir := c.node.dir
-			if i := dir.find(d.conf.fold, c.name); i >= 0 {
+			if i := dir.find(d.conf().fold, c.name); i >= 0 {
 				was.child, was.seq, was.name = dir.entries[i].node, dir.entries[i].seq, dir.entries[i].name
-				dir.removeAt(d.conf.fold, i)
+				was.child.unnamed.Add(1)
+				dir.removeAt(d.conf().fold, i)
 			}
 			if c.child != nil {
-				dir.insert(d.conf.fold, c.name, c.child, c.seq)
+				dir.insert(d.conf().fold, c.name, c.child, c.seq)
 			}
 			moved = moved || was.child.isPlace() || c.child.isPlace()
 		}
@@ -196,7 +196,8 @@ func (d *Disk) apply(changes []change, keep bool) (back []change, moved bool) {
 			back = append(back, was)
 		}
 	}
-	return back, moved
+	d.moved = d.moved || moved
+	return back
 }
 
 // isPlace says that walks go through an inode.

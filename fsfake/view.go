@@ -159,15 +159,13 @@ func (v *FS) openFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	if o := v.observed(); o != nil {
 		return v.watchedOpen(o, name, flag, perm)
 	}
-	h, err := v.open(local(name), flag, permBits(perm))
+	f, err := v.open(name, local(name), flag, permBits(perm))
 	if err != nil {
 		if err == errBlocked {
 			err = syscall.ENXIO
 		}
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	f := &File{v, name, h}
-	h.file.Store(f)
 	return f, nil
 }
 
@@ -178,14 +176,11 @@ func (v *FS) watchedOpen(o *observers, name string, flag int, perm fs.FileMode) 
 			op.File.close()
 			op.File = nil
 		}
-		h, err := v.open(local(name), flag, permBits(perm))
+		f, err := v.open(name, local(name), flag, permBits(perm))
 		if op.Blocked = err == errBlocked; op.Blocked {
 			return syscall.ENXIO
 		}
-		if err == nil {
-			op.File = &File{v, name, h}
-			h.file.Store(op.File)
-		}
+		op.File = f
 		return err
 	})
 	if err != nil {
@@ -230,6 +225,11 @@ func (v *FS) statRaw(op, name string, follow bool) (a *attr, err error) {
 }
 
 func (v *FS) stat(name string, follow bool) (*attr, error) {
+	if e := v.cache.get(name, hashPath(name)); e != nil {
+		if a, err := v.statCached(e, follow); a != nil || err != nil {
+			return a, err
+		}
+	}
 	var w walk
 	w.begin(v, false)
 	n, err := w.resolve(name, follow)
@@ -240,6 +240,26 @@ func (v *FS) stat(name string, follow bool) (*attr, error) {
 	a := n.stat()
 	w.end()
 	return a, nil
+}
+
+// statCached gives the attributes of a cached path, without a lock: they were
+// given out before, so nobody writes them, and if the entry holds afterwards it
+// did when they were looked up. Otherwise it gives nothing.
+func (v *FS) statCached(e *cachedPath, follow bool) (*attr, error) {
+	n := e.node
+	if n == nil {
+		if e.holds(v.disk) {
+			return nil, syscall.ENOENT
+		}
+		return nil, nil
+	}
+	if follow && n.isLink() {
+		return nil, nil
+	}
+	if a := n.attr.Load(); a.shared.Load() && e.holds(v.disk) {
+		return a, nil
+	}
+	return nil, nil
 }
 
 // identity is what the compound operations want of a stat. Attributes that are
@@ -259,13 +279,22 @@ func (v *FS) identify(op, name string, follow bool) (id identity, err error) {
 		}
 		return a.identity(), nil
 	}
+	path := local(name)
+	if e := v.cache.get(path, hashPath(path)); e != nil && e.holds(v.disk) {
+		switch n := e.node; {
+		case n == nil:
+			return id, syscall.ENOENT
+		case n.isDir(): // whose node no other inode gets
+			return identity{n.first.ino, n.first.dev, typeDir}, nil
+		}
+	}
 	var w walk
 	w.begin(v, false)
-	n, err := w.resolve(local(name), follow)
+	n, err := w.resolve(path, follow)
 	if err == nil {
-		n.rlock()
+		n.lock()
 		id = n.attr.Load().identity()
-		n.runlock()
+		n.unlock()
 	}
 	w.end()
 	return id, err
@@ -303,6 +332,9 @@ func (v *FS) Mkdir(name string, perm fs.FileMode) error {
 }
 
 func (v *FS) mkdirRaw(name string, perm fs.FileMode) error {
+	if v.observed() == nil { // spares the Op, as in the other frequent ones
+		return v.mkdir(local(name), permBits(perm))
+	}
 	return v.call(Op{Name: "mkdir", Path: name, Mode: perm}, func() error {
 		return v.mkdir(local(name), permBits(perm))
 	})

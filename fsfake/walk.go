@@ -2,9 +2,7 @@ package fsfake
 
 import (
 	"errors"
-	"hash/maphash"
 	"strings"
-	"sync/atomic"
 	"syscall"
 )
 
@@ -28,13 +26,14 @@ type walk struct {
 	dir     *node  // the directory that the last component is looked up in
 	last    string // the last component
 	kind    lastKind
-	slash   bool  // followed by a slash
-	links   int   // symbolic links followed
-	winding bool  // through a symbolic link or "..": not to be cached
-	excl    bool  // Disk.mu is held for writing: take no directory lock
-	shard   int   // of Disk.mu, if it is held for reading
-	held    *node // the directory whose lock is held for reading
-	locked  *node // the directory whose lock is held for writing
+	slash   bool   // followed by a slash
+	links   int    // symbolic links followed
+	winding bool   // through a symbolic link or "..": not to be cached
+	excl    bool   // Disk.mu is held for writing: take no directory lock
+	shard   int    // of Disk.mu, if it is held for reading
+	gen     uint64 // of the disk, when nobody has it alone
+	held    *node  // the directory whose lock is held for reading
+	locked  *node  // the directory whose lock is held for writing
 }
 
 // parent resolves all but the last component of a path.
@@ -58,12 +57,14 @@ func (w *walk) parent(path string) error {
 		return w.v.cred.may(w.dir.dir.mode, w.dir.dir.uid, w.dir.dir.gid, mayExec)
 	}
 	prefix := path[:at]
-	if dir := w.v.cache.get(prefix, w.v.disk.gen); dir != nil {
-		w.dir, w.last, w.kind, w.slash = dir, last, lastName, false
-		return nil
+	hash := hashPath(prefix)
+	dir := w.cached(prefix, hash)
+	if dir == nil {
+		if dir = w.extend(prefix); dir != nil {
+			w.v.cache.put(hash, &cachedPath{path: prefix, node: dir, gen: w.gen, count: dir.unnamed.Load()})
+		}
 	}
-	if dir := w.extend(prefix); dir != nil {
-		w.v.cache.put(prefix, dir, w.v.disk.gen)
+	if dir != nil {
 		w.dir, w.last, w.kind, w.slash = dir, last, lastName, false
 		return nil
 	}
@@ -71,9 +72,41 @@ func (w *walk) parent(path string) error {
 		return err
 	}
 	if !w.winding {
-		w.v.cache.put(prefix, w.dir, w.v.disk.gen)
+		w.v.cache.put(hash, &cachedPath{path: prefix, node: w.dir, gen: w.gen, count: w.dir.unnamed.Load()})
 	}
 	return nil
+}
+
+// cached gives the directory of a path that is cached, if the user may search it.
+func (w *walk) cached(path string, hash uint64) *node {
+	e := w.v.cache.get(path, hash)
+	if e == nil || e.gen != w.gen || e.node == nil || !e.node.isDir() || e.node.unnamed.Load() != e.count {
+		return nil
+	}
+	n := e.node
+	if w.v.cred.may(n.dir.mode, n.dir.uid, n.dir.gid, mayExec) != nil {
+		return nil
+	}
+	return n
+}
+
+// remember puts what the last component is into the cache, once the path was
+// asked for twice; n is nil for nothing. The directory's lock is held.
+func (w *walk) remember(path string, n *node) {
+	if w.winding || w.slash || w.excl {
+		return
+	}
+	hash := hashPath(path)
+	if !w.v.cache.wanted(path, hash, w.gen) {
+		return
+	}
+	e := &cachedPath{path: path, node: n, dir: w.dir, gen: w.gen}
+	if n != nil {
+		e.count = n.unnamed.Load()
+	} else {
+		e.count = w.dir.dir.added.Load()
+	}
+	w.v.cache.put(hash, e)
 }
 
 // extend resolves a prefix from a shorter one that is cached, if it is one
@@ -87,7 +120,7 @@ func (w *walk) extend(prefix string) *node {
 	if name == "" || name[0] == '.' || len(name) > maxName {
 		return nil
 	}
-	dir := w.v.cache.get(prefix[:at], w.v.disk.gen)
+	dir := w.cached(prefix[:at], hashPath(prefix[:at]))
 	if dir == nil {
 		return nil
 	}
@@ -200,11 +233,11 @@ func (w *walk) up(cur *node) (*node, error) {
 // lookup finds a name in a directory, taking its lock for the moment.
 func (w *walk) lookup(dir *node, name string) *node {
 	if w.excl {
-		return dir.dir.get(w.v.disk.conf.fold, name)
+		return dir.dir.get(w.v.disk.conf().fold, name)
 	}
-	dir.dir.mu.RLock()
-	n := dir.dir.get(w.v.disk.conf.fold, name)
-	dir.dir.mu.RUnlock()
+	dir.dir.mu.Lock()
+	n := dir.dir.get(w.v.disk.conf().fold, name)
+	dir.dir.mu.Unlock()
 	return n
 }
 
@@ -215,11 +248,11 @@ func (w *walk) follow(n *node, trailing bool) (string, error) {
 	if w.links++; w.links > maxLinks {
 		return "", syscall.ELOOP
 	}
-	if trailing && w.v.disk.conf.protectedSymlinks && !w.mayFollow(n) {
+	if trailing && w.v.disk.conf().protectedSymlinks && !w.mayFollow(n) {
 		return "", errAccess
 	}
 	w.v.disk.accessed(n)
-	return *n.link, nil
+	return n.target(), nil
 }
 
 // mayFollow is the rule of fs.protected_symlinks.
@@ -253,12 +286,13 @@ func (w *walk) resolve(path string, follow bool) (*node, error) {
 			return nil, syscall.ENAMETOOLONG
 		}
 		w.hold()
-		n := w.dir.dir.get(w.v.disk.conf.fold, w.last)
+		n := w.dir.dir.get(w.v.disk.conf().fold, w.last)
 		if w.slash {
 			follow, wantDir = true, true
 		}
 		switch {
 		case n == nil:
+			w.remember(path, nil)
 			w.release()
 			return nil, syscall.ENOENT
 		case follow && n.isLink():
@@ -274,6 +308,7 @@ func (w *walk) resolve(path string, follow bool) (*node, error) {
 			w.release()
 			return nil, syscall.ENOTDIR
 		default:
+			w.remember(path, n)
 			return n, nil
 		}
 	}
@@ -281,14 +316,14 @@ func (w *walk) resolve(path string, follow bool) (*node, error) {
 
 func (w *walk) hold() {
 	if !w.excl {
-		w.dir.dir.mu.RLock()
+		w.dir.dir.mu.Lock()
 		w.held = w.dir
 	}
 }
 
 func (w *walk) release() {
 	if w.held != nil {
-		w.held.dir.mu.RUnlock()
+		w.held.dir.mu.Unlock()
 		w.held = nil
 	}
 }
@@ -312,9 +347,11 @@ func (w *walk) unlock() {
 func (w *walk) begin(v *FS, excl bool) {
 	w.v, w.excl = v, excl
 	if excl {
-		v.disk.mu.Lock()
+		v.disk.lock()
+		w.gen = v.disk.gen.Load() - 1
 	} else {
 		w.shard = v.disk.mu.RLock()
+		w.gen = v.disk.gen.Load()
 	}
 }
 
@@ -323,47 +360,8 @@ func (w *walk) end() {
 	w.release()
 	w.unlock()
 	if w.excl {
-		w.v.disk.mu.Unlock()
+		w.v.disk.unlock()
 	} else {
 		w.v.disk.mu.RUnlock(w.shard)
 	}
-}
-
-// pathCache remembers where the leading part of a path led, for one view. An
-// entry holds for plain directories only, each of which its user may search; it
-// is true as long as no directory was moved or had its permissions changed
-// (Disk.gen), and the directory itself was not removed.
-type pathCache struct {
-	slots atomic.Pointer[[cacheSlots]atomic.Pointer[cachedPath]]
-}
-
-const cacheSlots = 512
-
-type cachedPath struct {
-	prefix string
-	dir    *node
-	gen    uint64
-}
-
-func (c *pathCache) get(prefix string, gen uint64) *node {
-	slots := c.slots.Load()
-	if slots == nil {
-		return nil
-	}
-	e := slots[maphash.String(hashSeed, prefix)%cacheSlots].Load()
-	if e == nil || e.gen != gen || e.prefix != prefix || e.dir.dir.dead {
-		return nil
-	}
-	return e.dir
-}
-
-func (c *pathCache) put(prefix string, dir *node, gen uint64) {
-	slots := c.slots.Load()
-	if slots == nil {
-		slots = new([cacheSlots]atomic.Pointer[cachedPath])
-		if !c.slots.CompareAndSwap(nil, slots) {
-			slots = c.slots.Load()
-		}
-	}
-	slots[maphash.String(hashSeed, prefix)%cacheSlots].Store(&cachedPath{prefix, dir, gen})
 }
