@@ -114,7 +114,7 @@ func TestCachedPathsEnd(t *testing.T) {
 
 // askAll looks at paths and opens them, and gives the answers.
 func askAll(t *testing.T, v *fsfake.FS) (answers []string) {
-	for _, p := range []string{"/d", "/d/f", "/d/F", "/d/g", "/d/new", "/d/none", "/d/none/x", "/d/s", "/d/s/none",
+	for _, p := range []string{"", "/", "/d/", "/d/.", "/d/../d/f", "//d//f", "/d", "/d/f", "/d/F", "/d/g", "/d/new", "/d/none", "/d/none/x", "/d/s", "/d/s/none",
 		"/d/s/h", "/d/s/i", "/d/s/t", "/d/s/t/u", "/d/s/t/none", "d/f", "/away", "/away/f"} {
 		for _, look := range []func(string) (os.FileInfo, error){v.Stat, v.Lstat} {
 			fi, err := look(p)

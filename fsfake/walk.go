@@ -52,7 +52,7 @@ func (w *walk) parent(path string) error {
 	if last == "" || last[0] == '.' && (last == "." || last == "..") || strings.IndexByte(last, 0) >= 0 {
 		return w.start(path)
 	}
-	if at < 0 { // a name alone, in the root of the view
+	if at <= 0 { // in the root of the view, whose path "" in the cache would be wrong
 		w.dir, w.last, w.kind, w.slash = w.v.root, last, lastName, false
 		return w.v.cred.may(w.dir.dir.mode, w.dir.dir.uid, w.dir.dir.gid, mayExec)
 	}
