@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
+	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
@@ -127,12 +128,21 @@ func addBehaviours(all map[string]fixture) {
 	})})
 	add("six", fixture{tests: tests(parallel(nothing), parallel(leakFile), parallel(nothing), parallel(nothing), parallel(ways[1].leak), parallel(nothing))})
 	add("six, no explanation", fixture{tests: all["six"].tests, opts: []Option{Explain(false)}})
+	add("cannot run again", fixture{tests: tests(nothing, leakFile), main: func(m *testing.M) int {
+		if rerun.IsWhole() {
+			return 5 // before it comes to leakcheck
+		}
+		return Run(m)
+	}})
 	add("nested", fixture{tests: tests(func(t *testing.T) {
 		if os.Getenv("INNER") == "" {
 			t.Setenv("INNER", "1")
 			out, err := exec.Command("/proc/self/exe").CombinedOutput()
 			must(t, err)
 			assert.Equal(t, "PASS\n", string(out))
+			out, err = exec.Command("/proc/self/exe", "-test.v").CombinedOutput()
+			must(t, err)
+			assert.Contains(t, string(out), "leakcheck: note: not looked for here")
 			return
 		}
 		leakFile(t)
@@ -147,7 +157,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
-	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:20` }
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:21` }
 	rows := []struct {
 		name string
 		code int
@@ -177,7 +187,8 @@ func TestBehaviour(t *testing.T) {
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
 		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
-		{"nested", 1, []string{leak("TestA")}},
+		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:21"}},
+		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

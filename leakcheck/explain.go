@@ -36,6 +36,7 @@ func (s *session) explain(found []*leak) string {
 	deadline := time.Now().Add(budget)
 	tried := map[string]bool{}
 	var failed []string
+	broken := map[string]bool{} // tests of which it is not known what they leave
 	why := s.whyTraced()
 	for len(open) > 0 {
 		tests := s.next(open, tried)
@@ -56,6 +57,7 @@ func (s *session) explain(found []*leak) string {
 		for i, test := range tests {
 			switch {
 			case errs[i] != nil:
+				broken[test] = true
 				failed = append(failed, fmt.Sprintf("running %s again: %v", test, errs[i]))
 			default:
 				open = trials[i].claim(test, s.spans.times(test), open)
@@ -69,13 +71,15 @@ func (s *session) explain(found []*leak) string {
 		switch {
 		case l.kind == source:
 			l.foreign = len(failed) == 0
-		case len(tried) == 0:
+		case l.window != nil && broken[l.window.test]:
+			l.test, l.doubt = l.window.test, "appeared while this test ran alone"
+		case len(tried) == len(broken):
 		case l.window != nil:
 			l.test = l.window.test
 			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests, or not in each run"
 		default:
 			l.doubt = fmt.Sprintf("run again alone, %s it: it leaks only together with other tests, or not in each run",
-				count(len(tried), "test does not leave", "tests do not leave"))
+				count(len(tried)-len(broken), "test does not leave", "tests do not leave"))
 		}
 	}
 	if why != "" {

@@ -1,6 +1,7 @@
 package leakcheck
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -38,19 +39,26 @@ func Main(m *testing.M, opts ...Option) { os.Exit(Run(m, opts...)) }
 // (R17). The private directory is removed in any case (see KeepOnLeak).
 //
 // In a process that a checked one has started with the same TMPDIR, such as a
-// fuzzing worker or this binary run again by a test, Run only calls m.Run:
-// what it leaves is the other's to find.
+// fuzzing worker or this binary run again by a test, Run only calls m.Run, and
+// says so with -test.v: what it leaves is the other's to find.
 //
 // What m.Run did not wait for is given 100 ms to end. A descriptor that the
 // garbage collector closed before the end is not seen. Files made in other
-// directories by absolute names are not seen either; the command tmpleak sees
-// them.
+// directories are not seen either: by absolute names, or while a test has set
+// TMPDIR to another place, also where it took that back. The command tmpleak
+// sees them.
 func Run(m TestingM, opts ...Option) int {
 	switch {
 	case rerun.IsWhole():
 		return runAgain(m)
-	case rerun.IsChild() || nested():
+	case rerun.IsChild():
 		return m.Run()
+	case nested():
+		code := m.Run()
+		if flag.Parsed() && testing.Verbose() {
+			fmt.Fprintln(os.Stderr, "leakcheck: note: not looked for here: what these tests leave is found by the checked run that started this process")
+		}
+		return code
 	}
 	o := newOptions(opts)
 	s, err := start(o)
