@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tmpproof/tmpproof/internal/leftover"
 )
 
 // Budgets of an explanation, besides watchedTimes what a test took.
@@ -79,7 +81,7 @@ func (s *session) explain(found []*leak) string {
 			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests, or not in each run"
 		default:
 			l.doubt = fmt.Sprintf("run again alone, %s it: it leaks only together with other tests, or not in each run",
-				count(len(tried)-len(broken), "test does not leave", "tests do not leave"))
+				leftover.Count(len(tried)-len(broken), "test does not leave", "tests do not leave"))
 		}
 	}
 	if why != "" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spf13/afero"
+	"github.com/tmpproof/tmpproof/internal/leftover"
 )
 
 // CheckFs fails the test when it leaves an entry in the temporary directory of
@@ -50,7 +51,7 @@ func CheckFs(t testing.TB, fsys afero.Fs, opts ...Option) {
 			}
 			l := &leak{kind: entry, name: name, what: "file", typ: st.Mode().Type(), perm: st.Mode().Perm(), size: st.Size(), test: t.Name()}
 			if st.IsDir() {
-				l.what, l.size = "directory with "+count(entriesOf(fsys, path.Join(filepath.ToSlash(dir), name)), "entry", "entries"), 0
+				l.what, l.size = "directory with "+leftover.Count(entriesOf(fsys, path.Join(filepath.ToSlash(dir), name)), "entry", "entries"), 0
 			}
 			r.leaks = append(r.leaks, l)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -57,7 +58,7 @@ func (l *leak) rule() tmptest.Rule {
 	case mapping:
 		return tmptest.R04
 	case process:
-		return tmptest.R13
+		return leftover.Process()
 	}
 	return tmptest.R01
 }
@@ -72,59 +73,9 @@ func (l *leak) shape() string {
 
 // describe fills a leak from the file's attributes.
 func (l *leak) describe(path string, st fs.FileInfo) {
-	l.typ, l.perm, l.size, l.birth = st.Mode().Type(), st.Mode().Perm(), st.Size(), birthTime(path, st)
-	switch {
-	case st.IsDir():
-		n, size, more := weigh(path)
-		l.size = size
-		l.what = "directory with " + count(n, "entry", "entries")
-		if n == 0 {
-			l.what = "empty directory"
-		}
-		if more {
-			l.what = fmt.Sprintf("directory with more than %d entries", n)
-		}
-	case l.typ == fs.ModeSymlink:
-		to, _ := os.Readlink(path)
-		l.what = fmt.Sprintf("symbolic link to %q", to)
-	case l.typ == fs.ModeNamedPipe:
-		l.what = "FIFO"
-	case l.typ == fs.ModeSocket:
-		l.what = "Unix socket"
-	case l.typ == 0:
-		l.what = "file"
-	default:
-		l.what = "special file"
-	}
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// mostEntries bounds the look into a directory that was left.
-const mostEntries = 10_000
-
-// weigh counts what is below a directory.
-func weigh(path string) (n int, size int64, more bool) {
-	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || p == path {
-			return nil
-		}
-		if n == mostEntries {
-			more = true
-			return fs.SkipAll
-		}
-		n++
-		if st, err := d.Info(); err == nil && st.Mode().IsRegular() {
-			size += st.Size()
-		}
-		return nil
-	})
-	return n, size, more
+	l.typ, l.perm, l.birth = st.Mode().Type(), st.Mode().Perm(), birthTime(path, st)
+	thing := leftover.Look(path, st)
+	l.what, l.size = thing.What, thing.Size
 }
 
 // entries describes names of a directory, in order of their birth.

@@ -5,18 +5,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/rerun"
-	"github.com/tmpproof/tmpproof/tmptest"
-)
-
-const (
-	mostGroups = 20 // of leaks that are shown
-	mostNames  = 3  // of one group
-	mostTests  = 8  // that may be it
 )
 
 // report says what was left. The same failure gives the same text but for
@@ -84,12 +77,12 @@ func (r *report) String() string {
 		if l.test != "" && !slices.Contains(tests, l.test) {
 			tests = append(tests, l.test)
 		}
-		if i < mostGroups {
+		if i < leftover.MostGroups {
 			r.write(&b, g)
 		}
 	}
-	if n := len(groups) - mostGroups; n > 0 {
-		fmt.Fprintf(&b, "leakcheck: and %s\n", count(n, "more kind of leak", "more kinds of leaks"))
+	if n := len(groups) - leftover.MostGroups; n > 0 {
+		fmt.Fprintf(&b, "leakcheck: and %s\n", leftover.Count(n, "more kind of leak", "more kinds of leaks"))
 	}
 	if r.note != "" {
 		fmt.Fprintf(&b, "  %s\n", r.note)
@@ -108,7 +101,7 @@ func (r *report) write(b *strings.Builder, g *group) {
 	if who == "" {
 		who = "the tests"
 	}
-	fmt.Fprintf(b, "leakcheck: %s: %s left ", title(rule), who)
+	fmt.Fprintf(b, "leakcheck: %s: %s left ", rule, who)
 	if len(g.leaks) > 1 {
 		fmt.Fprintf(b, "%d times ", len(g.leaks))
 	}
@@ -121,7 +114,7 @@ func (r *report) write(b *strings.Builder, g *group) {
 	}
 	b.WriteString("\n")
 	for i, l := range g.leaks {
-		if i == mostNames {
+		if i == leftover.MostNames {
 			fmt.Fprintf(b, "    and %d more\n", len(g.leaks)-i)
 			break
 		}
@@ -134,7 +127,7 @@ func (r *report) write(b *strings.Builder, g *group) {
 		fmt.Fprintf(b, "    the sources have %s\n", l.guess)
 	}
 	if l.test == "" && r.around != nil {
-		if tests := r.around(l); len(tests) > mostTests {
+		if tests := r.around(l); len(tests) > leftover.MostTests {
 			fmt.Fprintf(b, "    %d tests ran at that time\n", len(tests))
 		} else if len(tests) > 0 {
 			fmt.Fprintf(b, "    at that time ran: %s\n", strings.Join(tests, ", "))
@@ -142,11 +135,9 @@ func (r *report) write(b *strings.Builder, g *group) {
 	}
 }
 
-var digits = regexp.MustCompile(`[0-9]{4,}`)
-
 // pattern is the leak's name without its random part.
 func pattern(l *leak) string {
-	name := digits.ReplaceAllString(l.name, "*")
+	name := leftover.Pattern(l.name)
 	switch l.kind {
 	case source:
 		return fmt.Sprintf("%q in the package's directory", name)
@@ -163,28 +154,17 @@ func pattern(l *leak) string {
 // evidence is what is known of one leak.
 func (l *leak) evidence() string {
 	if l.kind == process {
-		return fmt.Sprintf("%s: %s %d", printable(l.name), l.what, l.pid)
+		return fmt.Sprintf("%s: %s %d", leftover.Printable(l.name), l.what, l.pid)
 	}
-	s := fmt.Sprintf("%s: %s", printable(l.name), l.what)
+	s := fmt.Sprintf("%s: %s", leftover.Printable(l.name), l.what)
 	if l.kind != mapping {
-		s += fmt.Sprintf(", %s, mode %#o", count(int(l.size), "byte", "bytes"), l.perm)
+		s += fmt.Sprintf(", %s, mode %#o", leftover.Count(int(l.size), "byte", "bytes"), l.perm)
 	}
 	if !l.birth.IsZero() {
 		s += fmt.Sprintf(", %v old", max(0, time.Since(l.birth)).Round(time.Millisecond))
 	}
 	return s
 }
-
-// printable is the name, quoted where it has odd characters.
-func printable(name string) string {
-	if q := strconv.Quote(name); q != `"`+name+`"` {
-		return q
-	}
-	return name
-}
-
-// title is the rule in one line.
-func title(rule tmptest.Rule) string { return rule.String() }
 
 func fix(l *leak) string {
 	switch l.kind {
@@ -193,7 +173,7 @@ func fix(l *leak) string {
 	case mapping:
 		return "unmap the file before the test ends"
 	case process:
-		return "end the process and wait for it, in a t.Cleanup: exec.CommandContext(t.Context(), ...) kills what it started itself"
+		return leftover.EndProcess
 	case source:
 		return "write to t.TempDir(), or remove the file in a t.Cleanup"
 	}
@@ -207,7 +187,7 @@ func repeat(tests []string) string {
 	switch {
 	case len(tests) == 1:
 		cmd += "-run " + quote(rerun.Pattern(tests[0])) + " "
-	case len(tests) > 1 && len(tests) <= mostTests && !strings.Contains(strings.Join(tests, ""), "/"):
+	case len(tests) > 1 && len(tests) <= leftover.MostTests && !strings.Contains(strings.Join(tests, ""), "/"):
 		for i, t := range tests {
 			tests[i] = regexp.QuoteMeta(t)
 		}

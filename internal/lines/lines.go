@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -29,12 +30,37 @@ func Standard(f runtime.Frame) bool {
 
 // Package is the import path in a function's full name.
 func Package(function string) string {
-	slash := strings.LastIndexByte(function, '/') + 1
-	dot := strings.IndexByte(function[slash:], '.')
+	name, _, _ := strings.Cut(function, "[") // type arguments may have slashes of their own
+	slash := strings.LastIndexByte(name, '/') + 1
+	dot := strings.IndexByte(name[slash:], '.')
 	if dot < 0 {
 		return ""
 	}
-	return strings.ReplaceAll(function[:slash+dot], "%2e", ".")
+	return strings.ReplaceAll(name[:slash+dot], "%2e", ".")
+}
+
+// Wrapper says that a package only hands a call on to the kernel.
+func Wrapper(pkg string) bool {
+	return pkg == "github.com/spf13/afero" || pkg == "golang.org/x/sys/unix"
+}
+
+// mostFrames bounds a call chain.
+const mostFrames = 4
+
+// Chain is the lines of those frames that are to be kept, the innermost first,
+// under the names that file gives their sources: "a.go:1 < b.go:2".
+func Chain(frames []runtime.Frame, keep func(runtime.Frame) bool, file func(string) string) string {
+	var list []string
+	for _, f := range frames {
+		if !keep(f) {
+			continue
+		}
+		line := file(f.File) + ":" + strconv.Itoa(f.Line)
+		if len(list) == 0 || list[len(list)-1] != line {
+			list = append(list, line)
+		}
+	}
+	return strings.Join(list[:min(len(list), mostFrames)], " < ")
 }
 
 // library is the directory of the standard library's sources as this binary

@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
@@ -61,7 +61,8 @@ func (w *watch) finish() *result {
 		}
 		by := byReal[real]
 		l := &leak{rule: tmptest.R01, Rule: tmptest.R01.ID, Path: real, Test: by.test, Where: by.where, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
-		l.describe(real, st)
+		thing := leftover.Look(real, st)
+		l.What, l.Size, l.Entries = thing.What, thing.Size, thing.Entries
 		r.Leaks = append(r.Leaks, l)
 	}
 	w.processes(r)
@@ -116,7 +117,7 @@ func (w *watch) processes(r *result) {
 		if start.empty() {
 			start = w.onlyForker()
 		}
-		l := &leak{rule: tmptest.R13, Rule: tmptest.R13.ID, Path: strings.TrimSpace(string(comm)), What: "running process", PID: pid, Test: start.test, Where: start.where}
+		l := &leak{rule: leftover.Process(), Rule: tmptest.R13.ID, Path: strings.TrimSpace(string(comm)), What: "running process", PID: pid, Test: start.test, Where: start.where}
 		if !w.cfg.ignored(l.Path) {
 			r.Leaks = append(r.Leaks, l)
 		}
@@ -142,47 +143,4 @@ func (w *watch) onlyForker() (m maker) {
 		}
 	}
 	return m
-}
-
-// describe says what a leftover is.
-func (l *leak) describe(path string, st fs.FileInfo) {
-	l.Size = st.Size()
-	switch st.Mode().Type() {
-	case 0:
-		l.What = "file"
-	case fs.ModeDir:
-		n, size := weigh(path)
-		l.What, l.Size, l.Entries = "empty directory", size, n
-		if n > 0 {
-			l.What = "directory with " + count(n, "entry", "entries")
-		}
-	case fs.ModeSymlink:
-		to, _ := os.Readlink(path)
-		l.What = "symbolic link to " + strconv.Quote(to)
-	case fs.ModeNamedPipe:
-		l.What = "FIFO"
-	case fs.ModeSocket:
-		l.What = "Unix socket"
-	default:
-		l.What = "special file"
-	}
-}
-
-// mostEntries bounds the look into a directory that was left.
-const mostEntries = 10_000
-
-func weigh(path string) (n int, size int64) {
-	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || p == path {
-			return nil
-		}
-		if n++; n == mostEntries {
-			return fs.SkipAll
-		}
-		if st, err := d.Info(); err == nil && st.Mode().IsRegular() {
-			size += st.Size()
-		}
-		return nil
-	})
-	return n, size
 }

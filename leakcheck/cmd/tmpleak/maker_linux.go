@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/tmpproof/tmpproof/internal/lines"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 )
 
@@ -202,7 +203,7 @@ func (n *testNames) of(tree *supervise.Tree, ev *supervise.Event) string {
 // started is the name of the test whose goroutine g is: one that testing has
 // started. The frame of its tRunner is at the end of its stack.
 func (n *testNames) started(ev *supervise.Event, g supervise.Goroutine) string {
-	if !n.same || !layout.ok || !slices.ContainsFunc(g.Created, func(f runtime.Frame) bool { return packageOf(f.Function) == "testing" }) {
+	if !n.same || !layout.ok || !slices.ContainsFunc(g.Created, func(f runtime.Frame) bool { return lines.Package(f.Function) == "testing" }) {
 		return ""
 	}
 	const most = 80

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -67,20 +67,14 @@ func (r *result) fails(cfg *config) bool {
 	return len(r.Leaks) > 0 || cfg.strict && len(r.Broken) > 0
 }
 
-// Bounds of the text; the JSON has all.
-const (
-	mostGroups = 20
-	mostNames  = 3
-)
-
 // text is what the user reads. The same failure gives the same text but for
 // random names, times and process numbers.
 func (r *result) text(cfg *config) string {
 	var b strings.Builder
 	groups := r.groups()
 	for i, g := range groups {
-		if i == mostGroups {
-			fmt.Fprintf(&b, "tmpleak: and %s\n", count(len(groups)-i, "more kind of leak", "more kinds of leaks"))
+		if i == leftover.MostGroups {
+			fmt.Fprintf(&b, "tmpleak: and %s\n", leftover.Count(len(groups)-i, "more kind of leak", "more kinds of leaks"))
 			break
 		}
 		r.writeLeaks(&b, g)
@@ -95,10 +89,10 @@ func (r *result) text(cfg *config) string {
 	for _, m := range r.Missed {
 		fmt.Fprintf(&b, "tmpleak: not followed: %s\n", m)
 	}
-	fmt.Fprintf(&b, "tmpleak: %s: %s, %s, of %s by %s", r.Package, count(len(r.Leaks), "leak", "leaks"), count(len(r.Broken), "broken rule", "broken rules"),
-		count(r.Watched, "call watched", "calls watched"), count(r.Processes, "process", "processes"))
+	fmt.Fprintf(&b, "tmpleak: %s: %s, %s, of %s by %s", r.Package, leftover.Count(len(r.Leaks), "leak", "leaks"), leftover.Count(len(r.Broken), "broken rule", "broken rules"),
+		leftover.Count(r.Watched, "call watched", "calls watched"), leftover.Count(r.Processes, "process", "processes"))
 	if r.Cached > 0 {
-		fmt.Fprintf(&b, "; %s of the go command's caches", count(r.Cached, "new entry", "new entries"))
+		fmt.Fprintf(&b, "; %s of the go command's caches", leftover.Count(r.Cached, "new entry", "new entries"))
 	}
 	b.WriteString("\n")
 	return b.String()
@@ -121,7 +115,7 @@ func (r *result) writeBroken(b *strings.Builder, cfg *config) {
 		fmt.Fprintf(b, "tmpleak: %s%s\n", level, rule)
 		for i, k := range list[:n] {
 			if i == mostSpots {
-				fmt.Fprintf(b, "    and at %s\n", count(n-i, "more place", "more places"))
+				fmt.Fprintf(b, "    and at %s\n", leftover.Count(n-i, "more place", "more places"))
 				break
 			}
 			fmt.Fprintf(b, "    %s\n", k.line())
@@ -132,7 +126,7 @@ func (r *result) writeBroken(b *strings.Builder, cfg *config) {
 }
 
 func (k *brokenRule) line() string {
-	s := printable(k.Path) + ": " + k.How
+	s := leftover.Printable(k.Path) + ": " + k.How
 	if k.Where != "" {
 		s += ", at " + k.Where
 	}
@@ -140,9 +134,9 @@ func (k *brokenRule) line() string {
 		s += " by the program " + k.Via
 	}
 	if len(k.Tests) > 0 {
-		s += ", in " + strings.Join(k.Tests[:min(len(k.Tests), mostNames)], ", ")
+		s += ", in " + strings.Join(k.Tests[:min(len(k.Tests), leftover.MostNames)], ", ")
 	}
-	if len(k.Tests) > mostNames {
+	if len(k.Tests) > leftover.MostNames {
 		s += " and others"
 	}
 	if k.Times > 1 {
@@ -170,10 +164,8 @@ func (r *result) groups() [][]*leak {
 	return list
 }
 
-var digits = regexp.MustCompile(`[0-9]{4,}`)
-
 // pattern is the path without its random parts.
-func (l *leak) pattern() string { return digits.ReplaceAllString(l.Path, "*") }
+func (l *leak) pattern() string { return leftover.Pattern(l.Path) }
 
 func (r *result) writeLeaks(b *strings.Builder, g []*leak) {
 	l := g[0]
@@ -203,7 +195,7 @@ func (r *result) writeLeaks(b *strings.Builder, g []*leak) {
 	}
 	b.WriteString("\n")
 	for i, l := range g {
-		if i == mostNames {
+		if i == leftover.MostNames {
 			fmt.Fprintf(b, "    and %d more\n", len(g)-i)
 			break
 		}
@@ -211,13 +203,13 @@ func (r *result) writeLeaks(b *strings.Builder, g []*leak) {
 			fmt.Fprintf(b, "    process %d\n", l.PID)
 			continue
 		}
-		fmt.Fprintf(b, "    %s: %s, %s, mode %s\n", printable(l.Path), l.What, count(int(l.Size), "byte", "bytes"), l.Mode)
+		fmt.Fprintf(b, "    %s: %s, %s, mode %s\n", leftover.Printable(l.Path), l.What, leftover.Count(int(l.Size), "byte", "bytes"), l.Mode)
 	}
 }
 
 func fix(l *leak) string {
 	if l.PID > 0 {
-		return "end the process and wait for it, in a t.Cleanup: exec.CommandContext(t.Context(), ...) kills what it started itself"
+		return leftover.EndProcess
 	}
 	return "make it in t.TempDir(), or remove it on every path: a deferred os.Remove where it is made, or a t.Cleanup"
 }
@@ -241,7 +233,7 @@ func (r *result) repeat(cfg *config) string {
 		exec = "'tmpleak -strict'"
 	}
 	cmd := "go test -count=1 -exec " + exec
-	if len(tests) > 0 && len(tests) <= 8 {
+	if len(tests) > 0 && len(tests) <= leftover.MostTests {
 		cmd += " -run '^(" + strings.Join(tests, "|") + ")$'"
 	}
 	return cmd + " " + r.Package
@@ -284,19 +276,4 @@ func (r *result) write(dir string) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
-
-// printable is the name, quoted where it has odd characters.
-func printable(name string) string {
-	if q := strconv.Quote(name); q != `"`+name+`"` {
-		return q
-	}
-	return name
 }

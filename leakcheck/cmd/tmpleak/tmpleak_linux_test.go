@@ -22,6 +22,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"golang.org/x/sys/unix"
 )
 
@@ -237,7 +238,7 @@ func TestMatrix(t *testing.T) {
 			for range rounds() {
 				for _, m := range matrix {
 					r := leaksOf(t, exe, append(env, "LEAK="+m.test), nil, a.args...)
-					base := digits.ReplaceAllString(filepath.Dir(r.tmp), "*")
+					base := leftover.Pattern(filepath.Dir(r.tmp))
 					want := strings.NewReplacer("TMP", base+"/tmp", "HOME", base+"/home", "PKG", base+"/pkg").Replace(m.left)
 					require.Equal(t, 1, r.code, "%s\n%s", m.test, r.out)
 					sub := a.sub
@@ -301,6 +302,54 @@ func TestBehaviour(t *testing.T) {
 			for _, s := range row.has {
 				assert.Contains(t, r.out, s)
 			}
+		})
+	}
+}
+
+// TestForeignPrograms: a file that another program makes is found, and has the
+// line that started it. A program that may be run and not read keeps its names
+// to itself, but from root: that is said.
+func TestForeignPrograms(t *testing.T) {
+	exe := ways(t)
+	touch, err := exec.LookPath("touch")
+	if err != nil {
+		t.Skip(err)
+	}
+	b, err := os.ReadFile(touch)
+	require.NoError(t, err)
+	bin, err := os.MkdirTemp(withinReach(), "bin")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(bin)) })
+	require.NoError(t, os.Chmod(bin, 0o755))
+	static := filepath.Join(bin, "static")
+	cmd := exec.Command("go", "build", "-o", static, "./testdata/touch")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, row := range []struct {
+		name string
+		mode os.FileMode
+		seen bool
+	}{
+		{"readable", 0o755, true},
+		{"unreadable", 0o111, os.Geteuid() == 0},
+		{"static", 0o755, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			prog := filepath.Join(bin, row.name)
+			if row.name != "static" {
+				require.NoError(t, os.WriteFile(prog, b, 0o755))
+			}
+			require.NoError(t, os.Chmod(prog, row.mode))
+			r := leaksOf(t, exe, []string{"DO=run " + prog}, nil, "-test.run=^TestBehave$")
+			if row.seen {
+				assert.Equal(t, 1, r.code, r.out)
+				assert.Contains(t, r.out, `TestBehave left "by-program" in `)
+				assert.Contains(t, firstLeak(r.out), "by the program "+row.name)
+				assert.NotContains(t, r.out, "not followed")
+				return
+			}
+			assert.Contains(t, r.out, "tmpleak: not followed: the memory of process")
 		})
 	}
 }

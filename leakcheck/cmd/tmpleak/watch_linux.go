@@ -18,7 +18,7 @@ type watch struct {
 	cfg    *config
 	tree   *supervise.Tree
 	own    *artefacts
-	lines  *lines
+	lines  *sources
 	began  time.Time
 	before map[string]bool // names that were there
 	made   map[string]*made
@@ -49,7 +49,7 @@ type proc struct {
 }
 
 func newWatch(cfg *config) *watch {
-	w := &watch{cfg: cfg, own: newArtefacts(cfg), lines: newLines(cfg.program), began: time.Now(), before: map[string]bool{}, made: map[string]*made{},
+	w := &watch{cfg: cfg, own: newArtefacts(cfg), lines: newSources(cfg.program), began: time.Now(), before: map[string]bool{}, made: map[string]*made{},
 		nests: map[string]*nest{}, places: newPlaces(), absent: map[string]*maker{}, broken: map[brokenKey]*brokenRule{}, missed: map[string]int{}, procs: map[int]*proc{}, forked: map[int]bool{}}
 	w.tests.same = w.lines.version == runtimeVersion
 	w.snapshot()

@@ -372,6 +372,8 @@ func TestBehave(t *testing.T) {
 			must(t, os.Chmod(d, 0o777))
 		}
 		must(t, os.WriteFile(filepath.Join(dir, "foretold.txt"), nil, 0o644))
+	case "run":
+		must(t, exec.Command(arg, at("by-program")).Run())
 	case "safe":
 		must(t, os.WriteFile(filepath.Join(t.TempDir(), "foretold.txt"), nil, 0o644))
 	case "check":
