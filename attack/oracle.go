@@ -203,6 +203,32 @@ func (r *run) judgePlants() {
 	}
 }
 
+// judgeGoing looks at a file of the attacker's, or of its content, that the
+// call at hand takes away: at the end of the run there is nothing to be seen
+// of its having been read.
+func (r *run) judgeGoing(s *step) {
+	if s.kind != supervise.Unlink && s.kind != supervise.Rename || len(s.lookups) == 0 {
+		return
+	}
+	a, ok := s.lookups[len(s.lookups)-1].final() // of a rename, what stands at the new name
+	if !ok || !a.node.regular() {
+		return
+	}
+	name, was := r.nameAt(a.path()), oldTime
+	text := "the content that the attacker wrote into " + pretty(name) + " was read"
+	if r.attacker.tampered[a.node.id] == "" {
+		p := r.attacker.own[a.node.id]
+		if p == nil || r.scene.hostile[a.node.id] {
+			return
+		}
+		was, text = p.node.atime, "the attacker's content was read"
+	}
+	if n := r.disk.stat(a.path()); n.id == a.node.id && n.atime != was && !r.hostileName(name) && !r.timed(name) {
+		r.reads = append(r.reads, fact{rule: tmptest.X03, exploit: true, path: a.path(), name: name, step: r.opened(name, forReading),
+			text: text + " before " + s.call + " took it away, and the code reported success"})
+	}
+}
+
 // hostileName says that a name is the attacker's own to begin with: reading
 // there is what the code is for.
 func (r *run) hostileName(name string) bool {

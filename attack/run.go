@@ -121,6 +121,7 @@ func (r *run) at(b *boundary) error {
 	}
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
+	r.judgeGoing(s)
 	if r.pause != nil {
 		r.pause(len(r.steps) - 1)
 	}
