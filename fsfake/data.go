@@ -183,6 +183,10 @@ func (d *Disk) write(n *node, a *attr, p []byte, off int64) (int, error) {
 
 // read fills p from the file; the caller has seen that it lies within the size.
 func (f *fileData) read(p []byte, off int64) {
+	if end := off + int64(len(p)); end <= int64(len(f.first.b)) {
+		copy(p, f.first.b[off:end])
+		return
+	}
 	for len(p) > 0 {
 		start := int(off & (chunkSize - 1))
 		m := min(len(p), chunkSize-start)

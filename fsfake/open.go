@@ -87,16 +87,11 @@ func parseFlags(flag int) (openFlags, error) {
 // open is open(2). name is what the file is to be called, path where it is; mode
 // has the permission bits of a new one.
 func (v *FS) open(name, path string, flag int, mode uint32) (*File, error) {
-	if flag == os.O_RDONLY {
-		if f := v.openToRead(name, path); f != nil {
-			return f, nil
-		}
-	}
 	how, err := parseFlags(flag)
 	if err != nil {
 		return nil, err
 	}
-	if e := v.cache.get(path, hashPath(path)); flag != os.O_RDONLY && e != nil && e.node != nil && e.dir != nil && e.node.typ == typeReg && !how.tmp {
+	if e := v.cache.get(path, hashPath(path)); e != nil && e.node != nil && e.dir != nil && e.node.typ == typeReg && !how.tmp {
 		if f, err := v.openCached(e, name, &how); f != nil || err != nil {
 			return f, err
 		}

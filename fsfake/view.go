@@ -137,7 +137,11 @@ func (v *FS) Create(name string) (afero.File, error) {
 
 // Open is os.Open.
 func (v *FS) Open(name string) (afero.File, error) {
-	return v.OpenFile(name, os.O_RDONLY, 0)
+	f, err := v.openFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // OpenFile is os.OpenFile, with every flag of package os and the O_ flags of
@@ -158,6 +162,11 @@ func (v *FS) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, erro
 func (v *FS) openFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	if o := v.observed(); o != nil {
 		return v.watchedOpen(o, name, flag, perm)
+	}
+	if flag == os.O_RDONLY {
+		if f := v.openToRead(name, local(name)); f != nil {
+			return f, nil
+		}
 	}
 	f, err := v.open(name, local(name), flag, permBits(perm))
 	if err != nil {
