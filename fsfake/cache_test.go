@@ -3,6 +3,7 @@ package fsfake_test
 import (
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,4 +144,44 @@ func askAll(t *testing.T, v *fsfake.FS) (answers []string) {
 		}
 	}
 	return answers
+}
+
+// TestCachedPathsBesideChanges opens cached paths while others change what an open
+// looks at; the race detector judges.
+func TestCachedPathsBesideChanges(t *testing.T) {
+	disk := fsfake.New()
+	root := disk.As(fsfake.User{})
+	require.NoError(t, root.Mkdir("/d", 0o777))
+	require.NoError(t, root.WriteFile("/d/f", nil, 0o666))
+	user := disk.As(fsfake.User{UID: 1000, GID: 1000})
+	const rounds = 300
+	var wg sync.WaitGroup
+	for _, flag := range []int{os.O_RDONLY, os.O_RDONLY | os.O_CREATE, os.O_RDWR, os.O_RDWR | os.O_CREATE | os.O_TRUNC} {
+		wg.Go(func() {
+			for range 4 * rounds {
+				if f, err := user.OpenFile("/d/f", flag, 0o666); err == nil {
+					_, _ = f.Write([]byte("text"))
+					_, _ = f.Read(make([]byte, 8))
+					_ = f.Close()
+				}
+				_, _ = user.Stat("/d/f")
+			}
+		})
+	}
+	for _, change := range []func(){
+		func() { _ = root.Chmod("/d", 0o1777) },
+		func() { _ = root.Chmod("/d", 0o777) },
+		func() { _ = root.Chmod("/d/f", 0o666) },
+		func() { disk.Remount(fsfake.ProtectedRegular(2)) },
+		func() { _ = root.Rename("/d", "/e"); _ = root.Rename("/e", "/d") },
+		func() { disk.Snapshot() },
+	} {
+		wg.Go(func() {
+			for range rounds {
+				change()
+			}
+		})
+	}
+	wg.Wait()
+	assert.NoError(t, disk.Check())
 }
