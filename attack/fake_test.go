@@ -31,12 +31,33 @@ func exploreFakeBy(how verb, t testing.TB, victim Victim, opts ...Option) *Repor
 	}
 	e := &explorer{opt: opt, test: t.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}},
 		deadline: time.Now().Add(opt.budget), progress: func(int, int) {}}
-	e.open = func(bool) (world, error) { return openFake(t, victim, opt, opt.budget, e.deadline) }
+	e.open = func(bool) (world, error) {
+		w, err := openFake(t, victim, opt, opt.budget, e.deadline)
+		if err == nil {
+			scene := w.(*fakeWorld).scene
+			openWorlds.Store(scene, w)
+			t.Cleanup(func() { openWorlds.Delete(scene) })
+		}
+		return w, err
+	}
 	if err := errors.Join(e.explore(), e.closeWorlds()); err != nil {
 		e.problem("%v", err)
 	}
 	e.finish()
 	return e.report
+}
+
+// openWorlds are the worlds of scenes.
+var openWorlds sync.Map
+
+// afterReturn waits until the victim has returned.
+func afterReturn(s *Scene) {
+	w, _ := openWorlds.Load(s)
+	for late, f := false, w.(*fakeWorld); !late; runtime.Gosched() {
+		f.mu.Lock()
+		late = f.over || f.phase == inLate
+		f.mu.Unlock()
+	}
 }
 
 // stubT is a test that can be failed without harm.
@@ -142,7 +163,7 @@ func TestFakeMisbehaviour(t *testing.T) {
 			back := make(chan struct{})
 			go func() {
 				<-back
-				time.Sleep(time.Millisecond) // the victim returns meanwhile
+				afterReturn(s)
 				_ = afero.WriteFile(s.FS, s.Path("late"), nil, 0o600)
 			}()
 			defer close(back)
