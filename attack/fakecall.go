@@ -88,26 +88,26 @@ func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
 	if op.Name == "rename" && op.Flag != 0 {
 		b.call = "renameat2"
 	}
-	look := func() bool {
-		b.lookups, b.object = nil, ""
-		if op.File != nil && op.Name != "open" {
-			b.object = w.objectOf(op.File)
-		} else if l := w.lookup(op, op.Path, c.follow); len(l.steps) > 0 {
-			b.lookups = append(b.lookups, l)
-		}
-		if op.NewPath != "" && op.Name != "symlink" {
-			if l := w.lookup(op, op.NewPath, false); len(l.steps) > 0 {
-				b.lookups = append(b.lookups, l)
-			}
-		}
-		return len(b.lookups) > 0 || b.object != ""
-	}
-	if !look() {
+	w.standOp, w.standFollow = op, c.follow
+	if w.lookUp(); len(b.lookups) == 0 && b.object == "" {
 		return nil
 	}
-	b.refresh = func() { look() } // the present call's alone
-	b.locate = w.located
+	b.refresh, b.locate = w.looked, w.located // the present call's alone
 	return b
+}
+
+// lookUp looks the paths of the operation at hand up.
+func (w *fakeWorld) lookUp() {
+	b, op := &w.stands, w.standOp
+	b.lookups, b.object = nil, ""
+	if op.File != nil && op.Name != "open" {
+		b.object = w.objectOf(op.File)
+	} else {
+		w.lookup(b, op, op.Path, w.standFollow)
+	}
+	if op.NewPath != "" && op.Name != "symlink" {
+		w.lookup(b, op, op.NewPath, false)
+	}
 }
 
 // permOf is what a call asks for by mode, as the system has it.
@@ -154,7 +154,7 @@ func (b *boundary) opens(flag int) (follow bool) {
 }
 
 // lookup resolves one path argument.
-func (w *fakeWorld) lookup(op *fsfake.Op, raw string, follow bool) lookup {
+func (w *fakeWorld) lookup(b *boundary, op *fsfake.Op, raw string, follow bool) {
 	name, given := raw, fakePath(raw)
 	if op.Dir != nil { // the last name, in an open directory
 		name = path.Base(given)
@@ -162,9 +162,15 @@ func (w *fakeWorld) lookup(op *fsfake.Op, raw string, follow bool) lookup {
 	} else if base := op.FS.Base(); base != "/" {
 		given = base + "/" + given
 	}
-	l := lookup{given: w.d.named(given), follow: follow}
+	// Most have one path of one or two names: one piece of memory holds it.
+	var own struct {
+		lookup [1]lookup
+		steps  [2]access
+	}
+	kept := &own
+	l := &kept.lookup[0]
+	l.given, l.follow, l.steps = w.d.named(given), follow, kept.steps[:0]
 	w.found = op.FS.Lookups(w.found[:0], op.Dir, name, follow)
-	l.steps = make([]access, 0, 2)
 	for i := range w.found {
 		s := &w.found[i]
 		dir, inside := w.d.rel(s.Dir)
@@ -181,7 +187,13 @@ func (w *fakeWorld) lookup(op *fsfake.Op, raw string, follow bool) lookup {
 		}
 		l.steps = append(l.steps, a)
 	}
-	return l
+	switch {
+	case len(l.steps) == 0:
+	case b.lookups == nil:
+		b.lookups = kept.lookup[:]
+	default:
+		b.lookups = append(b.lookups, *l)
+	}
 }
 
 // joined is the name of an entry, which may be what was given: then it needs

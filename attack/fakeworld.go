@@ -21,22 +21,25 @@ func Fake() Option { return optionFunc(func(o *options) { o.fake = true }) }
 // fakeWorld runs the victim in a goroutine of this process, on a fake disk
 // whose hooks are the boundaries.
 type fakeWorld struct {
-	t      testing.TB
-	victim Victim
-	opt    *options
-	d      *fakeDisk
-	fs     *fsfake.FS // the victim's view
-	scene  *Scene
-	clean  *fsfake.Snapshot
-	unhook func()
-	clock  clock
-	ticks  *time.Ticker
-	lines  map[uint64]lineInfo
-	found  []fsfake.Lookup // of the lookup at hand
-	pcs    [128]uintptr    // of the stack at hand
-	stands boundary        // the one at hand
+	t           testing.TB
+	victim      Victim
+	opt         *options
+	d           *fakeDisk
+	fs          *fsfake.FS // the victim's view
+	scene       *Scene
+	clean       *fsfake.Snapshot
+	unhook      func()
+	clock       clock
+	ticks       *time.Ticker
+	lines       map[uint64]lineInfo
+	found       []fsfake.Lookup // of the lookup at hand
+	pcs         [128]uintptr    // of the stack at hand
+	stands      boundary        // the one at hand, with its operation
+	standOp     *fsfake.Op
+	standFollow bool
 
 	located func(*boundary)
+	looked  func()
 	label   string        // what the victim's goroutines bear
 	self    string        // the head of the serving goroutine in a dump
 	jobs    chan struct{} // one for each run
@@ -90,7 +93,7 @@ func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, d
 	if opt.verb == kills {
 		w.scene.FS, w.scene.point = pointFS{w.fs, w.point}, w.point
 	}
-	w.located = w.locate
+	w.located, w.looked = w.locate, w.lookUp
 	w.clean = d.disk.Snapshot()
 	w.unhook = d.disk.Hook(fsfake.Hook{Before: w.before, After: w.after})
 	ready := make(chan struct{})

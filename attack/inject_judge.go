@@ -61,9 +61,6 @@ func (r *run) unhandled() bool {
 
 // creates says that a step may make a name.
 func (r *run) creates(i int) bool {
-	if i < 0 {
-		return false
-	}
 	switch s := r.steps[i]; s.kind {
 	case supervise.Open:
 		return s.create || s.tmpfile
@@ -183,8 +180,8 @@ func (r *run) judgeBehind(at int) {
 		}
 	}
 	if o.End == returned {
-		for i, name := range o.Open {
-			if (i == 0 || o.Open[i-1] != name) && !r.plan.leaves(r.plan.names.shape(name)) {
+		for _, name := range o.Open {
+			if !r.plan.leaves(r.plan.names.shape(name)) {
 				r.injectedFact(tmptest.R03, at, name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
 			}
 		}
@@ -193,7 +190,7 @@ func (r *run) judgeBehind(at int) {
 
 // judgePrivate sees that others cannot open what a killed process left.
 func (r *run) judgePrivate(name string, n node) {
-	if r.plan.opt.verb != kills || n.perm&0o077 == 0 || n.isLink() {
+	if n.perm&0o077 == 0 || n.isLink() {
 		return
 	}
 	if _, search, _, _ := r.attacker.inDir(path.Dir(name)); search {
@@ -223,7 +220,7 @@ func (r *run) stuckAt(name string) bool {
 				about = a.path()
 			}
 		}
-		if about == "" || !under(name, about) && !under(about, name) {
+		if !under(name, about) && !under(about, name) {
 			continue
 		}
 		removes := s.kind == supervise.Unlink || s.kind == supervise.Rmdir
@@ -241,7 +238,7 @@ func (r *run) stuckAt(name string) bool {
 // another name is no cure.
 func (r *run) judgeRetry(at int) {
 	s := r.steps[at]
-	if s.answer.act != fail || !r.creates(at) {
+	if !r.creates(at) {
 		return
 	}
 	switch s.answer.errno {
@@ -271,13 +268,15 @@ func (r *run) judgeSync(at int) {
 		failed := s.answer.act == fail
 		synced := s.call == "fsync" || s.call == "fdatasync"
 		switch {
-		case s.kind == supervise.Rename && !failed && len(s.lookups) == 2:
+		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed && len(s.lookups) == 2:
 			from, ok1 := s.lookups[0].final()
 			to, ok2 := s.lookups[1].final()
 			if ok1 && ok2 {
 				dirty[to.path()], lost[to.path()] = dirty[from.path()], lost[from.path()]
-				delete(dirty, from.path())
-				delete(lost, from.path())
+				if s.kind == supervise.Rename {
+					delete(dirty, from.path())
+					delete(lost, from.path())
+				}
 			}
 		case s.object == "":
 		case failed && (synced || s.kind == supervise.Close):

@@ -261,7 +261,7 @@ func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
 	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
 		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
 		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
-		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}}
+		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}, steps: make([]*step, 0, 8), open: make([]int, 0, 8)}
 	r.guard.coarse, r.improvise = plan.coarse, l.improvise
 	r.attacker.reset()
 	return r

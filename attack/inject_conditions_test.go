@@ -1,0 +1,296 @@
+package attack_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/fsfake"
+)
+
+// random content differs from run to run.
+func writeRandom(f afero.File) error {
+	_, err := f.WriteString(rand.Text())
+	return err
+}
+
+// inDir works in a directory of its own, and removes it in the way that a row is
+// about.
+func inDir(s *attack.Scene, work func(dir string) error) error {
+	dir, err := afero.TempDir(s.FS, s.Dir, "d-*")
+	if err != nil {
+		return err
+	}
+	return work(dir)
+}
+
+// injectConditions hold one condition of the judgement of Faults and Kills each:
+// without it the findings are others. testdata/mutants_inject.md says which row
+// holds which.
+var injectConditions = []struct {
+	name   string
+	by     verb
+	victim attack.Victim
+	opts   []attack.Option
+	want   []string // "rule detail": a part of the detail, of each finding, in order; "?" for a weakness
+}{{
+	name: "a file without a name is tried again", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		for i := 0; ; i++ {
+			f, err := s.FS.OpenFile(s.Dir, 2|fsfake.O_TMPFILE, 0o600)
+			if err == nil {
+				return f.Close()
+			}
+			if i == 2 {
+				return err
+			}
+		}
+	},
+	want: []string{"?C14 openat fails with ENOTSUP: the code tried 1 times more"},
+}, {
+	name: "content that is chance is not compared", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("out"), anyFile, 0o600)
+		if err != nil {
+			return err
+		}
+		return errors.Join(writeRandom(f), f.Close())
+	},
+	opts: overOut,
+}, {
+	name: "nor is it after success, and no mode of what is not made else", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if err := replaceOut(s, writeRandom); err != nil {
+			return err
+		}
+		if _, err := s.FS.Stat(s.Path("none")); err != nil && !errors.Is(err, afero.ErrFileNotFound) {
+			return absentIsFine(put(s.FS, s.Path("bak"), newFile, 0o600, ""))
+		}
+		return nil
+	},
+	opts: []attack.Option{attack.Target("out", "bak")},
+}, {
+	name: "an old target that is to go", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if err := replaceOut(s, writeNew); err != nil {
+			return err
+		}
+		if err := s.FS.Remove(s.Path("old")); err != nil {
+			return err
+		}
+		_, err := s.FS.Stat(s.Dir)
+		return err
+	},
+	opts: []attack.Option{attack.Target("out", "old"), attack.Setup(func(s *attack.Scene) error {
+		return afero.WriteFile(s.FS, s.Path("old"), oldContent, 0o600)
+	})},
+}, {
+	name: "an empty file for an empty directory", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if s.FS.Mkdir(s.Path("out"), 0o700) == nil {
+			return nil
+		}
+		return s.FS.(*fsfake.FS).Mknod(s.Path("out"), 0o700, 0)
+	},
+	opts: intoOut,
+	want: []string{"X05 mkdirat fails with ENOSPC: the target out is not what an undisturbed run leaves: 0 bytes"},
+}, {
+	name: "what Setup made stays", by: attack.Faults,
+	victim: func(s *attack.Scene) error { return scratch(s, writeNew) },
+	opts: []attack.Option{attack.Setup(func(s *attack.Scene) error {
+		return afero.WriteFile(s.FS, s.Path("others"), nil, 0o600)
+	})},
+}, {
+	name: "a directory on the way to a target", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if err := s.FS.Mkdir(s.Path("app"), 0o700); err != nil {
+			return err
+		}
+		return s.FS.Mkdir(s.Path("app", "out"), 0o700)
+	},
+	opts: []attack.Option{attack.Target("app/out")},
+}, {
+	name: "what the undisturbed run leaves is told once", by: attack.Faults,
+	victim: func(s *attack.Scene) error { _, err := work(s); return err },
+	want:   []string{"?R01 the code returned nil and left"},
+}, {
+	name: "a directory that stays is told, and not what is in it", by: attack.Kills,
+	victim: func(s *attack.Scene) error {
+		return inDir(s, func(dir string) (err error) {
+			defer func() { err = errors.Join(err, s.FS.RemoveAll(dir)) }()
+			return put(s.FS, filepath.Join(dir, "f"), newFile, 0o600, "")
+		})
+	},
+	want: []string{"?R07 SIGKILL came before openat"},
+}, {
+	name: "a file that is never closed is told once", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
+		if err != nil {
+			return err
+		}
+		held = append(held, f)
+		return s.FS.Remove(f.Name())
+	},
+	want: []string{"R03 the code returned nil, and left a descriptor"},
+}, {
+	name: "a link's mode says nothing", by: attack.Kills,
+	victim: func(s *attack.Scene) error {
+		p := unknown(s)
+		return errors.Join(s.FS.(afero.Linker).SymlinkIfPossible("/none", p), s.FS.Remove(p))
+	},
+	want: []string{"?R07 SIGKILL came before unlinkat"},
+}, {
+	name: "a file that is moved home at once", by: attack.Kills,
+	victim: func(s *attack.Scene) (err error) {
+		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, absentIsFine(s.FS.Remove(f.Name())), f.Close()) }()
+		return s.FS.Rename(f.Name(), filepath.Join(s.Home, "f"))
+	},
+	want: []string{"?R07 SIGKILL came before newfstatat"},
+}, {
+	name: "a directory that is removed at once", by: attack.Kills,
+	victim: func(s *attack.Scene) error { return inDir(s, s.FS.Remove) },
+	want:   []string{"?R07 SIGKILL came before unlinkat"},
+}, {
+	name: "a file that loses its name at once, after another was written", by: attack.Kills,
+	victim: func(s *attack.Scene) error {
+		if err := afero.WriteFile(s.FS, filepath.Join(s.Home, "f"), newContent, 0o600); err != nil {
+			return err
+		}
+		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.FS.Remove(f.Name()), f.Close())
+	},
+}, {
+	name: "a directory that cannot be removed", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		fsys := s.FS.(*fsfake.FS)
+		return inDir(s, fsys.Rmdir)
+	},
+}, {
+	name: "what it holds is removed, and the directory stays", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		return inDir(s, func(dir string) (err error) {
+			f := filepath.Join(dir, "f")
+			if err := put(s.FS, f, newFile, 0o600, ""); err != nil {
+				return errors.Join(err, s.FS.RemoveAll(dir))
+			}
+			if err := s.FS.Remove(f); err != nil {
+				return errors.Join(err, s.FS.RemoveAll(dir))
+			}
+			if _, err := s.FS.Stat(dir); err != nil {
+				return err
+			}
+			return s.FS.Remove(dir)
+		})
+	},
+	want: []string{"R05 newfstatat fails with EACCES: the code returned an error: "},
+}, {
+	name: "what it holds cannot be removed", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		return inDir(s, func(dir string) (err error) {
+			f := filepath.Join(dir, "f")
+			if err := s.FS.(afero.Linker).SymlinkIfPossible("/none", f); err != nil {
+				return errors.Join(err, s.FS.Remove(dir))
+			}
+			if err := s.FS.(*fsfake.FS).Unlink(f); err != nil {
+				return err
+			}
+			return s.FS.Remove(dir)
+		})
+	},
+}, {
+	name: "a link is as good as a rename for data that is lost", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := afero.TempFile(s.FS, s.Dir, "out-*")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		err = writeNew(f)
+		if err == nil {
+			err = s.FS.(*fsfake.FS).Link(f.Name(), s.Path("out"))
+		}
+		return errors.Join(err, s.FS.Remove(f.Name()))
+	},
+	opts: intoOut,
+	want: []string{"X05 close fails with EIO: the code reported success, though close of shared/out had failed"},
+}, {
+	name: "an error of the close means nothing after reading", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := s.FS.Open(s.Path("out"))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		_, err = f.Read(make([]byte, 100))
+		return err
+	},
+	opts: overOut,
+}, {
+	name: "a name of chance on another way", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if s.FS.Mkdir(s.Path("out"), 0o700) == nil {
+			return nil
+		}
+		return s.FS.Mkdir(s.Path("r"+rand.Text()), 0o700)
+	},
+	opts: intoOut,
+	want: []string{"R05 mkdirat fails with ENOSPC: the code returned nil, and left shared/* (directory", "X05 mkdirat fails with ENOSPC: the target out is not there"},
+}}
+
+// TestFakeInjectSchedules counts what is tried, by hand from the tables of errors:
+// each error alone and for good, and the other way once, since it is the same
+// after each error.
+func TestFakeInjectSchedules(t *testing.T) {
+	otherWay := func(s *attack.Scene) error {
+		if s.FS.Mkdir(s.Path("out"), 0o700) == nil {
+			return nil
+		}
+		_, err := s.FS.Stat(s.Dir)
+		return err
+	}
+	for _, tt := range []struct {
+		name string
+		by   verb
+		want int
+	}{
+		{"Faults", attack.Faults, 2*10 + 2*3},
+		{"Kills", attack.Kills, 1 + 2}, // SIGKILL; a panic and a Goexit
+	} {
+		r := tt.by(t, otherWay, attack.Target("out"), attack.Fake(), attack.ReportOnly())
+		assert.Equal(t, tt.want, r.Schedules, tt.name)
+	}
+}
+
+// TestFakeInjectConditions: each victim is found to break exactly these rules, on
+// a fake disk.
+func TestFakeInjectConditions(t *testing.T) {
+	for _, tt := range injectConditions {
+		t.Run(tt.name, func(t *testing.T) {
+			r := tt.by(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Fake(), attack.ReportOnly())...)
+			require.True(t, r.Complete, r.Problems)
+			require.Len(t, r.Findings, len(tt.want), texts(r))
+			for i, want := range tt.want {
+				weak := ""
+				if !r.Findings[i].Exploit {
+					weak = "?"
+				}
+				got := fmt.Sprintf("%s%s %s", weak, r.Findings[i].Rule.ID, r.Findings[i].Detail)
+				assert.Contains(t, got, want)
+			}
+		})
+	}
+}
