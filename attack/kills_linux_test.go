@@ -141,8 +141,6 @@ func TestKills(t *testing.T) {
 	}
 }
 
-type verb = func(*testing.T, attack.Victim, ...attack.Option) *attack.Report
-
 // run tries the victim by a verb on the system's disk.
 func (tt victimTest) run(t *testing.T, by verb) *attack.Report {
 	if tt.slow && !attack.Long {

@@ -179,7 +179,9 @@ func TestFakeFaults(t *testing.T) {
 
 func TestFakeKills(t *testing.T) { onFake(t, attack.Kills, killTests) }
 
-func onFake(t *testing.T, by func(*testing.T, attack.Victim, ...attack.Option) *attack.Report, tests []victimTest) {
+type verb = func(*testing.T, attack.Victim, ...attack.Option) *attack.Report
+
+func onFake(t *testing.T, by verb, tests []victimTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.slow && !attack.Long {
