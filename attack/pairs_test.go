@@ -25,9 +25,9 @@ func (p pair) skipMissing(t *testing.T) {
 
 // eachPair runs f for each pair, those of one set below each other: a child
 // looks for its test in one set, not in 224 names. Not each run takes all of
-// them: one in four, and a short run one in nine, of all sets.
+// them: one in five, and a short run one in nine, of all sets.
 func eachPair(t *testing.T, f func(t *testing.T, p pair)) {
-	every := 4
+	every := 5
 	switch {
 	case attack.Long || os.Getenv("TMPPROOF_UPDATE") == "1":
 		every = 1

@@ -68,7 +68,7 @@ var arrangements = []arrangement{
 // clean one stays clean.
 func TestRepeated(t *testing.T) {
 	lines := madeHere(t)
-	for _, w := range ways {
+	for _, w := range sample() {
 		for _, a := range []string{"serial", "parallel"} {
 			args := []string{"-test.count=3", "-test.parallel=8", "-test.shuffle=on"}
 			t.Run(w.name+", "+a+", clean", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestRepeated(t *testing.T) {
 // the line where no other of the test can have made it.
 func TestTraced(t *testing.T) {
 	lines := madeHere(t)
-	for _, w := range ways {
+	for _, w := range sample() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			r := runFixture(t, w.name+", traced", "-test.parallel=8")
@@ -116,6 +116,18 @@ func TestTraced(t *testing.T) {
 			requireNothingLeft(t, r)
 		})
 	}
+}
+
+// sample is a third of the ways; all of them with TMPPROOF_LONG=1.
+func sample() []way {
+	if os.Getenv("TMPPROOF_LONG") == "1" {
+		return ways
+	}
+	var some []way
+	for i := 0; i < len(ways); i += 3 {
+		some = append(some, ways[i])
+	}
+	return some
 }
 
 func withoutSupervisor(m *testing.M) int {
