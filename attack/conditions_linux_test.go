@@ -286,7 +286,8 @@ func sharedFile(s *attack.Scene, reads, looks bool) error {
 func TestConditions(t *testing.T) {
 	for _, tt := range conditionTests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := attack.Prove(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
+			t.Parallel()
+			r := attack.Prove(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())...)
 			require.True(t, r.Complete)
 			var got []string
 			for _, f := range r.Findings {

@@ -93,9 +93,9 @@ var systemFaults = []victimTest{{
 // words on a fake disk.
 func TestFaults(t *testing.T) {
 	for _, tt := range attack.Sample(slices.Concat(faultTests, promiseTests)) {
-		t.Run(tt.name, func(t *testing.T) { tt.agrees(t, attack.Faults) })
+		t.Run(tt.name, func(t *testing.T) { t.Parallel(); tt.agrees(t, attack.Faults) })
 	}
 	for _, tt := range attack.Sample(systemFaults) {
-		t.Run(tt.name, func(t *testing.T) { tt.run(t, attack.Faults) })
+		t.Run(tt.name, func(t *testing.T) { t.Parallel(); tt.run(t, attack.Faults) })
 	}
 }

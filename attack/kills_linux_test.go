@@ -134,10 +134,10 @@ func reraise() {
 // words on a fake disk.
 func TestKills(t *testing.T) {
 	for _, tt := range attack.Sample(killTests) {
-		t.Run(tt.name, func(t *testing.T) { tt.agrees(t, attack.Kills) })
+		t.Run(tt.name, func(t *testing.T) { t.Parallel(); tt.agrees(t, attack.Kills) })
 	}
 	for _, tt := range attack.Sample(signalTests) {
-		t.Run(tt.name, func(t *testing.T) { tt.run(t, attack.Kills) })
+		t.Run(tt.name, func(t *testing.T) { t.Parallel(); tt.run(t, attack.Kills) })
 	}
 }
 

@@ -161,6 +161,7 @@ func TestOlderKernel(t *testing.T) {
 func TestOlder(t *testing.T) {
 	for name := range older {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			exe, err := os.Executable()
 			require.NoError(t, err)
 			cmd := exec.Command(exe, "-test.run=^TestOlderKernel$", "-test.v")

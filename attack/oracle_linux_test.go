@@ -482,6 +482,7 @@ func TestOracles(t *testing.T) {
 			if tt.slow && !attack.Long {
 				t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 			}
+			t.Parallel()
 			tt.run(t, attack.Prove)
 		})
 	}

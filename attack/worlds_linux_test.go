@@ -21,6 +21,7 @@ func alone(fi fs.FileInfo) bool {
 func TestWorldsAgree(t *testing.T) {
 	for _, tt := range worldTests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			if tt.slow && !attack.Long {
 				t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 			}
