@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -20,21 +21,18 @@ type ownTable struct {
 }
 
 var frameTable = sync.OnceValues(func() (*ownTable, error) {
-	f, err := elf.Open("/proc/self/exe")
+	file, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	sec := f.Section(".gopclntab")
-	if sec == nil {
-		sec = f.Section(".data.rel.ro.gopclntab") // position-independent
-	}
-	if sec == nil {
-		return nil, errors.New("this binary has no .gopclntab section")
-	}
-	b, err := sec.Data()
+	defer file.Close()
+	f, err := elf.NewFile(file)
 	if err != nil {
 		return nil, err
+	}
+	b, _, err := lineTable(file, f)
+	if err != nil {
+		return nil, fmt.Errorf("this binary %w", err)
 	}
 	return parseTable(b)
 })

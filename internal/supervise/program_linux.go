@@ -89,22 +89,15 @@ func (p *goProgram) read(pid int) error {
 			p.phdr = s.Vaddr + phoff - s.Off
 		}
 	}
-	sec := f.Section(".gopclntab")
-	if sec == nil {
-		sec = f.Section(".data.rel.ro.gopclntab") // position-independent
-	}
-	if sec == nil {
-		return errors.New("the program has no .gopclntab section: it is not Go's, or packed")
-	}
-	b, err := sec.Data()
+	b, at, err := lineTable(p.file, f)
 	if err != nil {
-		return err
+		return fmt.Errorf("the program %w", err)
 	}
 	if err := t.header(b); err != nil {
 		return err
 	}
 	bias := headerAddress(strconv.Itoa(pid)) - p.phdr
-	if err := t.module(f, pid, bias, sec.Addr); err != nil {
+	if err := t.module(f, pid, bias, at); err != nil {
 		return err
 	}
 	p.tab = t
