@@ -105,6 +105,9 @@ func (l *lane) get() (world, error) {
 	if l.world != nil {
 		return l.world, nil
 	}
+	if l.ahead == nil && l.takesSpare() {
+		return l.world, nil
+	}
 	if l.ahead == nil {
 		l.ahead = l.e.begin()
 	}
@@ -119,6 +122,19 @@ func (l *lane) get() (world, error) {
 		l.ahead = l.e.begin()
 	}
 	return w, nil
+}
+
+// takesSpare takes the world of the second process over, as long as no lane of
+// its own works there, and has another one opened in its place: a victim that
+// has hung once is about to hang again, for evidence.
+func (l *lane) takesSpare() bool {
+	e := l.e
+	if l != e.first || e.spare.world == nil || e.plan.fresh {
+		return false
+	}
+	l.world, l.canaries = e.spare.world, e.spare.canaries
+	e.spare = &lane{e: e, ahead: e.begin()}
+	return true
 }
 
 // drop closes the lane's world.
