@@ -60,7 +60,7 @@ func BenchmarkTmpleak(b *testing.B) {
 		b.Fatal(err)
 	}
 	tmpleak := filepath.Join(b.TempDir(), "tmpleak")
-	if out, err := exec.Command("go", "build", "-o", tmpleak, "github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", tmpleak, "github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak").CombinedOutput(); err != nil {
 		b.Skipf("needs the go command: %v\n%s", err, out)
 	}
 	for _, row := range []struct {

@@ -322,7 +322,7 @@ func TestForeignPrograms(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(bin)) })
 	require.NoError(t, os.Chmod(bin, 0o755))
 	static := filepath.Join(bin, "static")
-	cmd := exec.Command("go", "build", "-o", static, "./testdata/touch")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", static, "./testdata/touch")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
