@@ -1,6 +1,9 @@
 package attack
 
-import "os"
+import (
+	"os"
+	"testing"
+)
 
 // Long is asked for with TMPPROOF_LONG=1: all 224 pairs and their twins, the
 // slow rows of the tables, the bounds that users have, and whatever is run
@@ -8,8 +11,13 @@ import "os"
 var Long = os.Getenv("TMPPROOF_LONG") == "1"
 
 // Sample is every third row of a table; a long run takes them all.
-func Sample[T any](table []T) []T {
-	if Long {
+func Sample[T any](table []T) []T { return third(table, !Long) }
+
+// ShortSample is every third row of a table in a short run.
+func ShortSample[T any](table []T) []T { return third(table, testing.Short()) }
+
+func third[T any](table []T, only bool) []T {
+	if !only {
 		return table
 	}
 	var some []T
