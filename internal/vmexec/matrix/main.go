@@ -26,20 +26,21 @@ import (
 type suite struct {
 	name, dir, run string
 	alike          bool // prints the same on each kernel
+	shell          bool // starts a shell, whose name is printed: here it must be the guest's
 }
 
 var suites = []suite{
-	{"supervise", "internal/supervise", "", false},
-	{"rerun", "internal/rerun", "", false},
-	{"oracles", "attack", "^TestOracles$", true},
-	{"checks", "attack", "^TestOracles$/^check", true}, // a part of them
-	{"signals", "attack", "^TestUnderSignals$", true},
-	{"older", "attack", "^TestOlder", false},
-	{"leakcheck", "leakcheck", "", false},
-	{"guideline", "examples/guideline", "^Test(Incorrect|Correct)$", true},
-	{"pairs", "attack", "^TestPair", true},
-	{"safe", "examples/safe", "", true},
-	{"misbehave", "attack", "^TestMisbehav", true},
+	{"supervise", "internal/supervise", "", false, false},
+	{"rerun", "internal/rerun", "", false, false},
+	{"oracles", "attack", "^TestOracles$", true, false},
+	{"checks", "attack", "^TestOracles$/^check", true, false}, // a part of them
+	{"signals", "attack", "^TestUnderSignals$", true, false},
+	{"older", "attack", "^TestOlder", false, false},
+	{"leakcheck", "leakcheck", "", false, false},
+	{"guideline", "examples/guideline", "^Test(Incorrect|Correct)$", true, true},
+	{"pairs", "attack", "^TestPair", true, false},
+	{"safe", "examples/safe", "", true, true},
+	{"misbehave", "attack", "^TestMisbehav", true, true},
 }
 
 // part says how much of a suite is run.
@@ -323,7 +324,16 @@ func (b *bench) here(s suite, user int) (result, error) {
 			}
 			argv = append([]string{b.plan.asuser}, argv...)
 		}
-		n.res, n.err = b.run(s, argv)
+		var env []string
+		if s.shell {
+			dir, err := b.programs()
+			if err != nil {
+				n.err = err
+				return
+			}
+			env = append(env, "PATH="+dir)
+		}
+		n.res, n.err = b.run(s, argv, env...)
 		if n.err == nil && n.res.status != 0 {
 			n.err = fmt.Errorf("the suite fails on this machine:\n%s", n.res.tail())
 		}
@@ -331,11 +341,39 @@ func (b *bench) here(s suite, user int) (result, error) {
 	return n.res, n.err
 }
 
+// programs is a directory with the programs of a guest, for a run here, and
+// for any user.
+func (b *bench) programs() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	busybox, err := os.ReadFile(filepath.Join(cache, "vmexec", "busybox-"+runtime.GOARCH))
+	if err != nil {
+		return "", fmt.Errorf("a guest of this machine's architecture must have been run before: %w", err)
+	}
+	dir := filepath.Join(b.dir, "programs")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	own := filepath.Join(dir, "busybox")
+	if err := errors.Join(os.Chmod(b.dir, 0o711), os.Mkdir(dir, 0o755), os.WriteFile(own, busybox, 0o755)); err != nil {
+		return "", err
+	}
+	if out, err := exec.Command(own, "--install", "-s", dir).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return dir, nil
+}
+
 // run runs a test binary, here or in a guest.
-func (b *bench) run(s suite, argv []string) (result, error) {
+func (b *bench) run(s suite, argv []string, env ...string) (result, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "TMPPROOF_STRICT=1", "TMPPROOF_TEST_SHOW=1")
+	cmd.Env = append(cmd.Env, env...)
 	if b.plan.part == long {
 		cmd.Env = append(cmd.Env, "TMPPROOF_LONG=1")
 	}
