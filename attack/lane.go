@@ -125,15 +125,14 @@ func (l *lane) get() (world, error) {
 }
 
 // takesSpare takes the world of the second process over, as long as no lane of
-// its own works there, and has another one opened in its place: a victim that
-// has hung once is about to hang again, for evidence.
+// its own works there.
 func (l *lane) takesSpare() bool {
 	e := l.e
 	if l != e.first || e.spare.world == nil || e.plan.fresh {
 		return false
 	}
 	l.world, l.canaries = e.spare.world, e.spare.canaries
-	e.spare = &lane{e: e, ahead: e.begin()}
+	e.spare = &lane{e: e}
 	return true
 }
 
