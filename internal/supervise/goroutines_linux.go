@@ -177,7 +177,8 @@ func readMany(tid int, addrs []uint64, size int) []byte {
 		for i := range remote {
 			remote[i] = unix.RemoteIovec{Base: uintptr(addrs[i]), Len: size}
 		}
-		local := unix.Iovec{Base: &out[done], Len: uint64(n * size)}
+		local := unix.Iovec{Base: &out[done]}
+		local.SetLen(n * size)
 		got, _, errno := unix.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote[0])), uintptr(n), 0)
 		if errno != 0 {
 			break

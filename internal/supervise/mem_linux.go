@@ -29,7 +29,8 @@ func transfer(call uintptr, tid int, addr uint64, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	local := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
+	local := unix.Iovec{Base: &b[0]}
+	local.SetLen(len(b))
 	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(b)}
 	n, _, errno := unix.RawSyscall6(call, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
 	switch {

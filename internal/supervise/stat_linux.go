@@ -19,7 +19,7 @@ func (t *Tree) AnswerStat(ev *Event, path string, uid, gid uint32) bool {
 	case "statx":
 		var st unix.Statx_t
 		mask := int(uint32(ev.Args[3]))
-		if mask&unix.STATX__RESERVED != 0 || unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st) != nil {
+		if uint32(mask)&unix.STATX__RESERVED != 0 || unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st) != nil {
 			return false
 		}
 		st.Uid, st.Gid = uid, gid

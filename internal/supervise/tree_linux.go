@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -66,6 +67,9 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 func begin(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads) != 0 {
 		return nil, fmt.Errorf("set %#x of system calls: it must have Names or Creates", set)
+	}
+	if len(archCalls) == 0 {
+		return nil, &UnsupportedError{"linux/" + runtime.GOARCH + " has no table of system calls yet: use amd64 or arm64"}
 	}
 	sp, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -1,0 +1,20 @@
+//go:build !amd64 && !arm64
+
+package supervise
+
+import (
+	"errors"
+	"runtime"
+)
+
+// What the other processors lack; begin refuses there.
+const (
+	auditArch = 0
+	x32Bit    = 0
+)
+
+var archCalls []syscallSpec
+
+func walk(*memory, uint64, uint64, uint64, code, func(pc uintptr, lo, hi uint64) bool) {}
+
+func ownCode() (code, error) { return nil, errors.New("no unwinder for " + runtime.GOARCH) }
