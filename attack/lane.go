@@ -264,7 +264,8 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if o.Refused != "" {
 		r.problems = append(r.problems, "the victim "+o.Refused+": that was refused, and what it did then is no ground for a verdict")
 	}
-	if plan.fresh || o.End != returned || o.Spent || o.Processes > 0 || o.Goroutines > 0 {
+	if plan.fresh || o.End != returned && o.At == "" || // where it would wait at a FIFO it was turned away, and came back
+		o.Spent || o.Processes > 0 || o.Goroutines > 0 {
 		l.drop()
 	}
 	return r, nil

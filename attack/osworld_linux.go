@@ -231,6 +231,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		o.Late = w.late()
 	}
 	if w.blocked != "" {
+		o.Spent = o.Spent || o.End != returned // it was refused the FIFO, and did worse than to come back
 		o.End, o.Nil, o.Text, o.At = hung, false, atFIFO(w.blocked), w.blocked
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != w.d.stat(".").id {

@@ -72,9 +72,8 @@ func Attach() (*Child, error) {
 // this thread's own processor away. Nothing that happens there is filtered
 // itself, and the parent serves before close is answered.
 func install(ctl int, set Set) error {
-	runtime.GC() // one that goes on would come to its end
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // waits for the end of one that goes on
 	p := program(set)
 	nnp := false
 	flags := uint(filterFlags | waitKillable)
