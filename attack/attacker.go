@@ -150,7 +150,7 @@ func (a *attacker) make(m move, b *boundary, acc access) (string, error) {
 		return "", fmt.Errorf("building %s: %w", m.name(), err)
 	}
 	if parent := a.disk.stat(acc.dir); a.owns(parent) {
-		defer a.disk.age(acc.dir) // its own act is not the victim's
+		defer func() { _ = a.disk.age(acc.dir) }() // its own act is not the victim's
 	}
 	text := "plants " + what + " at " + pretty(dest)
 	if acc.node.exists() {

@@ -77,7 +77,7 @@ func (v *FS) openDirAt(dir *File, path string) (*File, error) {
 	}
 	if err != nil {
 		if op.File != nil {
-			op.File.close()
+			_ = op.File.close()
 		}
 		return nil, err
 	}

@@ -182,7 +182,7 @@ func (v *FS) watchedOpen(o *observers, name string, flag int, perm fs.FileMode) 
 	op := &Op{Name: "open", FS: v, Path: name, Flag: flag, Mode: perm}
 	err := o.run(op, func() error {
 		if op.File != nil { // again, after EINTR
-			op.File.close()
+			_ = op.File.close()
 			op.File = nil
 		}
 		f, err := v.open(name, local(name), flag, permBits(perm))
@@ -194,7 +194,7 @@ func (v *FS) watchedOpen(o *observers, name string, flag int, perm fs.FileMode) 
 	})
 	if err != nil {
 		if op.File != nil {
-			op.File.close()
+			_ = op.File.close()
 		}
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}

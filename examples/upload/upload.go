@@ -24,7 +24,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	defer r.MultipartForm.RemoveAll()
+	defer func() { _ = r.MultipartForm.RemoveAll() }()
 	for _, part := range r.MultipartForm.File["file"] {
 		if err := h.take(part); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)

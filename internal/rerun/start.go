@@ -90,7 +90,7 @@ func begin() *origin {
 		return o
 	}
 	// What this process starts in its turn is not the child.
-	os.Unsetenv(Variable)
+	_ = os.Unsetenv(Variable)
 	k, err := parseTicket(value)
 	if err != nil {
 		o.err = err
