@@ -167,7 +167,7 @@ func (c *config) patterns() []string {
 
 // command runs tests without the condition.
 func (c *config) command(id int, pattern string, flags ...string) *exec.Cmd {
-	args := append(strings.Fields(c.exec), c.binary(), "-test.short", "-test.failfast", "-test.timeout="+c.limit.String(), "-test.run="+pattern)
+	args := append(strings.Fields(c.exec), c.binary(), "-test.failfast", "-test.timeout="+c.limit.String(), "-test.run="+pattern)
 	cmd := exec.Command(args[0], append(args[1:], flags...)...)
 	cmd.Dir = c.pkg
 	cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(id), "GOTMPDIR=")
