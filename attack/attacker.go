@@ -70,7 +70,8 @@ func (a *attacker) inDir(dir string) (list, search, create, removeOthers bool) {
 func (a *attacker) lookIn(dir string) (list, search, create, removeOthers bool) {
 	switch {
 	case under(dir, dirAttic):
-		return true, true, true, true
+		d := a.disk.stat(dir).isDir() // a path can go on below a file of his
+		return d, d, d, d
 	case !under(dir, dirShared):
 		return false, false, false, false // Home, the vault, and the scene's root
 	}
