@@ -284,7 +284,7 @@ func sharedFile(s *attack.Scene, reads, looks bool) error {
 }
 
 func TestConditions(t *testing.T) {
-	for _, tt := range attack.ShortSample(conditionTests) {
+	for _, tt := range attack.ShortSample(allConditionTests()) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := attack.Prove(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())...)

@@ -91,10 +91,7 @@ func (r *run) inspectNew(a access, i int) {
 func (r *run) inspectMode(p string, i int, made bool) {
 	n := r.disk.stat(p)
 	s := r.steps[i]
-	if !n.exists() || n.isLink() || r.attacker.owns(n) || !under(p, dirShared) || p == dirShared || r.scene.initial[p] {
-		return
-	}
-	if _, ok := r.guard.want[p]; ok {
+	if !n.exists() || n.isLink() || r.attacker.owns(n) || !under(p, dirShared) || r.scene.initial[p] {
 		return
 	}
 	if r.isCanary(n) {
@@ -105,7 +102,7 @@ func (r *run) inspectMode(p string, i int, made bool) {
 	}
 	if made || s.kind == supervise.Attr {
 		if n.perm&0o077 != 0 && r.exposed[n.id] == nil {
-			r.exposed[n.id] = &exposure{path: p, step: i, perm: n.perm, isDir: n.isDir()}
+			r.exposed[n.id] = &exposure{path: p, step: i, perm: n.perm}
 			r.fact(fact{rule: tmptest.C03, path: p, name: p, step: i,
 				text: pretty(p) + " has mode " + octal(n.perm) + " where others can reach it (the code starts with umask 0: a mode is its own doing)"})
 		}
@@ -139,7 +136,7 @@ func (r *run) checkExposed(e *exposure) {
 	if r.plan.opt.sameGroup {
 		bits |= e.perm >> 3 & 6
 	}
-	if e.told || e.isDir || bits == 0 {
+	if e.told || bits == 0 {
 		return
 	}
 	n := r.disk.stat(e.path)

@@ -142,7 +142,7 @@ func (r *run) judgeAdoption() {
 	if !r.outcome.success() || !r.moved() {
 		return
 	}
-	for _, s := range r.steps {
+	for i, s := range r.steps {
 		if s.kind != supervise.Mkdir {
 			continue
 		}
@@ -152,12 +152,23 @@ func (r *run) judgeAdoption() {
 				continue
 			}
 			n := r.disk.stat(a.path())
-			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && r.plan.made[r.plan.names.shape(a.path())] {
+			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && !r.madeAnother(i) {
 				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: r.lastUse(a.path()),
 					text: "the attacker's directory " + pretty(a.path()) + " was taken for the one that the code meant to make, and the code reported success"})
 			}
 		}
 	}
+}
+
+// madeAnother says that after step i the code made a directory that it does
+// not make undisturbed: it took another name.
+func (r *run) madeAnother(i int) bool {
+	return slices.ContainsFunc(r.steps[i+1:], func(s *step) bool {
+		return s.kind == supervise.Mkdir && slices.ContainsFunc(s.lookups, func(l lookup) bool {
+			a, ok := l.final()
+			return ok && !a.node.exists() && !r.plan.made[r.plan.names.shape(a.path())]
+		})
+	})
 }
 
 // target is what an unattacked run leaves under one pattern.
@@ -318,9 +329,6 @@ func (r *run) judgeLeftovers() {
 		switch {
 		case r.moved():
 			rule, exploit = tmptest.X08, true
-			if r.outcome.success() && !r.plan.leaves(r.plan.names.shape(name)) {
-				break
-			}
 			if r.plan.leaves(r.plan.names.shape(name)) {
 				continue // the undisturbed run says so already
 			}

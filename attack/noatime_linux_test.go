@@ -1,6 +1,7 @@
 package attack_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"syscall"
@@ -76,10 +77,22 @@ func TestOnNoatime(t *testing.T) {
 			return err
 		},
 		opts: []attack.Option{attack.Moves(attack.Symlink, attack.Dir)},
+	}, {
+		name:   "opens for writing, and sets the mode by the descriptor",
+		victim: on(writeAndChmod),
+		opts:   []attack.Option{attack.Moves(attack.File)},
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := attack.Prove(t, tt.victim, append(tt.opts, attack.ReportOnly())...)
 			assert.Equal(t, tt.want, ruleIDs(r))
 		})
 	}
+}
+
+func writeAndChmod(p string) error {
+	f, err := os.OpenFile(p, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }

@@ -122,10 +122,11 @@ func (g *guard) difference(name string, want, got node) string {
 	case got.id != want.id:
 		return "was replaced by another " + got.kindName()
 	}
+	told := want.regular() && (got.size != want.size || g.coarse && got.mtime != want.mtime)
 	switch {
-	case g.coarse && want.regular() && (got.size != want.size || got.mtime != want.mtime):
+	case told && g.coarse:
 		say("its content was changed")
-	case got.size != want.size && want.regular():
+	case told:
 		say("its size went from %d to %d", want.size, got.size)
 	}
 	if got.perm != want.perm {
@@ -148,7 +149,7 @@ func (g *guard) difference(name string, want, got node) string {
 			if len(d) == 0 {
 				say("its entries or times were changed")
 			}
-		} else if got.size == want.size && !g.coarse {
+		} else if !told {
 			say("its content or times were changed")
 		}
 	}
@@ -263,7 +264,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 		}
 	case n.regular():
 		if n.size != p.node.size || n.mtime != p.node.mtime {
-			if data, err := r.disk.read(at); err == nil && string(data) != p.data && strings.Trim(string(data), "\x00") != "" && !strings.HasPrefix(p.data, string(data)) {
+			if data, err := r.disk.read(at); err == nil && !strings.HasPrefix(p.data, strings.TrimRight(string(data), "\x00")) { // cut or lengthened alone tells nothing
 				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
 					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
 			}

@@ -65,11 +65,10 @@ type sceneState struct {
 
 // exposure is an object of the victim's that others can open.
 type exposure struct {
-	path  string
-	step  int
-	perm  uint32
-	told  bool
-	isDir bool
+	path string
+	step int
+	perm uint32
+	told bool
 }
 
 func (r *run) fact(f fact) { r.facts = append(r.facts, f) }
