@@ -43,7 +43,7 @@ var callTests = []conditionTest{
 		if err := write(s.Path("x", "f"), excl, 0o600, "1"); err != nil {
 			return err
 		}
-		return write(s.Path("x", "f"), os.O_WRONLY|os.O_CREATE, 0o600, "2")
+		return openAndClose(s.Path("x", "f"), os.O_WRONLY|os.O_CREATE)
 	}, with(dirs, attack.Depth(1)), []string{"X06 shared/x/f was made in it"}},
 	{"is not made after all", func(s *attack.Scene) error {
 		if !there(s, "x") {
@@ -52,9 +52,6 @@ var callTests = []conditionTest{
 		return orMissing(os.Link(s.Path("nothing"), s.Path("x", "f")))
 	}, with(dirs), nil},
 	{"is the attacker's as well", func(s *attack.Scene) error {
-		if !there(s, "x") {
-			return nil
-		}
 		return orMissing(os.Rename(s.Path("y"), s.Path("x", "f")))
 	}, with(attack.Moves(attack.Dir, attack.File)), nil},
 	{"is made in a directory beside the scene", func(s *attack.Scene) error {
@@ -90,9 +87,7 @@ var callTests = []conditionTest{
 		if err := openAndClose(p, os.O_RDONLY); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := os.Truncate(p, 1); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+		there(s, filepath.Base(p))
 		return errors.Join(write(p, os.O_WRONLY|os.O_CREATE, 0o600, "x"), os.Remove(p))
 	}, nil, []string{"C01 without O_EXCL", "C10 was found absent by openat"}},
 	{"found there, removed, then created", func(s *attack.Scene) error {
@@ -122,7 +117,7 @@ var callTests = []conditionTest{
 		p := s.Path("app.lock")
 		err := write(p, excl, 0o600, "")
 		err = errors.Join(err, os.Remove(p))
-		return errors.Join(err, write(p, excl, 0o600, ""), os.Remove(p))
+		return errors.Join(err, openAndClose(p, excl), os.Remove(p))
 	}, with(sockets), []string{"C06 app.lock can be foretold"}},
 
 	// Directories.
@@ -142,6 +137,23 @@ var callTests = []conditionTest{
 		}
 		return errors.Join(os.Mkdir(s.Path("out-2"), 0o700), os.Remove(s.Path("out-2")))
 	}, with(dirs, lock, attack.Target("out-1"), attack.Allow(tmptest.X05, "this is about the use of it")), []string{"X06 shared/out-1 was taken for the one"}},
+	{"two names, and whatever has the second", func(s *attack.Scene) error {
+		for _, name := range []string{"out-1", "out-2"} {
+			if err := os.Mkdir(s.Path(name), 0o700); err == nil {
+				return os.Remove(s.Path(name))
+			} else if !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		return nil
+	}, with(dirs, lock), []string{"X06 shared/out-1 was taken for the one"}},
+	{"whatever has the name of a directory, and then another look", func(s *attack.Scene) error {
+		if err := os.Mkdir(s.Path("cache"), 0o700); err == nil {
+			return os.Remove(s.Path("cache"))
+		}
+		there(s, "cache.old")
+		return nil
+	}, with(dirs, lock), []string{"X06 shared/cache was taken for the one"}},
 	{"a directory elsewhere when the name is taken", func(s *attack.Scene) error {
 		if err := os.Mkdir(s.Path("out-1"), 0o700); err == nil {
 			return os.Remove(s.Path("out-1"))

@@ -63,7 +63,7 @@ func failing(f func(path string) error) func(path string) error {
 // plantTests are about what becomes of canaries and of the attacker's entries.
 var plantTests = []conditionTest{
 	// Canaries.
-	{"grows, and keeps its time", on(keepingTime(appendTo)), with(linked), []string{"X01 its size went from", "X04 were written to the attacker's file"}},
+	{"grows, and keeps its time", on(keepingTime(appendTo)), with(linked, attack.Depth(1)), []string{"X01 its size went from", "X04 were written to the attacker's file"}},
 	{"grows, and keeps its time, in a goroutine", on(besides(keepingTime(appendTo))), with(linked), []string{"X01 its content was changed", "X04 were written"}},
 	{"is written with its size kept, in a goroutine", on(besides(func(p string) error { return write(p, os.O_WRONLY, 0, "y") })), with(linked), []string{"X01 vault/file: its content was changed", "X04 were written"}},
 	{"loses an entry, in a goroutine", on(besides(func(p string) error { return orMissing(notDir(os.Remove(p + "/kept"))) })), with(linked), []string{`X01 vault/dir: "kept" disappeared from it`}},
@@ -80,7 +80,7 @@ var plantTests = []conditionTest{
 			return err
 		}
 		return os.Chown(p, int(st.Uid), int(st.Gid))
-	}), with(linked), []string{"X01 its owner changed"}},
+	}), with(linked, attack.Depth(1)), []string{"X01 its owner changed"}},
 	{"gets the mode that it has", on(func(p string) error {
 		fi, err := os.Stat(p)
 		if err != nil {
@@ -97,6 +97,11 @@ var plantTests = []conditionTest{
 		})
 	}, with(marked, attack.Canary("pipe"), attack.Setup(func(s *attack.Scene) error { return unix.Mkfifo(filepath.Join(s.Home, "pipe"), 0o600) })),
 		[]string{"X01 home/pipe: its content or times were changed"}},
+	{"is read, in a goroutine", on(besides(readAll)), with(linked), []string{"X02 vault/file was read", "X03 the attacker's content was read"}},
+	{"is there no longer alone", func(s *attack.Scene) error {
+		there(s, "marker")
+		return os.WriteFile(filepath.Join(s.Dir, "..", "stray"), nil, 0o600)
+	}, with(marked), []string{`X01 .: "stray" appeared in it`}},
 	{"is read, and then looked at", func(s *attack.Scene) error {
 		p := filepath.Join(s.Home, "key")
 		if err := readAll(p); err != nil {
@@ -117,6 +122,14 @@ var plantTests = []conditionTest{
 
 	// The attacker's files.
 	{"is read", on(readAll), with(marked), []string{"X03 the attacker's content was read, and"}},
+	{"is read, and then removed", on(func(p string) error { return errors.Join(readAll(p), os.Remove(p)) }), with(marked), []string{"X03 the attacker's content was read before unlinkat took it away"}},
+	{"gets times, and is removed", on(func(p string) error {
+		return errors.Join(os.Chtimes(p, time.Unix(7, 0), time.Unix(7, 0)), os.Remove(p))
+	}), with(marked), nil},
+	{"is read, and then replaced", func(s *attack.Scene) error {
+		tmp := filepath.Join(s.Home, "tmp")
+		return errors.Join(orMissing(readAll(s.Path("out"))), write(tmp, excl, 0o600, "x"), os.Rename(tmp, s.Path("out")))
+	}, with(marked, target), []string{"X03 took it away"}},
 	{"is read, and then refused", on(failing(readAll)), with(marked), nil},
 	{"is opened, and not read", on(func(p string) error { return openAndClose(p, os.O_RDONLY) }), with(marked), nil},
 	{"is cut", on(func(p string) error { return os.Truncate(p, 5) }), with(marked), nil},
@@ -129,7 +142,8 @@ var plantTests = []conditionTest{
 	// The attacker's directories.
 	{"is listed, the attacker's", on(listNames), with(dirs), []string{"X03 the attacker's directory was listed"}},
 	{"is listed, and then refused", on(failing(listNames)), with(dirs), nil},
-	{"is listed, to remove it", on(os.RemoveAll), with(dirs), nil},
+	{"is listed, to remove it", on(func(p string) error { return errors.Join(listNames(p), os.Remove(p)) }), with(dirs), nil},
+	{"is listed under another name", on(func(p string) error { return errors.Join(os.Rename(p, p+".old"), listNames(p+".old")) }), with(dirs), []string{"X03 the attacker's directory was listed"}},
 	{"is listed, to remove it under another name", on(func(p string) error {
 		return errors.Join(listNames(p), orMissing(os.Rename(p, p+".old")), os.RemoveAll(p+".old"))
 	}), with(dirs, attack.Depth(1)), nil},
@@ -148,6 +162,13 @@ var plantTests = []conditionTest{
 	// What is the attacker's to begin with.
 	{"hostile, is written", func(s *attack.Scene) error { return appendTo(s.Path("up", "f")) }, with(hostile, uploaded, sockets), nil},
 	{"hostile, is read", func(s *attack.Scene) error { return readAll(s.Path("up", "f")) }, with(hostile, uploaded, marked), nil},
+	{"hostile, is read, and then removed", func(s *attack.Scene) error {
+		return errors.Join(readAll(s.Path("up", "f")), os.Remove(s.Path("up", "f")))
+	}, with(hostile, uploaded, marked), nil},
+	{"hostile, is moved, read, and then removed", func(s *attack.Scene) error {
+		p := s.Path(randomName("f"))
+		return errors.Join(os.Rename(s.Path("up", "f"), p), readAll(p), os.Remove(p))
+	}, with(hostile, uploaded, sockets), nil},
 	{"hostile, is listed", func(s *attack.Scene) error { return listNames(s.Path("up", "d")) }, with(hostile, uploaded, dirs), nil},
 	{"hostile, is moved and then read", func(s *attack.Scene) error {
 		return errors.Join(os.Rename(s.Path("up"), s.Path("in")), readAll(s.Path("in", "f")))

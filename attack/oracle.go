@@ -87,7 +87,7 @@ func (g *guard) check() (changed, read []damage) {
 			}
 			continue
 		}
-		if got.atime != want.atime && !g.told["r"+name] && name != "." {
+		if !g.told["r"+name] && name != "." {
 			g.told["r"+name] = true
 			what := "was read"
 			if want.isDir() {
@@ -258,8 +258,12 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.maker(at),
 			text: "the attacker's " + n.kindName() + " was put at " + pretty(at) + ", and the code reported success"})
 	case p.dir:
-		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(victimName) && !r.timed(victimName) {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(victimName),
+		called := victimName
+		if !r.listed(called) {
+			called = at // moved first
+		}
+		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(called) && !r.timed(victimName) {
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(called),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
 	case n.regular():
