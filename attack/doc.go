@@ -34,7 +34,9 @@
 // canaries, files and directories of a third user, with odd modes and times of
 // long ago so that any touch shows. The scene is made anew for each run, below
 // the test's own TMPDIR, and removed in the end; what a killed run has left
-// there goes with the next one. A victim starts each run with
+// there goes with the next one. When the test's own process is killed (SIGKILL),
+// the victim's dies with it; a program that the victim had started goes on, and
+// every call with a name fails for it (ENOSYS). A victim starts each run with
 // umask 0, in the test's directory, with the environment that it had.
 //
 // # The attacker
@@ -259,8 +261,10 @@
 //	yama.ptrace_scope 0, 1    nothing
 //	yama.ptrace_scope 2       works as root; others skip, with this reason
 //	yama.ptrace_scope 3       skips, with this reason
-//	fs.protected_*            nothing: both sides run under one uid, which the kernel
-//	                          lets do what these settings keep from strangers
+//	fs.protected_*            no verdict: both sides run under one uid, which the kernel
+//	                          lets do what these settings keep from strangers; for
+//	                          root protected_regular keeps a hard link to a canary
+//	                          from O_CREAT, and fewer schedules end in one way
 //	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
 //	no statx, no seccomp      skips, with this reason
 //	noatime                   nothing: reading is told from other signs there

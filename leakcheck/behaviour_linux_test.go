@@ -193,6 +193,9 @@ func TestBehaviour(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
+			if row.name == "root removed" && testing.CoverMode() != "" {
+				t.Skip("go test -cover itself makes a directory in TMPDIR at the end")
+			}
 			r := runFixture(t, row.name)
 			endOrphans(r.out)
 			assert.Equal(t, row.code, r.code, r.out)

@@ -72,8 +72,11 @@ func Attach() (*Child, error) {
 // this thread's own processor away. Nothing that happens there is filtered
 // itself, and the parent serves before close is answered.
 func install(ctl int, set Set) error {
+	// One that goes on would come to its end; and its workers leave threads that
+	// the runtime takes up again, where it would have to start one.
+	runtime.GC()
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // waits for the end of one that goes on
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	p := program(set)
 	nnp := false
 	flags := uint(filterFlags | waitKillable)

@@ -79,6 +79,7 @@ func TestParse(t *testing.T) {
 		{"32 bits", []string{"5.10", program(t, i386, false)}, "was built for EM_386", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("GOCOVERDIR", "") // set by go test -cover
 			opt, err := parse(tt.argv, io.Discard)
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
