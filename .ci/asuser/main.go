@@ -57,7 +57,8 @@ func run(tmp string, argv []string) (int, error) {
 	}
 	cmd := exec.Command(bin, argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "TMPDIR="+own, "HOME="+own, "USER=nobody")
+	cmd.Env = append(os.Environ(), "TMPDIR="+own, "HOME="+own, "USER=nobody",
+		"GOCACHE=") // not root's, which it may not use: that of HOME
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	err = cmd.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
