@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -62,25 +61,18 @@ const (
 // little-endian.
 func offArg(i int8) uint32 { return 16 + 8*uint32(i) }
 
-// seccompFilter installs the program on every thread and returns the
-// listener. Like handOver it does not tell the scheduler: see install.
-func seccompFilter(p []unix.SockFilter, flags uint) (int, unix.Errno) {
-	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
-	runtime.KeepAlive(p)
-	return int(fd), errno
-}
-
 // handover is a message with room for one descriptor, made beforehand.
 type handover struct {
 	text []byte
 	oob  []byte
+	fd   *int32 // in oob
 	iov  unix.Iovec
 	msg  unix.Msghdr
 }
 
 func newHandover(mode string) *handover {
 	h := &handover{text: []byte(handoverPrefix + mode), oob: unix.UnixRights(-1)}
+	h.fd = (*int32)(unsafe.Pointer(&h.oob[unix.CmsgLen(0)]))
 	h.iov.Base = &h.text[0]
 	h.iov.SetLen(len(h.text))
 	h.msg.Iov, h.msg.Control = &h.iov, &h.oob[0]
@@ -89,15 +81,23 @@ func newHandover(mode string) *handover {
 	return h
 }
 
-// send sends a descriptor to the other side of ctl.
-func (h *handover) send(ctl, fd int) unix.Errno {
-	*(*int32)(unsafe.Pointer(&h.oob[unix.CmsgLen(0)])) = int32(fd)
-	for {
-		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&h.msg)), unix.MSG_NOSIGNAL)
-		if errno != unix.EINTR {
-			return errno
-		}
+// filterAndSend installs the program on every thread and sends the listener to
+// the other side of ctl. Between the two nobody answers. If the scheduler took
+// this thread's processor away there and had no idle thread to give it to, it
+// would start one, by a call that is filtered, and that would be the end of
+// both. So the scheduler has no way in: no function is called that looks at the
+// stack (nosplit), and the signal that it preempts with is blocked.
+//
+//go:nosplit
+//go:norace
+func filterAndSend(prog *unix.SockFprog, flags uint, ctl int, h *handover) (fd int, filter, send unix.Errno) {
+	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(prog)))
+	if errno != 0 {
+		return -1, errno, 0
 	}
+	*h.fd = int32(r)
+	_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&h.msg)), unix.MSG_NOSIGNAL)
+	return int(r), 0, errno
 }
 
 // ioctl is for those that do not block: RECV does not after poll has seen

@@ -31,19 +31,44 @@ func init() {
 	}
 }
 
-// TestHandoverWhileThreadsStart: what it would find is a deadlock, which lasts
+// The victim "stopped" has its world stopped without end, which asks every
+// thread to give its processor away, and starts it again, for which the runtime
+// starts threads.
+func init() {
+	victims["stopped"] = func(string) {}
+	beforeAttach["stopped"] = func() {
+		go func() {
+			var m runtime.MemStats
+			for {
+				runtime.ReadMemStats(&m)
+			}
+		}()
+	}
+}
+
+// TestHandoverWhileDisturbed: what it would find is a deadlock, which lasts
 // for ever; its victim makes any machine slow, and an emulated one very slow.
-func TestHandoverWhileThreadsStart(t *testing.T) {
-	for range 5 {
-		deadline := time.Now().Add(2 * time.Minute)
-		tree := superviseBy(t, victim(t, "threads", ""), Names, deadline)
-		for done := false; !done; {
-			ev, err := tree.Next(deadline)
-			require.NoError(t, err)
-			require.NotEqual(t, Gone, ev.Type)
-			done = ev.Type == Message && ev.Op == opDone
-			tree.Continue(ev)
-		}
-		require.NoError(t, tree.Kill())
+func TestHandoverWhileDisturbed(t *testing.T) {
+	for _, tc := range []struct {
+		victim string
+		times  int
+	}{
+		{"threads", 5},
+		{"stopped", 20},
+	} {
+		t.Run(tc.victim, func(t *testing.T) {
+			for range tc.times {
+				deadline := time.Now().Add(2 * time.Minute)
+				tree := superviseBy(t, victim(t, tc.victim, ""), Names, deadline)
+				for done := false; !done; {
+					ev, err := tree.Next(deadline)
+					require.NoError(t, err)
+					require.NotEqual(t, Gone, ev.Type)
+					done = ev.Type == Message && ev.Op == opDone
+					tree.Continue(ev)
+				}
+				require.NoError(t, tree.Kill())
+			}
+		})
 	}
 }

@@ -3,10 +3,8 @@ package supervise
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -65,37 +63,24 @@ func Attach() (*Child, error) {
 	return c, c.selfTest()
 }
 
-// install installs the filter and hands the listener over. Between the two
-// nobody answers: a thread that the Go runtime starts then (clone3, with cgo)
-// stands still with the processor it holds, and the garbage collector cannot
-// stop the world. So there is no collection meanwhile, and no call that gives
-// this thread's own processor away. Nothing that happens there is filtered
-// itself, and the parent serves before close is answered.
+// install installs the filter and hands the listener over. What other threads
+// are stopped at meanwhile waits until the parent serves; this thread waits for
+// none of them (see filterAndSend).
 func install(ctl int, set Set) error {
-	// One that goes on would come to its end; and its workers leave threads that
-	// the runtime takes up again, where it would have to start one.
-	runtime.GC()
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	p := program(set)
+	prog := &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	h, flags := newHandover("killable"), uint(filterFlags|waitKillable)
 	nnp := false
-	flags := uint(filterFlags | waitKillable)
-	killable, interruptible := newHandover("killable"), newHandover("interruptible")
 	for {
-		h := killable
-		if flags&waitKillable == 0 {
-			h = interruptible
-		}
-		fd, errno := seccompFilter(p, flags)
+		fd, errno, sent := undisturbed(prog, flags, ctl, h)
 		switch {
 		case errno == 0:
-			errno = h.send(ctl, fd)
 			// A copy of the listener in the child would keep a dead
 			// supervisor's callers waiting for ever.
 			_ = unix.Close(fd)
 			_ = unix.Close(ctl)
-			if errno != 0 {
-				return fmt.Errorf("handing the listener over: %w", errno)
+			if sent != 0 {
+				return fmt.Errorf("handing the listener over: %w", sent)
 			}
 			return nil
 		case errno == unix.EACCES && !nnp:
@@ -105,11 +90,25 @@ func install(ctl int, set Set) error {
 			}
 			nnp = true
 		case errno == unix.EINVAL && flags&waitKillable != 0:
-			flags &^= waitKillable // before 5.19
+			h, flags = newHandover("interruptible"), flags&^waitKillable // before 5.19
 		default:
 			return fmt.Errorf("seccomp(SECCOMP_SET_MODE_FILTER, NEW_LISTENER|TSYNC): %w%s", errno, because(errno))
 		}
 	}
+}
+
+// undisturbed is filterAndSend with this thread's signals blocked.
+func undisturbed(prog *unix.SockFprog, flags uint, ctl int, h *handover) (fd int, filter, send unix.Errno) {
+	all, before := unix.Sigset_t{}, unix.Sigset_t{}
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
+		return -1, err.(unix.Errno), 0
+	}
+	fd, filter, send = filterAndSend(prog, flags, ctl, h)
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	return fd, filter, send
 }
 
 // because says what an errno of seccomp(2) means here.
