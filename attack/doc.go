@@ -220,7 +220,8 @@
 // interleaving in two columns, the damage and the fix, and a command that
 // repeats just this schedule: TMPPROOF_REPLAY='...' go test -run ... Findings
 // are grouped, one for each rule and line. TMPPROOF_STRICT=1 fails a test that
-// cannot be proved where it runs, instead of skipping it.
+// cannot be proved where it runs, instead of skipping it; TMPPROOF_SLOW=n makes
+// each Budget n times as long.
 //
 // Under go test -artifacts each call also leaves its report in t.ArtifactDir:
 // prove.html, a page that needs nothing else, with the interleavings, the code

@@ -3,6 +3,7 @@ package attack
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type options struct {
 	maxSchedules  int
 	replay        string
 	shard         shard
+	slow          int                // a factor for the budget
 	ran           func([]placed)     // for tests: told of each schedule that was run
 	fake          bool               // the world is a disk in memory
 	everywhere    []string           // for the full search: see plan
@@ -150,7 +152,8 @@ func Expect(rules ...tmptest.Rule) Option {
 func ReportOnly() Option { return optionFunc(func(o *options) { o.reportOnly = true }) }
 
 // Budget bounds the time of the whole exploration. The default is half of
-// what t.Deadline leaves, one minute at most.
+// what t.Deadline leaves, one minute at most. TMPPROOF_SLOW=n in the environment
+// makes every budget n times as long, for emulators and loaded machines.
 func Budget(d time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.refuse(d <= 0, "Budget(%v): give a positive duration", d)
@@ -201,6 +204,9 @@ func newOptions(how verb, opts []Option) (*options, error) {
 		}
 		opt.apply(o)
 	}
+	var err error
+	o.slow, err = slowness(os.Getenv)
+	o.refuse(err != nil, "%v", err)
 	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
 	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")
 	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")

@@ -64,7 +64,7 @@ func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (w
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(budget(t, opt), deadline), lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(budget(t, opt, proofBudget), deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}

@@ -129,11 +129,11 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 		defer runtime.UnlockOSThread()
 	}
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
-		deadline: begin.Add(budget(t, opt)), progress: progress(t, begin)}
+		deadline: begin.Add(budget(t, opt, proofBudget)), progress: progress(t, begin)}
 	e.open = func(bool) (world, error) { return openOS(t, call, opt, e.deadline) }
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt), e.deadline) }
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt, proofBudget), e.deadline) }
 	}
 	err = e.explore()
 	err = errors.Join(err, e.closeWorlds())
@@ -166,18 +166,6 @@ func giveUp(t testing.TB, how verb, reason string) {
 type unsupportedError struct{ reason string }
 
 func (e *unsupportedError) Error() string { return e.reason }
-
-// budget is the time for the whole exploration.
-func budget(t *testing.T, opt *options) time.Duration {
-	if opt.budget > 0 {
-		return opt.budget
-	}
-	b := time.Minute
-	if d, ok := t.Deadline(); ok {
-		b = min(b, time.Until(d)/2)
-	}
-	return b
-}
 
 // progress prints a line every second under -v. What further schedules the
 // known ones will show is not in the time that is left.

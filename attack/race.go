@@ -92,11 +92,11 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 	}
 	report := &Report{Odds: &Odds{}, Shard: opt.shard.String()}
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
-		deadline: begin.Add(raceBudget(t, opt))}
+		deadline: begin.Add(budget(t, opt, raceBudget))}
 	believed := true
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, raceBudget(t, opt), e.deadline) }
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt, raceBudget), e.deadline) }
 		err = e.raceOnFake(raceProgress(t, begin))
 	} else {
 		runtime.LockOSThread() // the child dies with the thread that started it
@@ -123,20 +123,6 @@ func (o *options) refuseForRace() error {
 		return errors.New("Replay: a race cannot be repeated; attack.Prove repeats a schedule")
 	}
 	return nil
-}
-
-// raceBudget is the time for the whole race.
-func raceBudget(t testing.TB, opt *options) time.Duration {
-	if opt.budget > 0 {
-		return opt.budget
-	}
-	b := 3 * time.Second
-	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
-		if at, ok := d.Deadline(); ok {
-			b = min(b, time.Until(at)/2)
-		}
-	}
-	return b
 }
 
 // Odds is what a race came to, in numbers.

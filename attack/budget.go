@@ -1,0 +1,46 @@
+package attack
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// envSlow is how much slower than usual the machine is: a factor for budgets.
+const envSlow = "TMPPROOF_SLOW"
+
+// slowness reads the environment.
+func slowness(getenv func(string) string) (int, error) {
+	v := getenv(envSlow)
+	if v == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > 1000 {
+		return 0, fmt.Errorf("%s=%q: give a factor for budgets, 1 to 1000, or unset it", envSlow, v)
+	}
+	return n, nil
+}
+
+// The budget where no option says one.
+const (
+	proofBudget = time.Minute
+	raceBudget  = 3 * time.Second
+)
+
+// budget is the time for the whole exploration: what the option says, or usual,
+// of which half of what the test has left is the most.
+func budget(t testing.TB, opt *options, usual time.Duration) time.Duration {
+	slow := time.Duration(opt.slow)
+	if opt.budget > 0 {
+		return opt.budget * slow
+	}
+	b := usual * slow
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if at, ok := d.Deadline(); ok {
+			b = min(b, time.Until(at)/2)
+		}
+	}
+	return b
+}
