@@ -225,7 +225,7 @@ func TestRaceHonest(t *testing.T) {
 	wins, attempts := 0, 0
 	for i := range races {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			r := attack.Race(t, careless, attack.Target("out"), attack.ReportOnly(), attack.Moves(attack.Symlink, attack.File), attack.Schedules(40), attack.Budget(20*time.Second))
+			r := attack.Race(t, careless, attack.Target("out"), attack.ReportOnly(), attack.Moves(attack.Symlink, attack.File), attack.Schedules(200), attack.Budget(20*time.Second))
 			all = append(all, *r.Odds)
 			wins, attempts = wins+r.Odds.Wins, attempts+r.Odds.Attempts
 		})

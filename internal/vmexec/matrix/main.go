@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -219,6 +220,13 @@ func (p *plan) execute(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-stop // the guests end with this process
+		_ = os.RemoveAll(dir)
+		os.Exit(1)
+	}()
 	b := &bench{plan: p, dir: dir, built: map[string]error{}, native: map[string]*native{}, guests: map[string]guestRun{}}
 	var mu sync.Mutex
 	var failed []string
