@@ -3,6 +3,7 @@ package attack
 import (
 	"os"
 	"testing"
+	"time"
 )
 
 // Long is asked for with TMPPROOF_LONG=1: all 224 pairs and their twins, the
@@ -26,6 +27,15 @@ func third[T any](table []T, only bool) []T {
 	}
 	return some
 }
+
+// Slow is the factor of TMPPROOF_SLOW, for what bounds a test.
+var Slow = func() time.Duration {
+	n, err := slowness(os.Getenv)
+	if err != nil {
+		panic(err)
+	}
+	return time.Duration(n)
+}()
 
 // FewCalls lets a victim that calls without end be ended sooner.
 var FewCalls = optionFunc(func(o *options) {

@@ -1,6 +1,7 @@
 // asuser runs a program as uid and gid 65534, for `go test -exec`: the
 // unprivileged half of the gate. It needs to be root, and gives the program a
-// TMPDIR and a HOME of its own that it removes afterwards.
+// TMPDIR and a HOME of its own that it removes afterwards. GOCACHE is the one
+// that ASUSER_GOCACHE names, which the user must be able to use, else HOME's.
 package main
 
 import (
@@ -58,7 +59,7 @@ func run(tmp string, argv []string) (int, error) {
 	cmd := exec.Command(bin, argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+own, "HOME="+own, "USER=nobody",
-		"GOCACHE=") // not root's, which it may not use: that of HOME
+		"GOCACHE="+os.Getenv("ASUSER_GOCACHE")) // not root's
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	err = cmd.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
