@@ -95,7 +95,7 @@ func (e *explorer) comesBack(r *run) bool {
 	case returned:
 		return true
 	default:
-		e.problem("without any attack, the victim %s", o)
+		e.problem("without any attack, the victim %s", r.mask(o.String()))
 		return false
 	}
 }
@@ -103,7 +103,7 @@ func (e *explorer) comesBack(r *run) bool {
 func (e *explorer) judgeBaseline(r *run) {
 	o := r.outcome
 	switch {
-	case e.useless(o):
+	case e.useless(r):
 	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
 		// A process left running may make them yet, and is a finding itself
 		// unless that is allowed: a run without boundaries never passes.
@@ -115,14 +115,15 @@ func (e *explorer) judgeBaseline(r *run) {
 
 // useless says that what the undisturbed victim came to is no ground for an
 // attack, and notes why.
-func (e *explorer) useless(o *outcome) bool {
+func (e *explorer) useless(r *run) bool {
+	o := r.outcome
 	switch {
 	case o.Setup != "":
-		e.problem("Setup failed: %s", o.Setup)
+		e.problem("Setup failed: %s", r.mask(o.Setup))
 	case o.Removed:
 		e.problem("without any attack, the victim removed the scene itself")
 	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
-		e.problem("without any attack, the victim %s: what always fails is not proved by failing", o)
+		e.problem("without any attack, the victim %s: what always fails is not proved by failing", r.mask(o.String()))
 	default:
 		return false
 	}

@@ -242,6 +242,18 @@ var misbehaviours = []misbehaviour{
 	{name: "panic with odd text", victim: after(func(*attack.Scene) { panic("a\x1b[31m\xff\u202e") }), says: []string{"panicked: "}, unsaid: []string{"\x1b", "\xff", "\u202e"}},
 	{name: "error with odd text", victim: plain(func(s *attack.Scene) error { _ = save(s); return errors.New("a\x1b[31m\xff\u202e") }),
 		says: []string{"returned an error: "}, unsaid: []string{"\x1b", "\xff", "\u202e"}},
+	{name: "error about a random name", victim: plain(func(s *attack.Scene) error {
+		f, err := os.CreateTemp(s.Dir, "save-*")
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Close(), os.Rename(f.Name(), s.Path("no", "save")))
+	}), says: []string{"returned an error: rename shared/save-* shared/no/save: no such file"}, unsaid: []string{"/tmpproof-"}},
+	{name: "panic about a path", victim: after(func(s *attack.Scene) { panic(s.Path("save")) }), says: []string{"panicked: shared/save"}, unsaid: []string{"/tmpproof-"}},
+	{name: "Setup fails", victim: plain(save), opts: []attack.Option{attack.Setup(func(s *attack.Scene) error {
+		_, err := os.Stat(s.Path("no"))
+		return err
+	})}, says: []string{"Setup failed: stat shared/no: no such file"}, unsaid: []string{"/tmpproof-"}},
 	{name: "long error", victim: plain(func(s *attack.Scene) error { _ = save(s); return errors.New(strings.Repeat("long ", 1<<18)) }),
 		says: []string{"returned an error: long long"}, unsaid: []string{strings.Repeat("long ", 1000)}},
 }

@@ -30,7 +30,7 @@ func (r *racer) undisturbed() ([]mark, error) {
 		}
 		dirs = append(dirs, w.made...)
 		contexts = append(contexts, one.outcome.Context)
-		if !r.comesBack(one) || r.useless(one.outcome) {
+		if !r.comesBack(one) || r.useless(one) {
 			return nil, nil
 		}
 		if i == 0 {
