@@ -100,10 +100,6 @@ const (
 	attackerPerm = 0o777
 )
 
-// canaryOwner owns the canaries where they can have an owner of their own: on a
-// fake disk, and where the test runs as root.
-const canaryOwner = 4242
-
 // oldTime is what the attacker's entries and the canaries bear, in ns: long
 // ago, so that any use shows.
 const oldTime = int64(1_000_000_000) * 1e9

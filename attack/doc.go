@@ -59,8 +59,9 @@
 //
 // Both sides run under one uid. The victim is told another owner for what the
 // attacker made (uid 65534) by stat, lstat, fstat and statx, so that code
-// which checks the owner is believed. fs.protected_symlinks and its sisters
-// are taken as off.
+// which checks the owner is believed. The canaries are the victim's own: a check
+// of the owner does not find a link to one of them. fs.protected_symlinks and
+// its sisters are taken as off.
 //
 // # What a clean verdict says
 //
@@ -262,10 +263,8 @@
 //	yama.ptrace_scope 0, 1    nothing
 //	yama.ptrace_scope 2       works as root; others skip, with this reason
 //	yama.ptrace_scope 3       skips, with this reason
-//	fs.protected_*            no verdict: both sides run under one uid, which the kernel
-//	                          lets do what these settings keep from strangers; for
-//	                          root protected_regular keeps a hard link to a canary
-//	                          from O_CREAT, and fewer schedules end in one way
+//	fs.protected_*            nothing: both sides and the canaries have one uid, which the
+//	                          kernel lets do what these settings keep from strangers
 //	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
 //	no statx, no seccomp      skips, with this reason
 //	noatime                   nothing: reading is told from other signs there

@@ -28,7 +28,7 @@ type fakeDisk struct {
 
 // Who is who on a fake disk. The victim has the number of the test's own user,
 // which code compares owners with, and root's capabilities: that its own rights
-// would stop it is no safety. The canaries' owner is a third.
+// would stop it is no safety. The canaries are its own.
 func fakeVictim() fsfake.User {
 	u := fsfake.User{UID: os.Getuid(), GID: os.Getgid(), Privileged: true}
 	if u.UID < 0 { // Windows
@@ -53,7 +53,7 @@ func newFakeDisk(opt *options) (*fakeDisk, error) {
 		return nil, err
 	}
 	d := &fakeDisk{disk: disk}
-	users := []fsfake.User{{}, {UID: canaryOwner, GID: canaryOwner, Privileged: true}, fakeAttacker(nil)}
+	users := []fsfake.User{{}, fakeVictim(), fakeAttacker(nil)}
 	if opt.sameGroup {
 		users = append(users, fakeAttacker([]int{fakeVictim().GID}))
 	}

@@ -12,11 +12,11 @@ import (
 
 // osDisk is the part of the kernel's disk that a scene lies on.
 type osDisk struct {
-	root   string // absolute, without symbolic links
-	fd     int    // of root, O_PATH
-	asRoot bool   // canaries can have an owner of their own
-	atimes bool   // reading sets the access time
-	marker *os.File
+	root        string // absolute, without symbolic links
+	fd          int    // of root, O_PATH
+	ownCanaries bool   // the canaries have an owner of their own: in a race, which cannot see a chown otherwise
+	atimes      bool   // reading sets the access time
+	marker      *os.File
 	// What was seen since the victim last ran, or the attacker last acted:
 	// while the victim stands still nothing changes by itself. nil in a race,
 	// where nobody stands still and several threads look.

@@ -48,7 +48,7 @@ func (r *racer) race() error {
 	}
 	d.nodes, d.lists = nil, nil
 	r.world = &raceWorld{call: r.call, opt: r.opt, d: d}
-	r.believed = d.asRoot && unprotected()
+	r.believed = d.ownCanaries
 	seed := uint64(r.opt.shard.index) * 100 // each shard has a luck of its own
 	r.rand = rand.New(rand.NewPCG(seed, 2))
 	marks, err := r.undisturbed()

@@ -10,10 +10,10 @@ import (
 	"github.com/tmpproof/tmpproof/attack"
 )
 
-// alone says that a file is the user's, regular, and has one name.
-func alone(fi fs.FileInfo) bool {
+// ours says that a file is the user's and regular, and how many names it has.
+func ours(fi fs.FileInfo) (bool, int) {
 	st := fi.Sys().(*syscall.Stat_t)
-	return int(st.Uid) == os.Getuid() && fi.Mode().IsRegular() && st.Nlink == 1
+	return int(st.Uid) == os.Getuid() && fi.Mode().IsRegular(), int(st.Nlink)
 }
 
 // TestWorldsAgree attacks each victim on the system's disk and on a fake one:

@@ -9,12 +9,12 @@ import (
 	"github.com/tmpproof/tmpproof/fsfake"
 )
 
-// alone says that a file is the user's, regular, and has one name.
-func alone(fi fs.FileInfo) bool {
+// ours says that a file is the user's and regular, and how many names it has.
+func ours(fi fs.FileInfo) (bool, int) {
 	st, ok := fsfake.StatOf(fi)
 	uid := os.Getuid()
 	if uid < 0 {
 		uid = 1000 // as whom Fake runs where users have no numbers
 	}
-	return ok && int(st.Uid) == uid && fi.Mode().IsRegular() && st.Nlink == 1
+	return ok && int(st.Uid) == uid && fi.Mode().IsRegular(), int(st.Nlink)
 }

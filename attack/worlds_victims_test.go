@@ -173,12 +173,21 @@ var worldTests = slices.Concat(readingTests, []victimTest{{
 		if err != nil {
 			return err
 		}
-		if !alone(fi) {
+		if mine, names := ours(fi); !mine || names != 1 {
 			return errors.New("not ours")
 		}
 		_, err = io.ReadAll(f)
 		return err
 	},
+}, {
+	name:   "writes to what is there and its own",
+	victim: writesIf(func(mine bool, _ int) bool { return mine }),
+	opts:   []attack.Option{attack.Target("log")},
+	want:   "X01 X05", // a hard link to another file of its own
+}, {
+	name:   "writes to what is there, its own, and of one name",
+	victim: writesIf(func(mine bool, names int) bool { return mine && names == 1 }),
+	opts:   []attack.Option{attack.Target("log")},
 }, {
 	name: "lists what is there",
 	victim: func(s *attack.Scene) error {
@@ -444,3 +453,27 @@ var worldTests = slices.Concat(readingTests, []victimTest{{
 	},
 	want: "C06",
 }})
+
+// writesIf opens a file that may be there already, else makes it, and writes if
+// what it opened is right.
+func writesIf(right func(mine bool, names int) bool) attack.Victim {
+	return func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("log"), os.O_WRONLY|fsfake.O_NOFOLLOW|fsfake.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			f, err = s.FS.OpenFile(s.Path("log"), newFile, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		fi, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if !right(ours(fi)) {
+			return errors.New("not ours")
+		}
+		_, err = f.WriteString("hello")
+		return err
+	}
+}
