@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -78,8 +79,12 @@ type context struct {
 //
 // So is the scene's own place, which a path can have in its middle where a
 // victim takes an absolute link for one below another root.
+//
+// And the numbers of processes, threads and descriptors below /proc, whether
+// they differed before or not: which descriptor is free can depend on when the
+// collector closed another.
 func (n *names) shape(p string) string {
-	p = n.below(p)
+	p = withoutIDs(n.below(p))
 	if len(n.patterns) == 0 {
 		return p
 	}
@@ -96,6 +101,19 @@ func (n *names) shape(p string) string {
 		at = end
 	}
 	return p
+}
+
+var (
+	digits  = regexp.MustCompile(`\d+`)
+	procIDs = regexp.MustCompile(`(?:^|[\s"(:])/proc/(?:self|thread-self|[\d*]+)(?:/task/[\d*]+)?(?:/(?:fd|fdinfo)/[\d*]+)?`)
+)
+
+// withoutIDs replaces the numbers in paths of /proc.
+func withoutIDs(text string) string {
+	if !strings.Contains(text, "/proc/") {
+		return text
+	}
+	return procIDs.ReplaceAllStringFunc(text, func(p string) string { return digits.ReplaceAllString(p, "*") })
 }
 
 // place notes where a scene is. That of another run differs in its number.

@@ -96,3 +96,21 @@ func TestBelow(t *testing.T) {
 		assert.Equal(t, row.want, n.below(row.path), "%v", row)
 	}
 }
+
+func TestWithoutIDs(t *testing.T) {
+	for in, want := range map[string]string{
+		"/proc/12/fd/8":                         "/proc/*/fd/*",
+		"/proc/12/task/13/fd/8":                 "/proc/*/task/*/fd/*",
+		"/proc/*/task/*/fd/8":                   "/proc/*/task/*/fd/*",
+		"/proc/12/fdinfo/8":                     "/proc/*/fdinfo/*",
+		"/proc/12/status":                       "/proc/*/status",
+		"/proc/self/fd/8":                       "/proc/self/fd/*",
+		"openat /proc/12/fd/8 (file)":           "openat /proc/*/fd/* (file)",
+		"shared/proc/12":                        "shared/proc/12",
+		"shared/save-12":                        "shared/save-12",
+		"/proc/sys/kernel/12":                   "/proc/sys/kernel/12",
+		"rename /proc/1/fd/2 -> /proc/1/cwd/12": "rename /proc/*/fd/* -> /proc/*/cwd/12",
+	} {
+		assert.Equal(t, want, withoutIDs(in), in)
+	}
+}

@@ -307,7 +307,7 @@ func (r *run) mask(text string) string {
 	for _, c := range r.chance {
 		text = strings.ReplaceAll(text, c[0], c[1])
 	}
-	return text
+	return withoutIDs(text)
 }
 
 func (r *run) maskName(name string) {
