@@ -227,7 +227,7 @@ func (p *plan) execute(w io.Writer) error {
 		_ = os.RemoveAll(dir)
 		os.Exit(1)
 	}()
-	b := &bench{plan: p, dir: dir, built: map[string]error{}, native: map[string]*native{}, guests: map[string]guestRun{}}
+	b := &bench{plan: p, dir: dir, built: map[string]error{}, native: map[string]*native{}}
 	var mu sync.Mutex
 	var failed []string
 	var wg sync.WaitGroup
@@ -269,7 +269,6 @@ type bench struct {
 	mu     sync.Mutex
 	built  map[string]error
 	native map[string]*native
-	guests map[string]guestRun
 }
 
 type native struct {
@@ -350,46 +349,6 @@ func (b *bench) here(s suite, user int) (result, error) {
 	return n.res, n.err
 }
 
-// model is the run that a cell's text is held against, and where it was made:
-// on this machine, if its settings decide as the cell's do, else in the first
-// guest that has them.
-func (b *bench) model(c cell, res result) (result, string, error) {
-	if c.user != 0 || decidesAlike(c.settings) {
-		want, err := b.here(c.suite, c.user)
-		return want, thisMachine, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	key := fmt.Sprint(c.suite.name, c.suite.run, c.user, c.settings)
-	if b.guests[key].where == "" {
-		b.guests[key] = guestRun{res, c.series + " " + c.arch}
-	}
-	g := b.guests[key]
-	return g.res, g.where, nil
-}
-
-const thisMachine = "this machine"
-
-// guestRun is a run in a guest, and in which.
-type guestRun struct {
-	res   result
-	where string
-}
-
-// decidesAlike says whether this machine's fs.protected_* are a cell's, as far
-// as they decide anything for root: that of hard links does not, and nothing in
-// a scene belongs to somebody else for any other user.
-func decidesAlike(name string) bool {
-	for _, set := range strings.Fields(settings[name]) {
-		knob, want, _ := strings.Cut(set, "=")
-		have, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(knob, ".", "/"))
-		if knob != "fs.protected_hardlinks" && (err != nil || strings.TrimSpace(string(have)) != want) {
-			return false
-		}
-	}
-	return true
-}
-
 // programs is a directory with the programs of a guest, for a run here, and
 // for any user.
 func (b *bench) programs() (string, error) {
@@ -463,12 +422,11 @@ func (b *bench) try(c cell) (outcome, []string) {
 	o.count(res)
 	faults := judge(c, res, b.plan.part)
 	if c.suite.alike && len(faults) == 0 && !refuses(c) {
-		want, where, err := b.model(c, res)
-		o.model = where
+		want, err := b.here(c.suite, c.user)
 		if err != nil {
 			faults = append(faults, err.Error())
 		} else if d := res.difference(want); d != "" {
-			faults = append(faults, "the text differs from that of "+where+":\n"+d)
+			faults = append(faults, "the text differs from this machine's:\n"+d)
 		}
 	}
 	if logs := b.plan.logs; logs != "" || len(faults) > 0 {

@@ -88,7 +88,7 @@ func TestDifference(t *testing.T) {
 func TestTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "K.md")
 	row := func(series string, user, tests int) outcome {
-		return outcome{cell: cell{series: series, arch: "amd64", suite: suites[2], user: user, settings: "off", yama: -1}, scene: "tmpfs", tests: tests, model: thisMachine}
+		return outcome{cell: cell{series: series, arch: "amd64", suite: suites[2], user: user, settings: "off", yama: -1}, scene: "tmpfs", tests: tests}
 	}
 	require.NoError(t, updateTable(path, row("6.12", 0, 1), row("5.10", 0, 2)))
 	require.NoError(t, updateTable(path, row("6.1", 65534, 3), row("5.10", 0, 4)))
@@ -132,22 +132,4 @@ func TestCells(t *testing.T) {
 	for _, c := range cells {
 		assert.NotEmpty(t, c.suite.run)
 	}
-}
-
-// TestModel: for root, settings that this machine does not have make the first
-// guest the model of the others.
-func TestModel(t *testing.T) {
-	settings["other"] = "fs.protected_regular=7"
-	t.Cleanup(func() { delete(settings, "other") })
-	require.False(t, decidesAlike("other"))
-	b := &bench{plan: &plan{}, guests: map[string]guestRun{}}
-	first, second := result{raw: []byte("first")}, result{raw: []byte("second")}
-	got, where, err := b.model(cell{series: "5.10", arch: "amd64", suite: suites[2], settings: "other"}, first)
-	require.NoError(t, err)
-	assert.Equal(t, "5.10 amd64", where)
-	assert.Equal(t, first, got)
-	got, where, err = b.model(cell{series: "7", arch: "arm64", suite: suites[2], settings: "other"}, second)
-	require.NoError(t, err)
-	assert.Equal(t, "5.10 amd64", where)
-	assert.Equal(t, first, got)
 }

@@ -207,7 +207,6 @@ type outcome struct {
 	times                                 int
 	scene                                 string
 	tests, skipped, boundaries, schedules int
-	model                                 string // where the text is from that its text is like
 }
 
 func (o *outcome) count(r result) {

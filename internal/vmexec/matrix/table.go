@@ -15,8 +15,7 @@ import (
 const tableHead = `# What was run on which kernel
 
 Written by ` + "`.ci/kernels full`" + ` and by runs of a part of it; what has no row was not run by it. A row stands for a run in which nothing failed, each
-skipped test was on the list of named reasons, and all texts were those of the same tests on the machine itself where the last column says so: or in
-another guest, where the settings of fs.protected_* decide for root what they do not on the machine.
+skipped test was on the list of named reasons, and all texts were those of the same tests on the machine itself where the last column says so.
 Debian's cloud kernels, under emulation. Columns: fs.protected_* at 0 (off) or at the kernel's strictest; tests that came to their verdict (where
 ptrace_scope forbids it: their refusal), and those skipped; distinct boundaries and schedules of all proofs. "short" is the part that -short leaves, and "long" all of it,
 of which the suite by itself takes a part.
@@ -49,12 +48,8 @@ func (o outcome) row() string {
 	switch {
 	case refuses(o.cell):
 		same = "refused, as it must be"
-	case o.suite.alike && o.model == thisMachine:
-		same = "yes"
-	case o.suite.alike && o.model == o.series+" "+o.arch:
-		same = "the model for others"
 	case o.suite.alike:
-		same = "as " + o.model
+		same = "yes"
 	}
 	return fmt.Sprintf("%s %d | %d | %d | %d | %s |", o.key(), o.tests, o.skipped, o.boundaries, o.schedules, same)
 }
