@@ -73,7 +73,7 @@ func (c *coverage) matrix(e *explorer) *report.Matrix {
 	}
 	m := &report.Matrix{Moves: c.columns(), Notes: c.notes(e)}
 	for _, k := range c.rows {
-		row := report.Row{Call: k.call, Path: k.shape, Line: k.line, N: k.n}
+		row := report.Row{Call: k.call, Path: k.shape, Line: k.line, N: k.n, Cells: []report.Cell{}}
 		for _, name := range m.Moves {
 			cell := report.Cell{}
 			if p := c.cells[k][name]; p != nil {
@@ -88,7 +88,7 @@ func (c *coverage) matrix(e *explorer) *report.Matrix {
 
 // columns are the moves in the order of their list, then what was injected.
 func (c *coverage) columns() []string {
-	var list []string
+	list := []string{} // where nothing was tried JSON has an empty list
 	for _, name := range moveNames() {
 		if slices.Contains(c.moves, name) {
 			list = append(list, name)
