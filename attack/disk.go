@@ -3,6 +3,8 @@ package attack
 import (
 	"io/fs"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
 // The attacker and the oracles see the disk through this interface, in names
@@ -76,10 +78,10 @@ type disk interface {
 
 // The parts of a scene.
 const (
-	dirShared = "shared" // Scene.Dir
-	dirHome   = "home"   // Scene.Home
-	dirVault  = "vault"  // canaries: another user's files
-	dirAttic  = "attic"  // the attacker's own place
+	dirShared = sweep.SharedDir // Scene.Dir
+	dirHome   = "home"          // Scene.Home
+	dirVault  = "vault"         // canaries: another user's files
+	dirAttic  = "attic"         // the attacker's own place
 )
 
 const (

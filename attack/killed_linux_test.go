@@ -4,12 +4,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
 const envKilled = "TMPPROOF_TEST_KILLED"
@@ -24,7 +28,9 @@ func TestKilledProof(t *testing.T) {
 		if err := os.Mkdir(s.Path("left"), 0o500); err != nil {
 			return err
 		}
-		if err := os.WriteFile(ready, nil, 0o600); err != nil {
+		stray := exec.Command("sh", "-c", "echo $$ > \"$0\"~ && mv \"$0\"~ \"$0\"; while :; do :; done", ready)
+		stray.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // its own session: the process group's end is not its own
+		if err := stray.Start(); err != nil {
 			return err
 		}
 		select {}
@@ -32,8 +38,14 @@ func TestKilledProof(t *testing.T) {
 }
 
 // TestScenesOfKilledRuns: what a run that was killed has left in TMPDIR goes
-// with the next one.
+// with the next one, and the program that goes on running. One that is none of
+// the scene's stays, whatever its TMPDIR.
 func TestScenesOfKilledRuns(t *testing.T) {
+	clean := func(s *attack.Scene) error { return os.Remove(s.Path("no")) }
+	setup := attack.Setup(func(s *attack.Scene) error { return os.WriteFile(s.Path("no"), nil, 0o600) })
+	if rerun.IsChild() { // with nothing of its own to kill
+		attack.Prove(t, clean, attack.ReportOnly(), setup)
+	}
 	tmp, ready := t.TempDir(), filepath.Join(t.TempDir(), "ready")
 	scenes := func() []string {
 		list, err := filepath.Glob(filepath.Join(tmp, "tmpproof-*"))
@@ -48,10 +60,27 @@ func TestScenesOfKilledRuns(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	require.NotEmpty(t, scenes())
+	stray, err := os.ReadFile(ready)
+	require.NoError(t, err)
+	lives := func() bool {
+		status, err := os.ReadFile("/proc/" + strings.TrimSpace(string(stray)) + "/status")
+		return err == nil && !strings.Contains(string(status), "\nState:\tZ")
+	}
+	require.True(t, lives())
+	other := exec.Command("sleep", "1000")
+	other.Env = append(os.Environ(), "TMPDIR="+scenes()[0]) // not the scene's part that a victim has
+	require.NoError(t, other.Start())
+	defer func() {
+		assert.NoError(t, other.Process.Kill())
+		_ = other.Wait()
+	}()
 	t.Setenv("TMPDIR", tmp)
-	report := attack.Prove(t, func(s *attack.Scene) error { return os.Remove(s.Path("no")) }, attack.ReportOnly(), attack.Setup(func(s *attack.Scene) error {
-		return os.WriteFile(s.Path("no"), nil, 0o600)
-	}))
+	report := attack.Prove(t, clean, attack.ReportOnly(), setup)
 	assert.True(t, report.Complete)
 	assert.Empty(t, scenes())
+	require.Eventually(t, func() bool { return !lives() }, time.Minute, time.Millisecond) // it was killed, and has yet to die
+	assert.NoError(t, other.Process.Signal(syscall.Signal(0)))
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(other.Process.Pid) + "/status")
+	require.NoError(t, err)
+	assert.NotContains(t, string(status), "\nState:\tZ")
 }

@@ -21,6 +21,8 @@ const (
 	Prefix = "tmpproof-"
 	Marker = ".tmpproof" // in the directory
 	Text   = "tmpproof directory\n"
+	// SharedDir is the directory in a scene that what runs in it has as TMPDIR.
+	SharedDir = "shared"
 )
 
 // Mark makes the marker, locked before it bears its name: a sweeper never sees

@@ -61,7 +61,11 @@ func reclaim(path string) error {
 		if st.Mode().Perm() != 0o700 || !owned(st) {
 			return errors.New("not a directory of mode 0700 of this user")
 		}
-		return abandoned(dir)
+		if err := abandoned(dir); err != nil {
+			return err
+		}
+		endStrays(path)
+		return nil
 	})
 }
 
