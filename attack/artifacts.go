@@ -113,7 +113,10 @@ func (c *coverage) notes(e *explorer) []string {
 	} else {
 		add("A cell without a number: the mode bits give the attacker no such power there, or it cannot know the name.")
 		add("After a move that broke the victim no further one was made: it would find the same.")
-		add("A further move was made only right before a call that looks the moved entry up: before any other call it comes to the same (partial-order reduction), up to %d moves in one schedule.", e.opt.depth)
+		add("Up to %d moves in one schedule, each right before a call that looks its entry up: before any other call it comes to the same (partial-order reduction).", e.opt.depth)
+		if !e.opt.unrelated {
+			add("A further move was made on what an earlier one had moved, on what lies behind that, and at calls that the victim makes only because of it. The option Unrelated combines all.")
+		}
 		var left []string
 		for _, m := range allMoves {
 			if !e.opt.allows(m) {

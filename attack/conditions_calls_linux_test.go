@@ -164,6 +164,13 @@ var callTests = []conditionTest{
 		}
 		return os.Remove(dir)
 	}, with(dirs, lock), nil},
+	{"whatever has the name of a directory, and a note of it", func(s *attack.Scene) error {
+		err := os.Mkdir(s.Path("out-1"), 0o700)
+		if errors.Is(err, fs.ErrExist) { // a file is made, and no other directory
+			return os.WriteFile(filepath.Join(s.Home, "note"), nil, 0o600)
+		}
+		return errors.Join(err, os.Remove(s.Path("out-1")))
+	}, with(dirs, lock), []string{"X06 shared/out-1 was taken for the one"}},
 	{"whatever has the name of a directory, under attack only", func(s *attack.Scene) error {
 		if !there(s, "marker") {
 			return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,6 +145,22 @@ var plantTests = []conditionTest{
 	{"is listed, and then refused", on(failing(listNames)), with(dirs), nil},
 	{"is listed, to remove it", on(func(p string) error { return errors.Join(listNames(p), os.Remove(p)) }), with(dirs), nil},
 	{"is listed under another name", on(func(p string) error { return errors.Join(os.Rename(p, p+".old"), listNames(p+".old")) }), with(dirs), []string{"X03 the attacker's directory was listed"}},
+	{"is listed where nobody else can put one", func(s *attack.Scene) error {
+		d, err := os.MkdirTemp(s.Dir, "d-")
+		if err != nil {
+			return err
+		}
+		if os.Rename(s.Path("x"), filepath.Join(d, "x")) == nil {
+			err = listNames(filepath.Join(d, "x")) // and it stays
+		} else {
+			err = os.Remove(d)
+		}
+		return err
+	}, with(dirs, attack.Allow(tmptest.X08, "it is kept")), []string{"X03 the attacker's directory was listed"}},
+	{"is moved into another one of the attacker's", func(s *attack.Scene) error {
+		there(s, "x")
+		return notDir(orMissing(os.Rename(s.Path("x"), s.Path("y", "x"))))
+	}, with(attack.Moves(attack.Dir, attack.File), attack.Unrelated()), nil},
 	{"is listed, to remove it under another name", on(func(p string) error {
 		return errors.Join(listNames(p), orMissing(os.Rename(p, p+".old")), os.RemoveAll(p+".old"))
 	}), with(dirs, attack.Depth(1)), nil},

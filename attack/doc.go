@@ -87,7 +87,8 @@
 // # What it does not say
 //
 // Races inside one system call, stores to mapped memory, more moves than the
-// depth, and what happens in Home and at paths outside the scene are out of
+// depth, moves that have nothing to do with each other and change none of the
+// victim's calls (Unrelated tries those too), and what happens in Home and at paths outside the scene are out of
 // the bound. io_uring is refused with ENOSYS, so that a victim takes its other
 // way. Calls on descriptors are no points for moves: what lets others write a
 // file is found by its mode. A program that runs with another user's rights or

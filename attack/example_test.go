@@ -70,6 +70,7 @@ func ExampleMoves() {
 			attack.Target("report"),
 			attack.Moves(attack.Symlink, attack.Socket, attack.Tamper), // these alone
 			attack.Unsticky(),             // may remove and rename what is the victim's
+			attack.Unrelated(),            // moves at names that have nothing to do with each other
 			attack.SameGroup(),            // has the group's permissions
 			attack.Depth(1),               // one move in each schedule
 			attack.Budget(30*time.Second), // or the run is inconclusive, and fails

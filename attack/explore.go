@@ -81,9 +81,10 @@ func (e *explorer) problem(format string, args ...any) {
 	}
 }
 
-// extensions are the moves that can follow a schedule: right before a call
-// that looks the moved entry up. Moves on entries that a call does not touch
-// commute with it, and are tried before the call that does.
+// extensions are the moves that can follow a schedule: each right before a call
+// that looks its entry up, since moves commute with the calls that do not. A
+// further one is on what was moved before, or at a call that no undisturbed run
+// makes, unless Unrelated asks for all.
 func (e *explorer) extensions(r *run, schedule []placed) []placed {
 	start := 0
 	moved := map[string]bool{} // names the attacker has touched
@@ -102,7 +103,7 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 		}
 		fresh := len(schedule) > 0 && !e.plan.known[s.key]
 		for j, a := range s.accesses() {
-			if len(schedule) > 0 && !fresh && len(e.plan.everywhere) == 0 && !touches(moved, a, r) {
+			if len(schedule) > 0 && !fresh && !e.opt.unrelated && len(e.plan.everywhere) == 0 && !touches(moved, a, r) {
 				continue
 			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {

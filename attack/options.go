@@ -28,6 +28,7 @@ type options struct {
 	canaries      []string
 	hostile       []string
 	depth         int
+	unrelated     bool
 	unsticky      bool
 	sameGroup     bool
 	moves         []Move
@@ -99,13 +100,22 @@ func Hostile(rel ...string) Option {
 }
 
 // Depth is the greatest number of moves in one schedule, 1 to 4; 2 if not
-// given.
+// given. A further move is on what an earlier one has moved, on what lies
+// behind that, or at a call that the victim makes only because of it; see
+// Unrelated.
 func Depth(n int) Option {
 	return optionFunc(func(o *options) {
 		o.refuse(n < 1 || n > 4, "Depth(%d): 1 to 4 moves in a schedule", n)
 		o.depth = n
 	})
 }
+
+// Unrelated lets the moves of one schedule have nothing to do with each other:
+// a plant at one name and another one at a second, where the victim makes the
+// same calls after the first as before. Code that looks at several names before
+// it acts can need it: if both lock files are there, then. The number of
+// schedules grows with the square of all boundaries, not of those of one path.
+func Unrelated() Option { return optionFunc(func(o *options) { o.unrelated = true }) }
 
 // Unsticky runs in a shared directory without the sticky bit: the attacker
 // may remove, replace and exchange the victim's entries too.
@@ -214,7 +224,7 @@ func newOptions(how verb, opts []Option) (*options, error) {
 		for _, given := range []struct {
 			option string
 			is     bool
-		}{{"Depth", o.depth != 0}, {"Moves", len(o.moves) > 0}, {"Unsticky", o.unsticky}, {"SameGroup", o.sameGroup}} {
+		}{{"Depth", o.depth != 0}, {"Moves", len(o.moves) > 0}, {"Unrelated", o.unrelated}, {"Unsticky", o.unsticky}, {"SameGroup", o.sameGroup}} {
 			o.refuse(given.is, "%s is about the attacker's moves, and %v makes none: leave it out", given.option, how)
 		}
 	}

@@ -60,8 +60,8 @@ func TestOptionsRefused(t *testing.T) {
 // where none are made, all at once.
 func TestOptionsOfOtherVerbs(t *testing.T) {
 	for _, how := range []verb{faults, kills} {
-		_, err := newOptions(how, []Option{Depth(1), Moves(Symlink), Unsticky(), SameGroup(), Target("out")})
-		for _, option := range []string{"Depth", "Moves", "Unsticky", "SameGroup"} {
+		_, err := newOptions(how, []Option{Depth(1), Moves(Symlink), Unsticky(), SameGroup(), Unrelated(), Target("out")})
+		for _, option := range []string{"Depth", "Moves", "Unsticky", "SameGroup", "Unrelated"} {
 			assert.ErrorContains(t, err, option+" is about the attacker's moves, and "+how.String()+" makes none: leave it out")
 		}
 		_, err = newOptions(how, []Option{Target("out"), Setup(nothing), Ensure(nothing), Canary("x"), Hostile("y"),

@@ -189,6 +189,27 @@ var worldTests = slices.Concat(readingTests, []victimTest{{
 	victim: writesIf(func(mine bool, names int) bool { return mine && names == 1 }),
 	opts:   []attack.Option{attack.Target("log")},
 }, {
+	name: "two names are looked at, then a third is made, combined",
+	victim: func(s *attack.Scene) error {
+		one, two := exists(s, s.Path("one")), exists(s, s.Path("two"))
+		if !one || !two {
+			return nil
+		}
+		return errors.Join(put(s.FS, s.Path("out"), anyFile, 0o600, "x"), s.FS.Remove(s.Path("out")))
+	},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
+	want: "C01 C06",
+}, {
+	name: "two names are looked at, combined",
+	victim: func(s *attack.Scene) error {
+		one, two := exists(s, s.Path("one")), exists(s, s.Path("two"))
+		if !one || !two {
+			return nil
+		}
+		return errors.Join(put(s.FS, filepath.Join(s.Home, "out"), anyFile, 0o600, "x"), s.FS.Remove(filepath.Join(s.Home, "out")))
+	},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
+}, {
 	name: "lists what is there",
 	victim: func(s *attack.Scene) error {
 		_, err := afero.ReadDir(s.FS, s.Path("conf.d"))
