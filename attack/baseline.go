@@ -43,6 +43,9 @@ func (e *explorer) baselines() (*run, error) {
 	for _, r := range runs {
 		r.rekey()
 	}
+	for _, r := range runs {
+		e.plan.names.rename(r.left)
+	}
 	e.plan.targets, e.plan.stableTargets = first.left, true
 	for _, r := range runs[1:] {
 		if !sameTargets(first.left, r.left) {

@@ -179,6 +179,7 @@ type target struct {
 type targetEntry struct {
 	rel, kind, data string
 	perm            uint32
+	below           []content // of a directory
 }
 
 // targets reads what is there under each pattern of Target.
@@ -195,8 +196,8 @@ func (r *run) targetsOf(listing []string) []target {
 			}
 			n := r.disk.stat(name)
 			e := targetEntry{rel: rel, kind: n.kindName(), perm: n.perm}
-			if n.isDir() && r.plan.opt.verb.injects() {
-				e.data = r.contents(name, listing)
+			if n.isDir() {
+				e.below = r.contents(name, listing)
 			}
 			if n.regular() && n.size <= maxTarget {
 				if b, err := r.disk.read(name); err == nil {
@@ -207,26 +208,52 @@ func (r *run) targetsOf(listing []string) []target {
 		}
 		all = append(all, t)
 	}
+	r.plan.names.rename(all)
 	return all
 }
 
-// contents are what lies below a directory: a target as a whole.
-func (r *run) contents(dir string, listing []string) string {
-	var b strings.Builder
+// content is an entry below a target that is a directory.
+type content struct{ rel, what string }
+
+// contents are what lies below a directory: a target as a whole, but for what
+// the attacker put there.
+func (r *run) contents(dir string, listing []string) []content {
+	var all []content
 	for _, name := range listing {
 		if name == dir || !under(name, dir) {
 			continue
 		}
 		n := r.disk.stat(name)
-		fmt.Fprintf(&b, "%s %s", r.plan.names.shape(name[len(dir)+1:]), n.kindName())
+		if r.attacker.owns(n) && !r.scene.hostile[n.id] {
+			continue
+		}
+		c := content{name[len(dir)+1:], n.kindName()}
 		if n.regular() && n.size <= maxTarget {
 			if data, err := r.disk.read(name); err == nil {
-				fmt.Fprintf(&b, " %q", data)
+				c.what += fmt.Sprintf(" %q", data)
 			}
 		}
-		b.WriteString("\n")
+		all = append(all, c)
 	}
-	return b.String()
+	return all
+}
+
+// rename writes the contents of directories with the patterns of names that are
+// known by now. Their order is not that of the names, which can be chance.
+func (n *names) rename(targets []target) {
+	for _, t := range targets {
+		for i, e := range t.entries {
+			if e.kind != "directory" {
+				continue
+			}
+			var lines []string
+			for _, c := range e.below {
+				lines = append(lines, n.shape(e.rel + "/" + c.rel)[len(n.shape(e.rel)):]+" "+c.what+"\n")
+			}
+			slices.Sort(lines)
+			t.entries[i].data = strings.Join(lines, "")
+		}
+	}
 }
 
 // maxTarget bounds the content of a target that is compared, in bytes.

@@ -15,7 +15,7 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-var worldTests = slices.Concat(readingTests, []victimTest{{
+var worldTests = slices.Concat(readingTests, targetTests, []victimTest{{
 	name: "check, then create",
 	victim: func(s *attack.Scene) error {
 		if exists(s, s.Path("out")) {
@@ -179,36 +179,6 @@ var worldTests = slices.Concat(readingTests, []victimTest{{
 		_, err = io.ReadAll(f)
 		return err
 	},
-}, {
-	name:   "writes to what is there and its own",
-	victim: writesIf(func(mine bool, _ int) bool { return mine }),
-	opts:   []attack.Option{attack.Target("log")},
-	want:   "X01 X05", // a hard link to another file of its own
-}, {
-	name:   "writes to what is there, its own, and of one name",
-	victim: writesIf(func(mine bool, names int) bool { return mine && names == 1 }),
-	opts:   []attack.Option{attack.Target("log")},
-}, {
-	name: "two names are looked at, then a third is made, combined",
-	victim: func(s *attack.Scene) error {
-		one, two := exists(s, s.Path("one")), exists(s, s.Path("two"))
-		if !one || !two {
-			return nil
-		}
-		return errors.Join(put(s.FS, s.Path("out"), anyFile, 0o600, "x"), s.FS.Remove(s.Path("out")))
-	},
-	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
-	want: "C01 C06",
-}, {
-	name: "two names are looked at, combined",
-	victim: func(s *attack.Scene) error {
-		one, two := exists(s, s.Path("one")), exists(s, s.Path("two"))
-		if !one || !two {
-			return nil
-		}
-		return errors.Join(put(s.FS, filepath.Join(s.Home, "out"), anyFile, 0o600, "x"), s.FS.Remove(filepath.Join(s.Home, "out")))
-	},
-	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
 }, {
 	name: "lists what is there",
 	victim: func(s *attack.Scene) error {
@@ -474,27 +444,3 @@ var worldTests = slices.Concat(readingTests, []victimTest{{
 	},
 	want: "C06",
 }})
-
-// writesIf opens a file that may be there already, else makes it, and writes if
-// what it opened is right.
-func writesIf(right func(mine bool, names int) bool) attack.Victim {
-	return func(s *attack.Scene) error {
-		f, err := s.FS.OpenFile(s.Path("log"), os.O_WRONLY|fsfake.O_NOFOLLOW|fsfake.O_NONBLOCK, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			f, err = s.FS.OpenFile(s.Path("log"), newFile, 0o600)
-		}
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		fi, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		if !right(ours(fi)) {
-			return errors.New("not ours")
-		}
-		_, err = f.WriteString("hello")
-		return err
-	}
-}

@@ -1,0 +1,110 @@
+package attack_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/afero"
+	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/fsfake"
+)
+
+// targetTests are about what is there in the end, and about what is found by
+// several looks.
+var targetTests = []victimTest{{
+	name:   "writes to what is there and its own",
+	victim: writesIf(func(mine bool, _ int) bool { return mine }),
+	opts:   []attack.Option{attack.Target("log")},
+	want:   "X01 X05", // a hard link to another file of its own
+}, {
+	name:   "writes to what is there, its own, and of one name",
+	victim: writesIf(func(mine bool, names int) bool { return mine && names == 1 }),
+	opts:   []attack.Option{attack.Target("log")},
+}, {
+	name:   "a directory that is not filled where a lock is",
+	victim: fillsDir(func(locked bool) bool { return !locked }),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+	want:   "X05",
+}, {
+	name:   "a directory that is filled all the same",
+	victim: fillsDir(func(bool) bool { return true }),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+}, {
+	name: "a directory for all, with two files of random names",
+	victim: func(s *attack.Scene) error {
+		err := s.FS.Mkdir(s.Path("out"), 0o777)
+		for _, text := range []string{"one", "two"} {
+			f, err2 := afero.TempFile(s.FS, s.Path("out"), "part-")
+			if err2 != nil {
+				return errors.Join(err, err2)
+			}
+			_, err2 = f.WriteString(text)
+			err = errors.Join(err, err2, f.Close())
+		}
+		_ = exists(s, s.Path("out", "more")) // which is for others to put there
+		return err
+	},
+	opts: []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+	want: "C03",
+}, {
+	name: "two names are looked at, then a third is made, combined",
+	victim: func(s *attack.Scene) error {
+		one, two := exists(s, s.Path("one")), exists(s, s.Path("two"))
+		if !one || !two {
+			return nil
+		}
+		return errors.Join(put(s.FS, s.Path("out"), anyFile, 0o600, "x"), s.FS.Remove(s.Path("out")))
+	},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
+	want: "C01 C06",
+}, {
+	name: "two names are looked at, combined",
+	victim: func(s *attack.Scene) error {
+		one, two := exists(s, s.Path("one")), exists(s, s.Path("two"))
+		if !one || !two {
+			return nil
+		}
+		return errors.Join(put(s.FS, filepath.Join(s.Home, "out"), anyFile, 0o600, "x"), s.FS.Remove(filepath.Join(s.Home, "out")))
+	},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
+}}
+
+// writesIf opens a file that may be there already, else makes it, and writes if
+// what it opened is right.
+func writesIf(right func(mine bool, names int) bool) attack.Victim {
+	return func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("log"), os.O_WRONLY|fsfake.O_NOFOLLOW|fsfake.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			f, err = s.FS.OpenFile(s.Path("log"), newFile, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		fi, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if !right(ours(fi)) {
+			return errors.New("not ours")
+		}
+		_, err = f.WriteString("hello")
+		return err
+	}
+}
+
+// fillsDir makes a directory and a file in it, if that is to be made where
+// another name is found or not.
+func fillsDir(fills func(locked bool) bool) attack.Victim {
+	return func(s *attack.Scene) error {
+		if err := s.FS.Mkdir(s.Path("out"), 0o700); err != nil {
+			return err
+		}
+		if !fills(exists(s, s.Path("lock"))) {
+			return nil
+		}
+		return put(s.FS, s.Path("out", "data"), newFile, 0o600, "data")
+	}
+}
