@@ -72,7 +72,7 @@ func isStray(pid int, root os.FileInfo) bool {
 		return false
 	}
 	scene := sceneOf(env)
-	if scene == "" || !sameDir(scene, root) && !sameDir(filepath.Dir(scene), root) {
+	if scene == "" || !in(scene, root) {
 		return false
 	}
 	status, err := os.ReadFile(dir + "/status")
@@ -80,7 +80,7 @@ func isStray(pid int, root os.FileInfo) bool {
 }
 
 // sceneOf is the scene that an environment's TMPDIR is in, "" for none. A scene
-// lies below TMPDIR itself, or below the root that leakcheck gives a run.
+// lies below TMPDIR itself, or in the root that leakcheck gives a run.
 func sceneOf(env []byte) string {
 	for v := range bytes.SplitSeq(env, []byte{0}) {
 		tmp, ok := strings.CutPrefix(string(v), "TMPDIR=")
@@ -97,7 +97,12 @@ func sceneOf(env []byte) string {
 	return ""
 }
 
-func sameDir(path string, root os.FileInfo) bool {
-	st, err := os.Lstat(path)
-	return err == nil && os.SameFile(st, root)
+// in says that a directory is root, or lies below it.
+func in(dir string, root os.FileInfo) bool {
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if st, err := os.Lstat(dir); err == nil && os.SameFile(st, root) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,12 @@
+//go:build !js && !wasip1
+
+package fsfaketest_test
+
+import (
+	"testing"
+
+	"github.com/tmpproof/tmpproof/leakcheck"
+)
+
+// Nothing that these tests make may be left.
+func TestMain(m *testing.M) { leakcheck.Main(m) }

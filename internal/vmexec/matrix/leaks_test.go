@@ -1,0 +1,12 @@
+//go:build linux
+
+package main
+
+import (
+	"testing"
+
+	"github.com/tmpproof/tmpproof/leakcheck"
+)
+
+// Nothing that these tests make may be left.
+func TestMain(m *testing.M) { leakcheck.Main(m) }
