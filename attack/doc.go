@@ -31,13 +31,15 @@
 //
 // Scene.Dir is a directory as /tmp is, open to all with the sticky bit, and is
 // the victim's TMPDIR. Scene.Home is private to the victim. Beside them lie
-// canaries, files and directories of a third user, with odd modes and times of
-// long ago so that any touch shows. The scene is made anew for each run, below
-// the test's own TMPDIR, and removed in the end; what a killed run has left
-// there goes with the next one. When the test's own process is killed (SIGKILL),
-// the victim's dies with it; a program that the victim had started goes on, and
-// every call with a name fails for it (ENOSYS). A victim starts each run with
-// umask 0, in the test's directory, with the environment that it had.
+// canaries, files and directories that are none of the victim's business, with
+// odd modes and times of long ago so that any touch shows. They belong to the
+// victim's own user, and stand for everybody's. The scene is made anew for each
+// run, below the test's own TMPDIR, and removed in the end; what a killed run has
+// left there goes with the next one. When the test's own process is killed
+// (SIGKILL), the victim's dies with it; a program that the victim had started
+// goes on, where every call with a name fails (ENOSYS), until the next run
+// removes its scene and ends it. A victim starts each run with umask 0, in the
+// test's directory, with the environment that it had.
 //
 // # The attacker
 //
