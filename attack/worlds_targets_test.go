@@ -24,12 +24,17 @@ var targetTests = []victimTest{{
 	opts:   []attack.Option{attack.Target("log")},
 }, {
 	name:   "a directory that is not filled where a lock is",
-	victim: fillsDir(func(locked bool) bool { return !locked }),
+	victim: fillsDir(map[bool]string{false: "data"}),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+	want:   "X05",
+}, {
+	name:   "a directory that is filled with something else where a lock is",
+	victim: fillsDir(map[bool]string{false: "data", true: "Data"}),
 	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
 	want:   "X05",
 }, {
 	name:   "a directory that is filled all the same",
-	victim: fillsDir(func(bool) bool { return true }),
+	victim: fillsDir(map[bool]string{false: "data", true: "data"}),
 	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
 }, {
 	name: "a directory for all, with two files of random names",
@@ -95,16 +100,17 @@ func writesIf(right func(mine bool, names int) bool) attack.Victim {
 	}
 }
 
-// fillsDir makes a directory and a file in it, if that is to be made where
-// another name is found or not.
-func fillsDir(fills func(locked bool) bool) attack.Victim {
+// fillsDir makes a directory and a file in it, whose content depends on whether
+// another name is found; none is made without content.
+func fillsDir(with map[bool]string) attack.Victim {
 	return func(s *attack.Scene) error {
 		if err := s.FS.Mkdir(s.Path("out"), 0o700); err != nil {
 			return err
 		}
-		if !fills(exists(s, s.Path("lock"))) {
+		data := with[exists(s, s.Path("lock"))]
+		if data == "" {
 			return nil
 		}
-		return put(s.FS, s.Path("out", "data"), newFile, 0o600, "data")
+		return put(s.FS, s.Path("out", "data"), newFile, 0o600, data)
 	}
 }

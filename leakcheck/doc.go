@@ -46,7 +46,9 @@
 // when the process was killed, panicked, or called os.Exit: on Unix,
 // directories of this user, with mode 0700, that have the marker of this
 // package, and whose lock no process holds. Files in other places, and
-// processes, are reported and left alone.
+// processes, are reported and left alone: a program that a test started in a
+// session of its own outlives a run that is killed, and the next run does not
+// name it (what attack's victims started it ends, with their scene).
 //
 // SIGINT and SIGTERM remove it at once, on Linux (amd64 and arm64) and where no
 // other code of the test binary calls signal.Notify: a process that has such

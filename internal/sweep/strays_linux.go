@@ -18,8 +18,9 @@ const strayTime = time.Second
 // endStrays kills the programs that attacked code had started when its run was
 // killed. Their parent goes with the run; they live on where they have a session
 // of their own. It takes only what is surely one of them: a process of this user
-// under a seccomp filter, as everything is that a scene's code starts, whose
-// TMPDIR is the scene that is about to be removed.
+// whose TMPDIR is the scene that is about to be removed, which only a scene's code
+// is told, and under a seccomp filter, as everything is that it starts (in many
+// containers everything else as well).
 func endStrays(root string) {
 	st, err := os.Stat(root)
 	if err != nil {
