@@ -332,3 +332,19 @@ func TestFakeEndsWhatItKills(t *testing.T) {
 	}
 	assert.Zero(t, astray.Load())
 }
+
+// TestFakeInjectNotReached: a boundary that the undisturbed runs showed and that
+// does not come again is said to be left out.
+func TestFakeInjectNotReached(t *testing.T) {
+	runs := 0
+	r := exploreFakeBy(faults, t, func(s *Scene) error {
+		if runs++; runs <= 3 { // those that are undisturbed
+			if _, err := s.FS.Stat(s.Dir); err != nil {
+				return err
+			}
+		}
+		return s.FS.Mkdir(s.Path("out"), 0o700)
+	}, Target("out"))
+	assert.False(t, r.Complete)
+	assert.Contains(t, strings.Join(r.Problems, "\n"), "the boundary of a schedule was not reached in 3 runs")
+}

@@ -48,7 +48,7 @@ func (w *fakeWorld) injected(op *fsfake.Op) {
 	switch {
 	case op.Name == "open" && op.Err == nil:
 		w.open[op.File] = op.Flag&fsfake.O_TMPFILE == fsfake.O_TMPFILE
-	case op.Name == "readdir" && (op.Err == nil || op.Err == io.EOF):
+	case op.Name == "readdir" && toTheEnd(op):
 		w.endOfListing(op)
 	case op.Name == "close":
 		delete(w.open, op.File)
@@ -56,6 +56,15 @@ func (w *fakeWorld) injected(op *fsfake.Op) {
 			op.Err, w.closing = w.closing, 0
 		}
 	}
+}
+
+// toTheEnd says that package os asks for more than there is: for all, or for
+// more than what came.
+func toTheEnd(op *fsfake.Op) bool {
+	if op.Offset <= 0 {
+		return op.Err == nil || op.Err == io.EOF
+	}
+	return op.Err == nil && int64(op.N) < op.Offset
 }
 
 // endOfListing is the call with which package os learns from the kernel that a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -33,13 +34,15 @@ func inDir(s *attack.Scene, work func(dir string) error) error {
 // injectConditions hold one condition of the judgement of Faults and Kills each:
 // without it the findings are others. testdata/mutants_inject.md says which row
 // holds which.
-var injectConditions = []struct {
+type injectCondition struct {
 	name   string
 	by     verb
 	victim attack.Victim
 	opts   []attack.Option
 	want   []string // "rule detail": a part of the detail, of each finding, in order; "?" for a weakness
-}{{
+}
+
+var injectConditions = []injectCondition{{
 	name: "a file without a name is tried again", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		for i := 0; ; i++ {
@@ -249,36 +252,150 @@ var injectConditions = []struct {
 	},
 	opts: intoOut,
 	want: []string{"R05 mkdirat fails with ENOSPC: the code returned nil, and left shared/* (directory", "X05 mkdirat fails with ENOSPC: the target out is not there"},
-}}
-
-// TestFakeInjectSchedules counts what is tried, by hand from the tables of errors:
-// each error alone and for good, and the other way once, since it is the same
-// after each error.
-func TestFakeInjectSchedules(t *testing.T) {
-	otherWay := func(s *attack.Scene) error {
-		if s.FS.Mkdir(s.Path("out"), 0o700) == nil {
+}, {
+	name: "a name of chance on another way that is as good", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		dir := s.Path("lock")
+		if s.FS.Mkdir(dir, 0o700) != nil {
+			dir = s.Path("r" + rand.Text())
+			if err := s.FS.Mkdir(dir, 0o700); err != nil {
+				return err
+			}
+		}
+		return s.FS.(*fsfake.FS).Rmdir(dir)
+	},
+}, {
+	name: "it waits at a FIFO when a call fails", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if _, err := s.FS.Stat(s.Dir); err == nil {
 			return nil
 		}
+		f, err := s.FS.Open(s.Path("p"))
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	},
+	opts: []attack.Option{attack.Setup(func(s *attack.Scene) error { return s.FS.(*fsfake.FS).Mkfifo(s.Path("p"), 0o600) })},
+	want: []string{"X07 newfstatat fails with EACCES: the code did not come back: it waits at the FIFO"},
+}, {
+	name: "only the removal after the failure fails", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		dir := s.Path("d")
+		if err := s.FS.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
 		_, err := s.FS.Stat(s.Dir)
+		rm := s.FS.(*fsfake.FS).Rmdir(dir)
+		if err != nil {
+			return nil // which is not the removal's
+		}
+		return rm
+	},
+	want: []string{"R11 newfstatat fails with EACCES, and so do all later calls: the code returned nil, and left shared/d"},
+}, {
+	name: "a directory for a file whose content is chance", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("out"), newFile, 0o600)
+		if err != nil {
+			return s.FS.Mkdir(s.Path("out"), 0o600)
+		}
+		return errors.Join(writeRandom(f), f.Close())
+	},
+	opts: intoOut,
+	want: []string{"X05 openat fails with ENOSPC: the target out is not what an undisturbed run leaves: a directory"},
+}, {
+	name: "a second name of a file of importance", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		p := unknown(s)
+		if err := s.FS.(*fsfake.FS).Link(filepath.Join(s.Home, "precious", "f"), p); err != nil {
+			return err
+		}
+		if _, err := s.FS.Stat(s.Dir); err != nil {
+			return err
+		}
+		return s.FS.Remove(p)
+	},
+	opts: precious,
+	want: []string{"R05 newfstatat fails with EACCES: the code returned an error: "},
+}, {
+	name: "what is written to halves stays", by: attack.Faults,
+	victim: func(s *attack.Scene) (err error) {
+		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
+		if err != nil {
+			return err
+		}
+		n, err := f.Write(newContent)
+		if err = errors.Join(err, f.Close()); n > 0 && n < len(newContent) {
+			return err
+		}
+		return errors.Join(err, s.FS.Remove(f.Name()))
+	},
+	want: []string{"R05 write writes the first half only, and so do all later calls: the code returned an error"},
+}, {
+	name: "a file that gets a mode before it loses its name", by: attack.Kills,
+	victim: func(s *attack.Scene) (err error) {
+		p := unknown(s)
+		f, err := s.FS.OpenFile(p, newFile, 0o600)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.FS.Remove(p), f.Close()) }()
+		return s.FS.Chmod(p, 0o400)
+	},
+	want: []string{"?R07 SIGKILL came before fchmodat"},
+}, {
+	name: "another file loses its name first", by: attack.Kills,
+	victim: func(s *attack.Scene) (err error) {
+		p := unknown(s)
+		f, err := s.FS.OpenFile(p, newFile, 0o600)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.FS.Remove(p), f.Close()) }()
+		return s.FS.Remove(filepath.Join(s.Home, "other"))
+	},
+	opts: []attack.Option{attack.Setup(func(s *attack.Scene) error {
+		return afero.WriteFile(s.FS, filepath.Join(s.Home, "other"), nil, 0o600)
+	})},
+	want: []string{"?R07 SIGKILL came before unlinkat"},
+}, {
+	name: "Setup leaves a file open", by: attack.Faults,
+	victim: func(s *attack.Scene) error { return scratch(s, writeNew) },
+	opts: []attack.Option{attack.Setup(func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("others"), newFile, 0o600)
+		held = append(held, f)
 		return err
-	}
-	for _, tt := range []struct {
-		name string
-		by   verb
-		want int
-	}{
-		{"Faults", attack.Faults, 2*10 + 2*3},
-		{"Kills", attack.Kills, 1 + 2}, // SIGKILL; a panic and a Goexit
-	} {
-		r := tt.by(t, otherWay, attack.Target("out"), attack.Fake(), attack.ReportOnly())
-		assert.Equal(t, tt.want, r.Schedules, tt.name)
-	}
-}
+	})},
+}, {
+	name: "a directory outside of the scene is listed", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		_, err := afero.ReadDir(s.FS, "/")
+		return errors.Join(err, scratch(s, writeNew))
+	},
+}, {
+	name: "a listing that ends in an error", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		d, err := s.FS.Open(s.Dir)
+		if err != nil {
+			return err
+		}
+		names, err := d.Readdirnames(-1)
+		if err != nil && len(names) > 0 {
+			panic("some names, and an error")
+		}
+		return errors.Join(err, d.Close())
+	},
+	opts: []attack.Option{attack.Setup(func(s *attack.Scene) error {
+		return afero.WriteFile(s.FS, s.Path("others"), nil, 0o600)
+	})},
+	want: []string{"X07 getdents64 fails with EIO: the code panicked: some names, and an error"},
+}}
 
 // TestFakeInjectConditions: each victim is found to break exactly these rules, on
 // a fake disk.
 func TestFakeInjectConditions(t *testing.T) {
-	for _, tt := range injectConditions {
+	for _, tt := range slices.Concat(injectConditions, lostConditions) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := tt.by(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Fake(), attack.ReportOnly())...)
 			require.True(t, r.Complete, r.Problems)

@@ -136,9 +136,10 @@ func (r *run) judgePromise(at int, pattern string, now, want target) {
 		return
 	}
 	for _, e := range now.entries {
-		sameMode := func(w targetEntry) bool { return w.kind == e.kind && w.perm == e.perm }
+		sameKind := func(w targetEntry) bool { return w.kind == e.kind }
+		sameMode := func(w targetEntry) bool { return w.perm == e.perm }
 		switch {
-		case r.plan.stableTargets && !want.has(e):
+		case r.plan.stableTargets && !want.has(e), len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameKind):
 			say(e.rel, "the target "+pretty(e.rel)+" is not what an undisturbed run leaves: "+describe(e))
 		case len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameMode):
 			say(e.rel, "the target "+pretty(e.rel)+" has mode "+octal(e.perm)+", and after an undisturbed run "+octal(want.entries[0].perm))
@@ -156,8 +157,7 @@ func (r *run) judgeBehind(at int) {
 	var told []string
 	for _, name := range r.listing() {
 		n := r.disk.stat(name)
-		if r.scene.initial[name] || r.attacker.owns(n) || r.isCanary(n) || r.plan.isTarget(name) || r.holdsTarget(name, n) ||
-			r.plan.leaves(r.plan.names.shape(name)) {
+		if r.scene.initial[name] || r.plan.isTarget(name) || r.holdsTarget(name, n) || r.plan.leaves(r.plan.names.shape(name)) {
 			continue
 		}
 		r.judgePrivate(name, n)
@@ -198,15 +198,16 @@ func (r *run) judgePrivate(name string, n node) {
 	}
 }
 
-// hides says that a file which SIGKILL left was about to lose its name: nothing
-// was written to it, and its removal is the very next call.
+// hides says that a file which SIGKILL left was about to lose its name: its
+// removal is the very next call. One that was worked on before is told at the
+// calls in between.
 func (r *run) hides(name string, n node) bool {
 	s := r.steps[len(r.steps)-1]
 	if s.kind != supervise.Unlink || !n.regular() || len(s.lookups) == 0 {
 		return false
 	}
 	a, ok := s.lookups[0].final()
-	return ok && a.path() == name && !slices.ContainsFunc(r.steps, func(w *step) bool { return w.kind == supervise.Write && w.object == name })
+	return ok && a.path() == name
 }
 
 // stuckAt says that the code did try to remove a name, and that the removal
@@ -251,7 +252,7 @@ func (r *run) judgeRetry(at int) {
 			n++
 		}
 	}
-	if was := max(1, r.plan.occurrences[s.key.site()]); n > was && r.outcome.End != endless {
+	if was := max(1, r.plan.occurrences[s.key.site()]); n > was {
 		r.injectedFact(tmptest.C14, at, s.subject(), fmt.Sprintf("the code tried %d times more, and %s", n-was, r.outcome))
 	}
 }
@@ -268,17 +269,14 @@ func (r *run) judgeSync(at int) {
 		failed := s.answer.act == fail
 		synced := s.call == "fsync" || s.call == "fdatasync"
 		switch {
-		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed && len(s.lookups) == 2:
-			from, ok1 := s.lookups[0].final()
-			to, ok2 := s.lookups[1].final()
-			if ok1 && ok2 {
-				dirty[to.path()], lost[to.path()] = dirty[from.path()], lost[from.path()]
+		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed:
+			if from, to := s.ends(); from != "" && to != "" {
+				dirty[to], lost[to] = dirty[from], lost[from]
 				if s.kind == supervise.Rename {
-					delete(dirty, from.path())
-					delete(lost, from.path())
+					delete(dirty, from)
+					delete(lost, from)
 				}
 			}
-		case s.object == "":
 		case failed && (synced || s.kind == supervise.Close):
 			if dirty[s.object] && s.answer.errno != syscall.EINTR && lost[s.object] == nil {
 				lost[s.object] = s
@@ -294,4 +292,21 @@ func (r *run) judgeSync(at int) {
 			r.injectedFact(tmptest.X05, at, name, "the code reported success, though "+s.call+" of "+pretty(name)+" had failed: what was written to it may be lost")
 		}
 	}
+}
+
+// ends are the two names of a link or a rename, "" for what is no name in the
+// scene. A file without a name is given one by its descriptor.
+func (s *step) ends() (from, to string) {
+	from = s.object
+	for i, l := range s.lookups {
+		a, ok := l.final()
+		switch {
+		case !ok:
+		case i == len(s.lookups)-1:
+			to = a.path()
+		default:
+			from = a.path()
+		}
+	}
+	return from, to
 }

@@ -21,7 +21,7 @@ import (
 //	chmod chown lchown utimens lutimens    Path and Mode, UID GID, Atime Mtime
 //	truncate access statfs                 Path and Offset, Mode
 //	read write                             File Path Data Offset (-1: the position); N
-//	readdir                                File Path; N
+//	readdir                                File Path Offset (entries asked for, 0 or less: all); N
 //	close fsync fstat fchmod fchown futimens ftruncate flink   File Path ...
 type Op struct {
 	Name    string

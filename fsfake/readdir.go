@@ -82,7 +82,7 @@ func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
 func (f *File) list(n int, take func(entries []dirent, count int)) error {
 	var err error
 	if o := f.v.observed(); o != nil {
-		op := &Op{Name: "readdir", FS: f.v, File: f, Path: f.name}
+		op := &Op{Name: "readdir", FS: f.v, File: f, Path: f.name, Offset: int64(n)}
 		err = o.run(op, func() (err error) {
 			op.N, err = f.getdents(n, take)
 			return err
