@@ -207,7 +207,7 @@ func joined(given, dir, name string) string {
 
 // objectOf is the present name of an open file, "" outside of the scene.
 func (w *fakeWorld) objectOf(f *fsfake.File) string {
-	nameless := w.open[f]
+	nameless := w.open[f].nameless
 	w.found = w.fs.Lookups(w.found[:0], nil, f.Name(), true)
 	if n := len(w.found); n > 0 {
 		s := &w.found[n-1]

@@ -23,13 +23,13 @@ func (w *fakeWorld) serve(ready chan<- struct{}) {
 	head, _, _ := bytes.Cut(buf[:runtime.Stack(buf, false)], []byte("["))
 	w.self = string(head)
 	close(ready)
-	for range w.jobs {
-		w.once()
+	for job := range w.jobs {
+		job()
 	}
 }
 
-// once is one run.
-func (w *fakeWorld) once() {
+// serveOnce is one run, for an explorer that waits elsewhere.
+func (w *fakeWorld) serveOnce() {
 	r := runEnd{o: &outcome{Context: ownContext(), Spent: true}} // if it ends the goroutine
 	defer func() {
 		select {
@@ -37,18 +37,39 @@ func (w *fakeWorld) once() {
 		default: // nobody waits for it any more
 		}
 	}()
-	failed, skipped := w.t.Failed(), w.t.Skipped()
+	w.onceInto(&r)
+}
+
+// once is one run, for an explorer on this goroutine.
+func (w *fakeWorld) once() runEnd {
+	r := runEnd{o: &outcome{Context: ownContext()}}
+	w.onceInto(&r)
+	return r
+}
+
+func (w *fakeWorld) onceInto(r *runEnd) {
+	verdict := w.verdict()
 	defer func() {
-		switch {
-		case r.err != nil:
-		case !failed && w.t.Failed():
-			r.err = errors.New("the victim failed the test (t.Error, t.Fatal or an assertion), which cannot be taken back within one process: let it return an error")
-		case !skipped && w.t.Skipped():
-			r.err = errors.New("the victim skipped the test, which cannot be taken back within one process: skip it before the attack")
+		if r.err == nil {
+			r.err = verdict()
 		}
 	}()
-	w.phases(&r)
+	w.phases(r)
 	r.o.Spent = r.o.Removed
+}
+
+// verdict gives what tells later whether the victim has decided the test.
+func (w *fakeWorld) verdict() func() error {
+	failed, skipped := w.t.Failed(), w.t.Skipped()
+	return func() error {
+		switch {
+		case !failed && w.t.Failed():
+			return errors.New("the victim failed the test (t.Error, t.Fatal or an assertion), which cannot be taken back within one process: let it return an error")
+		case !skipped && w.t.Skipped():
+			return errors.New("the victim skipped the test, which cannot be taken back within one process: skip it before the attack")
+		}
+		return nil
+	}
 }
 
 // phases are Setup, the victim, Ensure.

@@ -14,8 +14,14 @@ import (
 // injectedFake is what a schedule of Faults or Kills has done to the victim's
 // operations in this run.
 type injectedFake struct {
-	closing syscall.Errno         // what the close that is under way is to return
-	open    map[*fsfake.File]bool // what the victim has open; true for what O_TMPFILE made
+	closing syscall.Errno // what the close that is under way is to return
+	open    map[*fsfake.File]openFile
+}
+
+// openFile is what the victim has open.
+type openFile struct {
+	nameless bool // O_TMPFILE made it
+	listed   bool // in part at least
 }
 
 // inject answers an operation otherwise than by letting it go on.
@@ -47,9 +53,15 @@ func (w *fakeWorld) injected(op *fsfake.Op) {
 	}
 	switch {
 	case op.Name == "open" && op.Err == nil:
-		w.open[op.File] = op.Flag&fsfake.O_TMPFILE == fsfake.O_TMPFILE
-	case op.Name == "readdir" && toTheEnd(op):
-		w.endOfListing(op)
+		w.open[op.File] = openFile{nameless: op.Flag&fsfake.O_TMPFILE == fsfake.O_TMPFILE}
+	case op.Name == "readdir":
+		f, own := w.open[op.File]
+		if toTheEnd(op, f.listed) {
+			w.endOfListing(op)
+		}
+		if f.listed = true; own {
+			w.open[op.File] = f
+		}
 	case op.Name == "close":
 		delete(w.open, op.File)
 		if w.closing != 0 {
@@ -58,13 +70,17 @@ func (w *fakeWorld) injected(op *fsfake.Op) {
 	}
 }
 
-// toTheEnd says that package os asks for more than there is: for all, or for
-// more than what came.
-func toTheEnd(op *fsfake.Op) bool {
-	if op.Offset <= 0 {
-		return op.Err == nil || op.Err == io.EOF
+// toTheEnd says that package os calls once more to see that there is no more: it
+// was asked for all, or for more than what came. That nothing came is such a
+// call's own result, but where even an empty directory has its two dots.
+func toTheEnd(op *fsfake.Op, listed bool) bool {
+	switch op.Err {
+	case nil:
+		return op.Offset <= 0 || int64(op.N) < op.Offset
+	case io.EOF:
+		return op.Offset <= 0 || !listed
 	}
-	return op.Err == nil && int64(op.N) < op.Offset
+	return false
 }
 
 // endOfListing is the call with which package os learns from the kernel that a

@@ -40,9 +40,9 @@ type fakeWorld struct {
 
 	located func(*boundary)
 	looked  func()
-	label   string        // what the victim's goroutines bear
-	self    string        // the head of the serving goroutine in a dump
-	jobs    chan struct{} // one for each run
+	label   string      // what the victim's goroutines bear
+	self    string      // the head of the serving goroutine in a dump
+	jobs    chan func() // for the serving goroutine
 	done    chan runEnd
 	late    chan string   // a call after the victim's return
 	ended   chan struct{} // closed with the world
@@ -53,7 +53,8 @@ type fakeWorld struct {
 	mu     sync.Mutex
 	inCall atomic.Pointer[fsfake.Op]
 
-	runs int
+	runs    int
+	driving bool // the explorer is on the serving goroutine as well: see drive
 	injectedFake
 
 	// Of the present run, guarded by mu.
@@ -64,6 +65,7 @@ type fakeWorld struct {
 	blocked   string   // why the victim would wait for ever
 	blockedAt string   // at which FIFO of the attacker's
 	waiting   []string // FIFOs at which other goroutines of its wait
+	running   bool     // it has not come back yet
 	seen      int      // calls at the last look
 	still     int      // looks during which nothing moved
 	over      bool     // given up: what still runs of the victim ends at its next call
@@ -88,7 +90,7 @@ func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, d
 	w := &fakeWorld{t: t, victim: victim, opt: opt, d: d, fs: d.disk.As(fakeVictim()),
 		clock: newClock(budget, deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
 		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
-		jobs:  make(chan struct{}), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
+		jobs:  make(chan func()), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
 	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}
 	if opt.verb == kills {
 		w.scene.FS, w.scene.point = pointFS{w.fs, w.point}, w.point
@@ -110,23 +112,19 @@ func (w *fakeWorld) settled(bool) {} // each run begins with the same disk
 
 // run is one run of the victim.
 func (w *fakeWorld) run(a *attacker, h hooks) (*outcome, error) {
-	w.d.disk.Restore(w.clean)
-	w.fs.Umask(0)
-	w.h, w.attacker, w.calls, w.blocked, w.blockedAt, w.waiting, w.seen, w.still = h, a, 0, "", "", nil, 0, 0
-	w.runs++
-	w.injectedFake = injectedFake{open: map[*fsfake.File]bool{}}
-	w.phase = inSetup
-	if w.opt.setup == nil {
-		if err := h.prepared(); err != nil {
-			return nil, err
-		}
-		w.phase = inVictim
+	if err := w.prepare(a, h); err != nil {
+		return nil, err
 	}
-	w.clock.start()
-	w.jobs <- struct{}{}
+	if w.driving {
+		r := w.once()
+		w.back()
+		return r.o, r.err
+	}
+	w.jobs <- w.serveOnce
 	for {
 		select {
 		case r := <-w.done:
+			w.cameBack()
 			return r.o, r.err
 		case <-w.ticks.C:
 			if r, ok := w.look(); ok {
@@ -136,10 +134,37 @@ func (w *fakeWorld) run(a *attacker, h hooks) (*outcome, error) {
 	}
 }
 
+// prepare begins a run.
+func (w *fakeWorld) prepare(a *attacker, h hooks) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.d.disk.Restore(w.clean)
+	w.fs.Umask(0)
+	w.h, w.attacker, w.calls, w.blocked, w.blockedAt, w.waiting, w.seen, w.still = h, a, 0, "", "", nil, 0, 0
+	w.runs++
+	w.injectedFake = injectedFake{}
+	if w.opt.verb.injects() {
+		w.open = map[*fsfake.File]openFile{}
+	}
+	w.phase = inSetup
+	if w.opt.setup == nil {
+		if err := h.prepared(); err != nil {
+			return err
+		}
+		w.phase = inVictim
+	}
+	w.clock.start()
+	w.running = true
+	return nil
+}
+
 // look is what the explorer does while it waits: it bounds the run.
 func (w *fakeWorld) look() (runEnd, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.running {
+		return runEnd{}, false
+	}
 	now := time.Now()
 	moved := w.calls != w.seen
 	if w.seen = w.calls; moved {

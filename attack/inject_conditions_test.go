@@ -39,7 +39,7 @@ type injectCondition struct {
 	by     verb
 	victim attack.Victim
 	opts   []attack.Option
-	want   []string // "rule detail": a part of the detail, of each finding, in order; "?" for a weakness
+	want   []string // of each finding, in order, a part of "rule detail, by schedule"; "?" for a weakness
 }
 
 var injectConditions = []injectCondition{{
@@ -55,7 +55,7 @@ var injectConditions = []injectCondition{{
 			}
 		}
 	},
-	want: []string{"?C14 openat fails with ENOTSUP: the code tried 1 times more"},
+	want: []string{"?C14 openat fails with ENOTSUP: the code tried once more"},
 }, {
 	name: "content that is chance is not compared", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
@@ -265,6 +265,48 @@ var injectConditions = []injectCondition{{
 		return s.FS.(*fsfake.FS).Rmdir(dir)
 	},
 }, {
+	name: "a name of chance that is looked for on another way", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if s.FS.Mkdir(filepath.Join(s.Home, "d"), 0o700) == nil {
+			return nil
+		}
+		_, err := s.FS.Stat(s.Path("r" + rand.Text()))
+		return absentIsFine(err)
+	},
+}, {
+	name: "a name is tried again after any error, on another way", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if s.FS.Mkdir(filepath.Join(s.Home, "d"), 0o700) == nil {
+			return nil
+		}
+		return tries(s, func(i int, _ error) bool { return i < 3 })
+	},
+	want: []string{"?C14 mkdirat fails with ENOSPC, then openat fails with ENOSPC: the code tried once more"},
+}, {
+	name: "a panic where a name of its own is used", by: attack.Kills,
+	victim: func(s *attack.Scene) error {
+		p := unknown(s)
+		f, err := s.FS.OpenFile(p, newFile, 0o600)
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.FS.Chmod(p, 0o400), s.FS.Remove(p), f.Close())
+	},
+	opts: []attack.Option{mayBeKilled},
+	want: []string{"by panic@Chmod:shared/*:inject_conditions_test.go"},
+}, {
+	name: "a panic where a name at home is used", by: attack.Kills,
+	victim: func(s *attack.Scene) error {
+		p := unknown(s)
+		f, err := s.FS.OpenFile(p, newFile, 0o600)
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.FS.Chmod(s.Home, 0o700), s.FS.Remove(p), f.Close())
+	},
+	opts: []attack.Option{mayBeKilled},
+	want: []string{"by panic@Chmod:home:inject_conditions_test.go"},
+}, {
 	name: "it waits at a FIFO when a call fails", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		if _, err := s.FS.Stat(s.Dir); err == nil {
@@ -405,8 +447,9 @@ func TestFakeInjectConditions(t *testing.T) {
 				if !r.Findings[i].Exploit {
 					weak = "?"
 				}
-				got := fmt.Sprintf("%s%s %s", weak, r.Findings[i].Rule.ID, r.Findings[i].Detail)
+				got := fmt.Sprintf("%s%s %s, by %s", weak, r.Findings[i].Rule.ID, r.Findings[i].Detail, r.Findings[i].Schedule)
 				assert.Contains(t, got, want)
+				assert.NotEmpty(t, r.Findings[i].Line)
 			}
 		})
 	}

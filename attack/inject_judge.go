@@ -206,8 +206,8 @@ func (r *run) hides(name string, n node) bool {
 	if s.kind != supervise.Unlink || !n.regular() || len(s.lookups) == 0 {
 		return false
 	}
-	a, ok := s.lookups[0].final()
-	return ok && a.path() == name
+	a, _ := s.lookups[0].final()
+	return a.path() == name
 }
 
 // stuckAt says that the code did try to remove a name, and that the removal
@@ -253,7 +253,11 @@ func (r *run) judgeRetry(at int) {
 		}
 	}
 	if was := max(1, r.plan.occurrences[s.key.site()]); n > was {
-		r.injectedFact(tmptest.C14, at, s.subject(), fmt.Sprintf("the code tried %d times more, and %s", n-was, r.outcome))
+		more := "once"
+		if n-was > 1 {
+			more = fmt.Sprintf("%d times", n-was)
+		}
+		r.injectedFact(tmptest.C14, at, s.subject(), "the code tried "+more+" more, and "+r.outcome.String())
 	}
 }
 

@@ -44,7 +44,7 @@ func (l *lane) injected(schedule []placed, taught *plan) (res result) {
 	l.taught = taught
 	defer func() { l.taught = nil }()
 	for range tries {
-		r, err := l.execute(schedule, l.e.opt.verb == kills || len(schedule) > 1)
+		r, err := l.execute(schedule, len(schedule) > 1) // with the lines of another way, which nothing has shown before
 		if err != nil {
 			return result{err: err}
 		}

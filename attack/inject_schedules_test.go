@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -40,7 +41,10 @@ func TestFakeInjectSchedules(t *testing.T) {
 				return err
 			}
 			_, err = d.Readdirnames(n)
-			return errors.Join(err, d.Close())
+			if err := d.Close(); err != nil {
+				return err
+			}
+			return err
 		}
 	}
 	oneFile := attack.Setup(func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), nil, 0o600) })
@@ -72,6 +76,26 @@ func TestFakeInjectSchedules(t *testing.T) {
 		{"an empty one", attack.Faults, list(-1), nil, 2*ofOpen - 1 + 2*2*ofList + 2*ofClose - 1},
 		{"more than there is", attack.Faults, list(2), []attack.Option{oneFile}, 2*ofOpen - 1 + 2*2*ofList + 2*ofClose - 1},
 		{"as much as there is", attack.Faults, list(1), []attack.Option{oneFile}, 2*ofOpen - 1 + 2*ofList + 2*ofClose - 1},
+		{"more than there is in an empty one", attack.Faults, func(s *attack.Scene) error {
+			err := list(1)(s)
+			if err == io.EOF {
+				err = nil
+			}
+			return err
+		}, nil, 2*ofOpen - 1 + 2*2*ofList + 2*ofClose - 1},
+		{"one by one", attack.Faults, func(s *attack.Scene) error {
+			d, err := s.FS.Open(s.Dir)
+			if err != nil {
+				return err
+			}
+			for err == nil {
+				_, err = d.Readdirnames(1)
+			}
+			if err == io.EOF {
+				err = nil
+			}
+			return errors.Join(err, d.Close())
+		}, []attack.Option{oneFile}, 2*ofOpen - 1 + 2*2*ofList + 2*ofClose - 1},
 		{"SIGKILL; a panic and a Goexit", attack.Kills, other(stat), nil, 1 + 2},
 		{"a panic that is caught, and another way", attack.Kills, func(s *attack.Scene) (err error) {
 			defer func() {
@@ -85,10 +109,13 @@ func TestFakeInjectSchedules(t *testing.T) {
 		{"Setup is left alone", attack.Kills, other(stat), []attack.Option{attack.Setup(func(s *attack.Scene) error {
 			s.Point()
 			return afero.WriteFile(s.FS, s.Path("in"), nil, 0o600)
-		})}, 1 + 2},
+		})}, 1 + 2}, // with as many boundaries
 	} {
 		r := tt.by(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Target("out"), attack.Fake(), attack.ReportOnly())...)
 		assert.True(t, r.Complete, "%s: %v", tt.name, r.Problems)
 		assert.Equal(t, tt.want, r.Schedules, "%s\n%s", tt.name, r)
+		if tt.want == 1+2 {
+			assert.Equal(t, 2, r.Boundaries, "%s: mkdirat, and the point before it", tt.name)
+		}
 	}
 }

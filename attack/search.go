@@ -51,37 +51,48 @@ func (e *explorer) search(base *run) error {
 }
 
 // work is one lane.
-func (s *search) work(l *lane) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *search) work(l *lane) { s.loop(s.driven(l), nil) }
+
+// loop tries one schedule after the other, until none is left or, where in is
+// one, the lane has left that world. The victim can end the goroutine in an
+// attempt: nothing is held then.
+func (s *search) loop(l *lane, in world) {
 	for {
+		s.mu.Lock()
 		for !s.over && s.next == s.limit() && s.done < s.next {
 			s.moved.Wait()
 		}
-		if s.over || s.next == s.limit() {
+		if s.over || s.next == s.limit() || in != nil && l.world != in {
+			s.mu.Unlock()
 			return
 		}
 		i := s.next
 		j := s.jobs[i]
 		s.next++
+		passed := s.passed(j)
+		s.mu.Unlock()
 		res := result{}
-		if !s.passed(j) {
-			s.mu.Unlock()
+		if !passed {
 			res = l.attempt(j)
-			s.mu.Lock()
 		}
-		if s.over {
-			return
+		s.mu.Lock()
+		if !s.over {
+			s.post(i, res)
+			if l == s.e.first && !s.over {
+				s.widen()
+			}
 		}
-		s.jobs[i].result = &res
-		for !s.over && s.done < s.next && s.jobs[s.done].result != nil {
-			s.take()
-		}
-		s.moved.Broadcast()
-		if l == s.e.first && !s.over {
-			s.widen()
-		}
+		s.mu.Unlock()
 	}
+}
+
+// post notes what a schedule came to. mu is held.
+func (s *search) post(i int, res result) {
+	s.jobs[i].result = &res
+	for !s.over && s.done < s.next && s.jobs[s.done].result != nil {
+		s.take()
+	}
+	s.moved.Broadcast()
 }
 
 // limit is how many of the known schedules may be run.
