@@ -92,7 +92,7 @@ func TestMisbehave(t *testing.T) {
 	if rerun.IsChild() || os.Getenv(envMisbehave) != "" {
 		t.Skip("it is the one who starts them")
 	}
-	for _, m := range attack.ShortSample(misbehaviours) {
+	for _, m := range attack.RaceSample(attack.ShortSample(misbehaviours)) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			if m.root && os.Getuid() != 0 {

@@ -477,7 +477,7 @@ func show(t *testing.T, r *attack.Report) {
 }
 
 func TestOracles(t *testing.T) {
-	for _, tt := range oracleTests {
+	for _, tt := range attack.RaceSample(oracleTests) {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.slow && !attack.Long {
 				t.Skip("takes seconds: run with TMPPROOF_LONG=1")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
 // skipMissing skips a pair whose calls the system does not let the test make.
@@ -31,7 +32,7 @@ func eachPair(t *testing.T, f func(t *testing.T, p pair)) {
 	switch {
 	case attack.Long || os.Getenv("TMPPROOF_UPDATE") == "1":
 		every = 1
-	case testing.Short():
+	case sample.Short():
 		every = 9
 	}
 	sets := map[string][]pair{}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
 // victimTest is a victim and the rules that must be found in it: those and no
@@ -153,7 +154,7 @@ func TestFakeSameText(t *testing.T) {
 		var err error
 		times, err = strconv.Atoi(v)
 		require.NoError(t, err)
-	} else if testing.Short() {
+	} else if sample.Short() {
 		t.Skip("left out with -short")
 	}
 	for _, tt := range worldTests {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
 // The test of linearizability: threads make calls at the same time, and there
@@ -225,7 +226,7 @@ var linearSetup = []call{
 // TestLinearizable judges random histories; FSFAKE_ROUNDS sets how many.
 func TestLinearizable(t *testing.T) {
 	rounds := 1500
-	if testing.Short() {
+	if sample.Short() {
 		rounds = 300
 	}
 	rounds = setting(t, "FSFAKE_ROUNDS", rounds)

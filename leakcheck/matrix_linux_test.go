@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/sample"
 	"golang.org/x/sys/unix"
 )
 
@@ -68,7 +69,7 @@ var arrangements = []arrangement{
 // clean one stays clean.
 func TestRepeated(t *testing.T) {
 	lines := madeHere(t)
-	for _, w := range sample() {
+	for _, w := range some() {
 		for _, a := range []string{"serial", "parallel"} {
 			args := []string{"-test.count=3", "-test.parallel=8", "-test.shuffle=on"}
 			t.Run(w.name+", "+a+", clean", func(t *testing.T) {
@@ -99,7 +100,7 @@ func TestRepeated(t *testing.T) {
 // the line where no other of the test can have made it.
 func TestTraced(t *testing.T) {
 	lines := madeHere(t)
-	for _, w := range sample() {
+	for _, w := range some() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			r := runFixture(t, w.name+", traced", "-test.parallel=8")
@@ -119,8 +120,8 @@ func TestTraced(t *testing.T) {
 }
 
 // sample is a third of the ways; all of them with TMPPROOF_LONG=1.
-func sample() []way {
-	if os.Getenv("TMPPROOF_LONG") == "1" {
+func some() []way {
+	if sample.Long() {
 		return ways
 	}
 	var some []way
@@ -165,9 +166,9 @@ func madeHere(t *testing.T) map[string]string {
 
 func TestMatrix(t *testing.T) {
 	lines := madeHere(t)
-	for _, w := range ways {
+	for _, w := range sample.Third(ways, sample.Short()) {
 		for _, a := range arrangements {
-			if w.name == "10,000 files" && a.name != "serial" && os.Getenv("TMPPROOF_LONG") == "" {
+			if w.name == "10,000 files" && a.name != "serial" && !sample.Long() {
 				continue // each is a second of system calls
 			}
 			t.Run(w.name+", "+a.name, func(t *testing.T) {

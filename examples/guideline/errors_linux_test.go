@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/sample"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -53,7 +54,7 @@ var inTheFaceOfErrors = []struct {
 }
 
 func TestInTheFaceOfErrors(t *testing.T) {
-	for _, r := range inTheFaceOfErrors {
+	for _, r := range sample.Third(inTheFaceOfErrors, sample.Short()) {
 		if r.long && os.Getenv("TMPPROOF_LONG") != "1" {
 			continue
 		}

@@ -12,9 +12,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
-// envRepeat is how often TestSameText takes the tour; twice if not
+// envRepeat is how often TestSameText takes the tour; with TMPPROOF_LONG=1 twice if not
 // given. A hundred times, as it is done by hand, in all the ways that must
 // make no difference:
 //
@@ -47,8 +48,8 @@ func sameText(t *testing.T, tests string) {
 		n, err := strconv.Atoi(v)
 		require.NoError(t, err, "%s is a number of repetitions", envRepeat)
 		times = n
-	} else if testing.Short() {
-		t.Skip("takes the whole tour twice: not with -short")
+	} else if !sample.Long() {
+		t.Skip("takes the whole tour twice: run with TMPPROOF_LONG=1, or " + envRepeat + "=n")
 	}
 	if os.Getenv(envHog) != "" {
 		hog(t)

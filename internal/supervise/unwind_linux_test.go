@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
 // envBuilds asks for every kind of build in TestLines: minutes, the first time.
@@ -107,7 +108,7 @@ func TestLines(t *testing.T) {
 		{"race, cover, trimpath", []string{"CGO_ENABLED=1"}, []string{"-race", "-cover", "-trimpath"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.slow && os.Getenv(envBuilds) != "1" || testing.Short() {
+			if tt.slow && os.Getenv(envBuilds) != "1" || sample.Short() {
 				t.Skipf("builds a program and its packages anew: not with -short, and this one only with %s=1", envBuilds)
 			}
 			lines := linesOf(t, build(t, "lines", tt.env, tt.flags...))
@@ -126,7 +127,7 @@ func TestLines(t *testing.T) {
 // TestCgo: calls by C code within a Go program, on threads of C's, in a
 // process that C forks, and by Go that C calls.
 func TestCgo(t *testing.T) {
-	if testing.Short() {
+	if sample.Short() {
 		t.Skip("builds a program: not with -short")
 	}
 	if _, err := exec.LookPath("gcc"); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/leftover"
+	"github.com/tmpproof/tmpproof/internal/sample"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,7 +75,7 @@ func rounds() int {
 func TestMatrix(t *testing.T) {
 	lines := madeBy(t)
 	for _, a := range arrangements {
-		if (testing.Short() || os.Getenv("TMPPROOF_LONG") == "") && len(a.flags) > 0 {
+		if !sample.Long() && len(a.flags) > 0 || sample.Short() && a.arrange != "parallel" {
 			continue // builds the standard library anew
 		}
 		exe := ways(t, a.flags...)
@@ -310,7 +311,7 @@ func TestUnwatched(t *testing.T) {
 // TestGoTest: as the go command runs it.
 func TestGoTest(t *testing.T) {
 	_ = ways(t) // the go command is there
-	if testing.Short() {
+	if sample.Short() {
 		t.Skip("builds a test binary: not with -short")
 	}
 	for _, row := range []struct {
