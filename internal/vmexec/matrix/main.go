@@ -40,7 +40,7 @@ var suites = []suite{
 	{"leakcheck", "leakcheck", "", false, false},
 	{"guideline", "examples/guideline", "^Test(Incorrect|Correct)$", true, true},
 	{"pairs", "attack", "^TestPair", true, false},
-	{"safe", "examples/safe", "", true, true},
+	{"safe", "examples/safe", "^Test(Safe|Unsafe|Behind.*|BothWorlds)$", true, true},
 	{"misbehave", "attack", "^TestMisbehav", true, true},
 }
 
