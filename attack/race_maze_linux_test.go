@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/tmpproof/tmpproof/internal/sample"
 	"github.com/tmpproof/tmpproof/tmptest"
 	"golang.org/x/sys/unix"
 )
@@ -71,20 +70,16 @@ func TestMaze(t *testing.T) {
 		})
 	}
 	onOneCPU(t)
-	enough := 2 * time.Second
 	race := func(name string, v Victim, o ...Option) *Odds {
 		var odds *Odds
 		t.Run(name, func(t *testing.T) {
-			o = append(o, Target("mail"), Setup(func(*Scene) error { return nil }), Budget(enough), ReportOnly(),
+			o = append(o, Target("mail"), Setup(func(*Scene) error { return nil }), Budget(2*time.Second), ReportOnly(),
 				Allow(tmptest.X04, "writing into files that anybody may write is its purpose"), Allow(tmptest.X05, "it leaves nothing"))
 			odds = Race(t, v, o...).Odds
 		})
 		return odds
 	}
 	maze := race("maze", writesWhereOthersMay, only(mazeOnce))
-	if sample.Short() {
-		enough /= 4 // for what is not to win
-	}
 	plain := race("no maze", writesWhereOthersMay, only(flipOnce))
 	twin := race("twin", looksAtWhatItOpened, only(mazeOnce, flipOnce))
 	t.Logf("with mazes %+v, without %+v, twin %+v", *maze, *plain, *twin)

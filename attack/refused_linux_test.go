@@ -54,6 +54,7 @@ func TestRefused(t *testing.T) {
 	} {
 		for _, strict := range []string{"", "1"} {
 			t.Run(name+" strict="+strict, func(t *testing.T) {
+				t.Parallel()
 				exe, err := os.Executable()
 				require.NoError(t, err)
 				cmd := exec.Command(exe, "-test.run=^TestRefusal$", "-test.v")

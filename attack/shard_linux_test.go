@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/sample"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
@@ -49,7 +50,7 @@ func TestShards(t *testing.T) {
 		{"kills", kills, Kills, 2, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.slow && !Long {
+			if (tt.slow || sample.Race && tt.total > 2) && !Long {
 				t.Skip("takes seconds: run with TMPPROOF_LONG=1")
 			}
 			one := func(name, total, index string) map[string]bool {
