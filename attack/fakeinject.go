@@ -78,7 +78,7 @@ func toTheEnd(op *fsfake.Op, listed bool) bool {
 	case nil:
 		return op.Offset <= 0 || int64(op.N) < op.Offset
 	case io.EOF:
-		return op.Offset <= 0 || !listed
+		return !listed
 	}
 	return false
 }

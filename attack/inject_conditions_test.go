@@ -283,6 +283,26 @@ var injectConditions = []injectCondition{{
 	},
 	want: []string{"?C14 mkdirat fails with ENOSPC, then openat fails with ENOSPC: the code tried once more"},
 }, {
+	name: "three more for one that could not be made", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		failed := false
+		for i := 0; ; i++ {
+			f, err := s.FS.OpenFile(unknown(s), newFile, 0o600)
+			if err == nil {
+				err = errors.Join(f.Close(), s.FS.Remove(f.Name()))
+			} else if failed {
+				return err
+			} else {
+				failed = true
+				continue
+			}
+			if err != nil || !failed || i == 3 {
+				return err
+			}
+		}
+	},
+	want: []string{"?C14 openat fails with ENOSPC: the code tried 3 times more, and returned nil"},
+}, {
 	name: "a panic where a name of its own is used", by: attack.Kills,
 	victim: func(s *attack.Scene) error {
 		p := unknown(s)

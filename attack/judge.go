@@ -224,7 +224,7 @@ func (r *run) contents(dir string, listing []string) []content {
 			continue
 		}
 		n := r.disk.stat(name)
-		if r.attacker.owns(n) && !r.scene.hostile[n.id] {
+		if r.attacker.owns(n) {
 			continue
 		}
 		c := content{name[len(dir)+1:], n.kindName()}

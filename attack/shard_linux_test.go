@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/tmpproof/tmpproof/internal/sample"
 	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
 // looksAndMoves is safe in a sticky directory, and comes to its target's name

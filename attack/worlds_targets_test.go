@@ -1,6 +1,7 @@
 package attack_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -36,6 +37,16 @@ var targetTests = []victimTest{{
 	name:   "a directory that is filled all the same",
 	victim: fillsDir(map[bool]string{false: "data", true: "data"}),
 	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+}, {
+	name: "a directory in which strangers have a file, which they take away",
+	victim: func(s *attack.Scene) error {
+		_ = exists(s, s.Path("out", "theirs"))
+		return put(s.FS, s.Path("out", rand.Text()), newFile, 0o600, "x")
+	},
+	opts: []attack.Option{attack.Target("out"), attack.Hostile("out/theirs"), attack.Moves(attack.Remove), attack.Setup(func(s *attack.Scene) error {
+		// Chmod, for the umask.
+		return errors.Join(s.FS.Mkdir(s.Path("out"), 0o777), s.FS.Chmod(s.Path("out"), 0o777), afero.WriteFile(s.FS, s.Path("out", "theirs"), nil, 0o666))
+	})},
 }, {
 	name: "a directory for all, with two files of random names",
 	victim: func(s *attack.Scene) error {
