@@ -448,6 +448,7 @@ func (w *osWorld) close() error {
 	var err error
 	if w.tree != nil {
 		err = w.stop()
+		rerun.CountCovered(w.tree.PID())
 	}
 	return errors.Join(err, w.d.destroy())
 }

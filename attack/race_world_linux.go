@@ -234,6 +234,7 @@ func (w *raceWorld) stop(well bool) {
 	if w.cmd == nil {
 		return
 	}
+	defer rerun.CountCovered(w.cmd.Process.Pid)
 	if well {
 		w.answer(0)
 		select {

@@ -144,7 +144,7 @@ func args(test string, limit time.Duration) []string {
 // inheritedTestFlags are the flags of the testing package that mean the same
 // in the child. The others select tests, repeat them, or name files that the
 // child must not write, or are for the go command's own use.
-var inheritedTestFlags = []string{"test.short", "test.parallel", "test.gocoverdir", "test.fullpath"}
+var inheritedTestFlags = []string{"test.short", "test.parallel", coverFlag, "test.fullpath"}
 
 // passedOn is args without the testing package's flags that are not for the
 // child. It reads them as the flag package does, and keeps the words of the

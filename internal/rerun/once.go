@@ -215,6 +215,7 @@ func (ch *child) reap() error {
 		ch.mu.Unlock()
 	}
 	err := ch.cmd.Wait()
+	CountCovered(ch.cmd.Process.Pid)
 	ch.mu.Lock()
 	ch.reaped = true
 	ch.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 // as the outcome Nested whatever fn made of it.
 //
 // When all is served, end the test with t.SkipNow and let the process end by
-// itself: it is then that coverage counters are written. What stands after the
-// call in the test does not run in the child.
+// itself: it is then that coverage counters are written, which CountCovered takes
+// over. What stands after the call in the test does not run in the child.
 func (c *Call) Serve(fn func()) *Error {
 	var how *Error
 	c.ServeEach(func(end *Error) func() {
@@ -40,6 +40,7 @@ func (c *Call) ServeEach(next func(end *Error) func()) {
 	s := &server{call: c, next: next, done: make(chan struct{})}
 	go s.run(nil)
 	<-s.done
+	coverApart()
 }
 
 type server struct {
