@@ -29,6 +29,9 @@ const (
 	raceBudget  = 3 * time.Second
 )
 
+// startWait is the time for a child to come to the call.
+func (o *options) startWait() time.Duration { return 20 * time.Second * time.Duration(max(o.slow, 1)) }
+
 // budget is the time for the whole exploration: what the option says, or usual,
 // of which half of what the test has left is the most.
 func budget(t testing.TB, opt *options, usual time.Duration) time.Duration {

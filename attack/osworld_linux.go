@@ -25,10 +25,6 @@ const (
 	opPoint                              // the victim is at a point where a panic can be injected
 )
 
-const (
-	startWait = 20 * time.Second // for a child to come to the call
-)
-
 const envScene = "TMPPROOF_SCENE"
 
 // osWorld runs the victim in a child process under the supervisor.
@@ -89,7 +85,7 @@ func (w *osWorld) start() error {
 	if w.opt.verb.injects() {
 		set |= supervise.Data | supervise.Reads
 	}
-	tree, err := supervise.Start(cmd, set, time.Now().Add(startWait))
+	tree, err := supervise.Start(cmd, set, time.Now().Add(w.opt.startWait()))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return &unsupportedError{un.Reason}
 	}
@@ -100,7 +96,7 @@ func (w *osWorld) start() error {
 		return fmt.Errorf("starting the child: %w", err)
 	}
 	w.tree = tree
-	ev, err := w.await(time.Now().Add(startWait))
+	ev, err := w.await(time.Now().Add(w.opt.startWait()))
 	if err != nil {
 		return err
 	}
@@ -464,7 +460,7 @@ func (w *osWorld) stop() error {
 		w.straggler = nil
 	}
 	w.tree.Answer(w.pending, 0)
-	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(w.opt.startWait()); time.Now().Before(deadline); {
 		ev, err := w.receive(time.Now().Add(glance / 2))
 		if err == nil && ev.Type == supervise.Gone || ended(processState(w.tree.PID())) {
 			break // what it has left running does not end by itself

@@ -121,7 +121,7 @@ func (w *raceWorld) start() error {
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		_ = cmd.Wait()
 	}()
-	_, _, err = w.message(time.Now().Add(startWait))
+	_, _, err = w.message(time.Now().Add(w.opt.startWait()))
 	if errors.Is(err, io.EOF) {
 		<-w.ended
 		return w.call.Explain(false, rerun.ExitOf(cmd.ProcessState), out.String())
@@ -239,7 +239,7 @@ func (w *raceWorld) stop(well bool) {
 		w.answer(0)
 		select {
 		case <-w.ended:
-		case <-time.After(startWait):
+		case <-time.After(w.opt.startWait()):
 		}
 	}
 	_ = w.cmd.Process.Kill()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -152,3 +153,10 @@ func sorted(s []string) []string {
 
 // cstring is s as C has it.
 func cstring(s string) []byte { return append(bytes.Clone([]byte(s)), 0) }
+
+// countsCoverage says that a call is of what a program does at its end under
+// -cover.
+func countsCoverage(ev *Event) bool {
+	dir := os.Getenv("GOCOVERDIR")
+	return dir != "" && slices.ContainsFunc(ev.Paths, func(p Path) bool { return strings.HasPrefix(p.Raw, dir) })
+}

@@ -183,7 +183,7 @@ func TestSignals(t *testing.T) {
 	asOld(t, func(t *testing.T, tree *Tree) {
 		n, last, twice := 0, -1, 0
 		watch(t, tree, func(ev *Event) bool {
-			if ev.Type != Call || ev.Kind != Check {
+			if ev.Type != Call || ev.Kind != Check || countsCoverage(ev) {
 				return false
 			}
 			i, err := strconv.Atoi(strings.TrimPrefix(ev.Paths[0].Raw, "/absent/"))

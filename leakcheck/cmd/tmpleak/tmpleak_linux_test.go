@@ -210,7 +210,7 @@ func TestStrict(t *testing.T) {
 		not  string
 	}{
 		{"unsafe", 1, "3 broken rules", "C10"},
-		{"check", 1, "tmpleak: C10 ", "warning"},
+		{"check", 1, "tmpleak: C10 ", "warning: C"},
 		{"safe", 0, "0 broken rules", "C0"},
 	} {
 		t.Run(row.do, func(t *testing.T) {
