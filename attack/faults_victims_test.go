@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -66,7 +67,17 @@ var precious = []attack.Option{attack.Canary("precious/f"), attack.Setup(func(s 
 		afero.WriteFile(s.FS, filepath.Join(s.Home, "precious", "f"), oldContent, 0o600))
 })}
 
-var held []afero.File
+// held are files that a victim does not close. Rows run side by side.
+var held struct {
+	sync.Mutex
+	files []afero.File
+}
+
+func hold(f afero.File) {
+	held.Lock()
+	defer held.Unlock()
+	held.files = append(held.files, f)
+}
 
 // tries makes and removes a file under the first free name.
 func tries(s *attack.Scene, again func(try int, err error) bool) error {
@@ -169,7 +180,7 @@ var faultTests = []victimTest{{
 		if err != nil {
 			return err
 		}
-		held = append(held, f) // or its finalizer might close it
+		hold(f) // or its finalizer might close it
 		defer func() { err = errors.Join(err, s.FS.Remove(f.Name())) }()
 		if err := writeNew(f); err != nil {
 			return err
@@ -184,7 +195,7 @@ var faultTests = []victimTest{{
 		if err != nil {
 			return err
 		}
-		held = append(held, f)
+		hold(f)
 		return s.FS.Remove(f.Name())
 	},
 	want: "R03",

@@ -138,7 +138,7 @@ var injectConditions = []injectCondition{{
 		if err != nil {
 			return err
 		}
-		held = append(held, f)
+		hold(f)
 		return s.FS.Remove(f.Name())
 	},
 	want: []string{"R03 the code returned nil, and left a descriptor"},
@@ -426,7 +426,7 @@ var injectConditions = []injectCondition{{
 	victim: func(s *attack.Scene) error { return scratch(s, writeNew) },
 	opts: []attack.Option{attack.Setup(func(s *attack.Scene) error {
 		f, err := s.FS.OpenFile(s.Path("others"), newFile, 0o600)
-		held = append(held, f)
+		hold(f)
 		return err
 	})},
 }, {
