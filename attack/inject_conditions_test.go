@@ -367,6 +367,20 @@ var injectConditions = []injectCondition{{
 	opts: intoOut,
 	want: []string{"X05 openat fails with ENOSPC: the target out is not what an undisturbed run leaves: a directory"},
 }, {
+	name: "a file with the mode of the directory beside it", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if err := s.FS.Mkdir(s.Path("x1"), 0o700); err != nil {
+			return err
+		}
+		if err := put(s.FS, s.Path("x2"), newFile, 0o700, ""); err != nil {
+			return err
+		}
+		_ = s.FS.Chmod(s.Path("x2"), 0o600)
+		return nil
+	},
+	opts: []attack.Option{attack.Target("x*")},
+	want: []string{"X05 fchmodat fails with EPERM: the target x2 has mode 0700, and after an undisturbed run 0600"},
+}, {
 	name: "a second name of a file of importance", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		p := unknown(s)

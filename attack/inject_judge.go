@@ -137,12 +137,12 @@ func (r *run) judgePromise(at int, pattern string, now, want target) {
 	}
 	for _, e := range now.entries {
 		sameKind := func(w targetEntry) bool { return w.kind == e.kind }
-		sameMode := func(w targetEntry) bool { return w.perm == e.perm }
+		sameMode := func(w targetEntry) bool { return w.kind == e.kind && w.perm == e.perm }
 		switch {
 		case r.plan.stableTargets && !want.has(e), len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameKind):
 			say(e.rel, "the target "+pretty(e.rel)+" is not what an undisturbed run leaves: "+describe(e))
 		case len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameMode):
-			say(e.rel, "the target "+pretty(e.rel)+" has mode "+octal(e.perm)+", and after an undisturbed run "+octal(want.entries[0].perm))
+			say(e.rel, "the target "+pretty(e.rel)+" has mode "+octal(e.perm)+", and after an undisturbed run "+octal(want.entries[slices.IndexFunc(want.entries, sameKind)].perm))
 		}
 	}
 }

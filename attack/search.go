@@ -53,6 +53,50 @@ func (e *explorer) search(base *run) error {
 // work is one lane.
 func (s *search) work(l *lane) { s.loop(s.driven(l), nil) }
 
+// driven tries schedules where the victim is, for as long as that goes well. A
+// schedule whose run does not come back is tried again in the usual way, which
+// says what became of it.
+func (s *search) driven(l *lane) *lane {
+	for s.e.opt.fake && s.e.opt.verb == prove {
+		w, err := l.get()
+		if err != nil {
+			return l // which says so
+		}
+		d := w.(driver)
+		switch err := d.drive(func() { s.loop(l, d) }); {
+		case err == nil && s.finished():
+			return l
+		case err == nil: // in another world
+		default:
+			s.e.worlds.end(w)
+			l = &lane{e: s.e} // what runs on there may use the old one yet
+			s.e.first = l
+			s.again(l, err)
+		}
+	}
+	return l
+}
+
+func (s *search) finished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over || s.next == s.limit()
+}
+
+// again tries the schedule that was begun last, unless there is no more to try.
+func (s *search) again(l *lane, why error) {
+	s.mu.Lock()
+	j := s.jobs[s.next-1]
+	s.mu.Unlock()
+	res := result{err: why}
+	if why == errAstray {
+		res = l.attempt(j)
+	}
+	s.mu.Lock()
+	s.post(s.next-1, res)
+	s.mu.Unlock()
+}
+
 // loop tries one schedule after the other, until none is left or, where in is
 // one, the lane has left that world. The victim can end the goroutine in an
 // attempt: nothing is held then.

@@ -15,8 +15,8 @@ import (
 	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
-// envRepeat is how often TestSameText takes the tour; with TMPPROOF_LONG=1 twice if not
-// given. A hundred times, as it is done by hand, in all the ways that must
+// envRepeat is how often TestSameText takes the tour; if it is not given, twice
+// with TMPPROOF_LONG=1 and else not at all. A hundred times, as it is done by hand, in all the ways that must
 // make no difference:
 //
 //	export TMPPROOF_REPEAT=100
