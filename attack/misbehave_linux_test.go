@@ -64,8 +64,12 @@ func state(t *testing.T) string {
 	var b strings.Builder
 	fds, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
 	for _, fd := range fds {
-		if link, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil { // not the listing's own
+		// Not the listing's own, nor the program, in which the leakcheck of this run
+		// looks beside the tests for code that takes signals.
+		if link, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && link != self {
 			fmt.Fprintln(&b, fd.Name(), strings.Split(link, ":[")[0])
 		}
 	}
