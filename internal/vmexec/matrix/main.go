@@ -28,20 +28,28 @@ type suite struct {
 	name, dir, run string
 	alike          bool // prints the same on each kernel
 	shell          bool // starts a shell, whose name is printed: here it must be the guest's
+	// beside are programs that its tests build where there is a go command: the
+	// arguments of go that build one, by its name.
+	beside map[string][]string
+	dirVar string // names the directory that they are in
 }
 
 var suites = []suite{
-	{"supervise", "internal/supervise", "", false, false},
-	{"rerun", "internal/rerun", "", false, false},
-	{"oracles", "attack", "^TestOracles$", true, false},
-	{"checks", "attack", "^TestOracles$/^check", true, false}, // a part of them
-	{"signals", "attack", "^TestUnderSignals$", true, false},
-	{"older", "attack", "^TestOlder", false, false},
-	{"leakcheck", "leakcheck", "", false, false},
-	{"guideline", "examples/guideline", "^Test(Incorrect|Correct)$", true, true},
-	{"pairs", "attack", "^TestPair", true, false},
-	{"safe", "examples/safe", "^Test(Safe|Unsafe|Behind.*|BothWorlds)$", true, true},
-	{"misbehave", "attack", "^TestMisbehav", true, true},
+	{name: "supervise", dir: "internal/supervise"},
+	{name: "rerun", dir: "internal/rerun"},
+	{name: "oracles", dir: "attack", run: "^TestOracles$", alike: true},
+	{name: "checks", dir: "attack", run: "^TestOracles$/^check", alike: true}, // a part of them
+	{name: "signals", dir: "attack", run: "^TestUnderSignals$", alike: true},
+	{name: "older", dir: "attack", run: "^TestOlder"},
+	{name: "leakcheck", dir: "leakcheck"},
+	{name: "tmpleak", dir: "leakcheck/cmd/tmpleak", dirVar: "TEST_TMPLEAK_BUILT", beside: map[string][]string{
+		"ways.test": {"test", "-c", "-vet=off", "./testdata/ways"},
+		"touch":     {"build", "-buildvcs=false", "./testdata/touch"},
+	}},
+	{name: "guideline", dir: "examples/guideline", run: "^Test(Incorrect|Correct)$", alike: true, shell: true},
+	{name: "pairs", dir: "attack", run: "^TestPair", alike: true},
+	{name: "safe", dir: "examples/safe", run: "^Test(Safe|Unsafe|Behind.*|BothWorlds)$", alike: true, shell: true},
+	{name: "misbehave", dir: "attack", run: "^TestMisbehav", alike: true, shell: true},
 }
 
 // part says how much of a suite is run.
@@ -110,7 +118,7 @@ func main() {
 	fs.StringVar(&p.kernels, "kernels", "5.10/amd64 5.10/arm64 6.1/amd64 6.1/arm64 6.12/amd64 6.12/arm64 7/amd64 7/arm64", "`list` of kernels")
 	fs.StringVar(&p.users, "users", "0 65534", "`list` of users")
 	fs.StringVar(&p.settings, "protected", "off strict", "`list` of settings of fs.protected_*: off, strict")
-	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older leakcheck guideline pairs safe misbehave", "`list` of suites")
+	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older leakcheck tmpleak guideline pairs safe misbehave", "`list` of suites")
 	fs.StringVar(&p.yama, "yama", "", "`list` of values of kernel.yama.ptrace_scope, for the suites named")
 	fs.StringVar(&p.scene, "fs", "tmpfs", "`type` of the file system of /tmp")
 	fs.BoolFunc("short", "run the suites with -test.short", func(string) error { p.part = short; return nil })
@@ -284,16 +292,34 @@ func (b *bench) binary(s suite, arch string) (string, error) {
 	path := filepath.Join(b.dir, strings.ReplaceAll(s.dir, "/", "-")+"-"+arch+".test")
 	err, ok := b.built[path]
 	if !ok {
-		build := exec.Command("go", "test", "-c", "-o", path, ".")
-		build.Dir = s.dir // which may be a module of its own
-		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
-		var out []byte
-		if out, err = build.CombinedOutput(); err != nil {
-			err = fmt.Errorf("building the tests of %s for %s: %w\n%s", s.dir, arch, err, out)
+		err = b.build(s, arch, path, "test", "-c", ".")
+		for name, args := range s.beside {
+			err = errors.Join(err, b.build(s, arch, filepath.Join(b.beside(s, arch), name), args...))
 		}
 		b.built[path] = err
 	}
 	return path, err
+}
+
+// build runs go with args, the last of which is the package, from the suite's
+// directory, which may be in a module of its own.
+func (b *bench) build(s suite, arch, path string, args ...string) error {
+	last := len(args) - 1
+	cmd := exec.Command("go", slices.Concat(args[:last], []string{"-o", path}, args[last:])...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building what %s needs for %s: %w\n%s", s.dir, arch, err, out)
+	}
+	return nil
+}
+
+// beside is where the programs of a suite are.
+func (b *bench) beside(s suite, arch string) string {
+	return filepath.Join(b.dir, s.name+"-"+arch)
 }
 
 // args are the test binary's.
@@ -414,8 +440,13 @@ func (b *bench) try(c cell) (outcome, []string) {
 	if b.plan.multi {
 		argv = append(argv, "-multi")
 	}
+	var env []string
+	if c.suite.beside != nil {
+		dir := b.beside(c.suite, c.arch)
+		argv, env = append(argv, "-add", dir), append(env, c.suite.dirVar+"="+dir)
+	}
 	argv = append(append(argv, c.series, c.arch, bin), b.args(c.suite)...)
-	res, err := b.run(c.suite, argv)
+	res, err := b.run(c.suite, argv, env...)
 	if err != nil {
 		return o, []string{err.Error()}
 	}

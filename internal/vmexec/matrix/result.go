@@ -120,6 +120,7 @@ var skips = []struct {
 	{regexp.MustCompile(`.`), regexp.MustCompile(`run with TMPPROOF_LONG=1`), []part{short, usual}},
 	{regexp.MustCompile(`^Test(Lines|NoCallForgotten|Cover|Other)`), regexp.MustCompile(`needs the go command`), nil},
 	{regexp.MustCompile(`^Test(Programs|Cgo|Lines|Other)`), regexp.MustCompile(`there is no gcc here|needs the go command`), nil},
+	{regexp.MustCompile(`^TestGoTest$`), regexp.MustCompile(`needs the go command`), nil}, // of tmpleak
 	{regexp.MustCompile(`^TestLines/`), regexp.MustCompile(`only with TEST_SUPERVISE_BUILDS=1`), nil},
 	{regexp.MustCompile(`^TestRefused/table$`), regexp.MustCompile(`on this architecture the stack is walked without a table`), nil},
 	{regexp.MustCompile(`^TestMisbehave`), regexp.MustCompile(`only root can do this`), nil},

@@ -23,8 +23,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asTmpleak makes this test binary the command.
-const asTmpleak = "TEST_TMPLEAK"
+const (
+	// asTmpleak makes this test binary the command.
+	asTmpleak = "TEST_TMPLEAK"
+	// builtBefore names a directory with the programs of testdata, where there is
+	// no go command: the test binary of ways, and touch.
+	builtBefore = "TEST_TMPLEAK_BUILT"
+)
 
 func TestMain(m *testing.M) {
 	special()
@@ -54,6 +59,9 @@ func ways(t *testing.T, flags ...string) string {
 	if exe := built.exe[key]; exe != "" {
 		return exe
 	}
+	if dir := os.Getenv(builtBefore); dir != "" && key == "" {
+		return filepath.Join(dir, "ways.test")
+	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command, to build a program")
 	}
@@ -71,6 +79,26 @@ func ways(t *testing.T, flags ...string) string {
 	require.NoError(t, err, "%s", out)
 	built.exe[key] = exe
 	return exe
+}
+
+// buildTouch makes testdata/touch, a static program.
+func buildTouch(t *testing.T, to string) {
+	t.Helper()
+	if dir := os.Getenv(builtBefore); dir != "" {
+		copyProgram(t, filepath.Join(dir, "touch"), to)
+		return
+	}
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", to, "./testdata/touch")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func copyProgram(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, b, 0o755))
 }
 
 // ran is what a run of the command gave.
