@@ -1,8 +1,10 @@
 package leakcheck
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -58,7 +60,9 @@ func together(t *testing.T) {
 func waitForSignal(t *testing.T) {
 	leakFile(t)
 	<-current.s.background // it is known by then who takes signals
-	must(t, os.WriteFile(filepath.Join(os.Getenv("READY"), "ready"), nil, 0o600))
+	ready := filepath.Join(os.Getenv("READY"), "ready")
+	must(t, os.WriteFile(ready+"~", fmt.Append(nil, signal.Ignored(syscall.SIGINT)), 0o600))
+	must(t, os.Rename(ready+"~", ready))
 	select {}
 }
 
@@ -265,21 +269,49 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// notify is no call of signal.Notify, for which the fixtures of this binary look.
+var notify = signal.Notify
+
 // TestSignal: a signal from outside ends the run as it would have, and nothing
-// stays.
+// stays. One that was ignored from the start does not.
 func TestSignal(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		t.Run(sig.String(), func(t *testing.T) {
+	// What is taken here is not ignored in the children, as it is in the background
+	// of a script.
+	taken := make(chan os.Signal, 1)
+	notify(taken, syscall.SIGINT)
+	t.Cleanup(func() { signal.Stop(taken) })
+	for _, row := range []struct {
+		name    string
+		sigs    []syscall.Signal // the last one ends it
+		ignores bool             // SIGINT
+	}{
+		{"interrupt", []syscall.Signal{syscall.SIGINT}, false},
+		{"terminated", []syscall.Signal{syscall.SIGTERM}, false},
+		{"in the background of a script", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			cmd, tmp := fixtureCommand(t, "waits")
-			ready := t.TempDir()
-			cmd.Env = append(cmd.Env, "READY="+ready)
+			if row.ignores {
+				cmd.Args = append([]string{"sh", "-c", `trap "" INT; exec "$0" "$@"`}, cmd.Args...)
+				var err error
+				cmd.Path, err = exec.LookPath("sh")
+				must(t, err)
+			}
+			dir := t.TempDir()
+			cmd.Env = append(cmd.Env, "READY="+dir)
 			must(t, cmd.Start())
-			require.Eventually(t, func() bool { return exists(filepath.Join(ready, "ready")) }, 20*time.Second, time.Millisecond)
-			must(t, cmd.Process.Signal(sig))
+			ready := filepath.Join(dir, "ready")
+			require.Eventually(t, func() bool { return exists(ready) }, 20*time.Second, time.Millisecond)
+			ignores, err := os.ReadFile(ready)
+			must(t, err)
+			assert.Equal(t, fmt.Sprint(row.ignores), string(ignores))
+			for _, sig := range row.sigs {
+				must(t, cmd.Process.Signal(sig))
+			}
 			_ = cmd.Wait()
 			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-			assert.True(t, status.Signaled() && status.Signal() == sig, status)
+			assert.True(t, status.Signaled() && status.Signal() == row.sigs[len(row.sigs)-1], status)
 			requireNothingLeft(t, result{tmp: tmp})
 		})
 	}

@@ -3,6 +3,7 @@ package leakcheck
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,9 +36,15 @@ func (s *signals) begin() {
 	if takesSignals(s.over.Load) {
 		return
 	}
+	// One that the process was told to ignore does not end it: nohup, a job in the
+	// background of a script.
+	ends := slices.DeleteFunc(slices.Clone(deadly), signal.Ignored)
+	if len(ends) == 0 {
+		return // to Notify, none is all
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	signal.Notify(s.got, deadly...)
+	signal.Notify(s.got, ends...)
 	s.timer = time.AfterFunc(signalGlance, s.glance)
 }
 
