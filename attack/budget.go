@@ -1,27 +1,9 @@
 package attack
 
 import (
-	"fmt"
-	"strconv"
 	"testing"
 	"time"
 )
-
-// envSlow is how much slower than usual the machine is: a factor for budgets.
-const envSlow = "TMPPROOF_SLOW"
-
-// slowness reads the environment.
-func slowness(getenv func(string) string) (int, error) {
-	v := getenv(envSlow)
-	if v == "" {
-		return 1, nil
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 1 || n > 1000 {
-		return 0, fmt.Errorf("%s=%q: give a factor for budgets, 1 to 1000, or unset it", envSlow, v)
-	}
-	return n, nil
-}
 
 // The budget where no option says one.
 const (

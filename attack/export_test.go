@@ -1,9 +1,9 @@
 package attack
 
 import (
-	"os"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/sample"
 )
 
@@ -24,7 +24,7 @@ func RaceSample[T any](table []T) []T { return sample.Third(table, sample.Race &
 
 // Slow is the factor of TMPPROOF_SLOW, for what bounds a test.
 var Slow = func() time.Duration {
-	n, err := slowness(os.Getenv)
+	n, err := rerun.Slowness()
 	if err != nil {
 		panic(err)
 	}

@@ -3,12 +3,12 @@ package attack
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -215,7 +215,7 @@ func newOptions(how verb, opts []Option) (*options, error) {
 		opt.apply(o)
 	}
 	var err error
-	o.slow, err = slowness(os.Getenv)
+	o.slow, err = rerun.Slowness()
 	o.refuse(err != nil, "%v", err)
 	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
 	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")

@@ -73,6 +73,7 @@ func addBehaviours(all map[string]fixture) {
 	add("no explanation", fixture{tests: tests(nothing, leakFile), opts: []Option{Explain(false)}})
 	add("ignored", fixture{tests: tests(leakFile), opts: []Option{Ignore("upload-*")}})
 	add("bad glob", fixture{tests: tests(nothing), opts: []Option{Ignore("[")}})
+	add("nil option", fixture{tests: tests(nothing), opts: []Option{nil}})
 	add("no such dir", fixture{tests: tests(nothing), opts: []Option{Dir("/nonexistent/dir")}})
 	add("kept", fixture{tests: tests(leakFile), opts: []Option{KeepOnLeak()}})
 	add("allow open", fixture{tests: tests(ways[3].leak), opts: []Option{AllowOpen()}})
@@ -161,7 +162,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
-	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:21` }
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:23` }
 	rows := []struct {
 		name string
 		code int
@@ -172,6 +173,7 @@ func TestBehaviour(t *testing.T) {
 		{"no explanation", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran: TestB\n", "!made at"}},
 		{"ignored", 0, []string{"!leakcheck"}},
 		{"bad glob", 1, []string{"nothing can be checked: the pattern [ of Ignore: syntax error in pattern"}},
+		{"nil option", 1, []string{"nothing can be checked: a nil option"}},
 		{"no such dir", 1, []string{"nothing can be checked: a private directory", "PASS"}},
 		{"allow open", 0, []string{"!leakcheck"}},
 		{"TMPDIR changed", 1, []string{`E13: a test changed the place`, `TMPDIR="/var/tmp"`}},
@@ -191,7 +193,7 @@ func TestBehaviour(t *testing.T) {
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
 		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
-		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:21"}},
+		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:23"}},
 		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
 	}
 	for _, row := range rows {

@@ -34,7 +34,8 @@ type trial struct {
 // could not do.
 func (s *session) explain(found []*leak) string {
 	open := slices.Clone(found)
-	budget := explainTime + watchedTimes*s.spans.took("")
+	slow := time.Duration(s.opt.slow)
+	budget := slow * (explainTime + watchedTimes*s.spans.took(""))
 	deadline := time.Now().Add(budget)
 	tried := map[string]bool{}
 	var failed []string
@@ -53,7 +54,9 @@ func (s *session) explain(found []*leak) string {
 		var wg sync.WaitGroup
 		for i, test := range tests {
 			tried[test] = true
-			wg.Go(func() { trials[i], errs[i] = s.again(test, earlier(deadline, oneTest+watchedTimes*s.spans.took(test))) })
+			wg.Go(func() {
+				trials[i], errs[i] = s.again(test, earlier(deadline, slow*(oneTest+watchedTimes*s.spans.took(test))))
+			})
 		}
 		wg.Wait()
 		for i, test := range tests {

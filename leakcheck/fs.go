@@ -24,8 +24,8 @@ import (
 func CheckFs(t testing.TB, fsys afero.Fs, opts ...Option) {
 	t.Helper()
 	o := newOptions(opts)
-	if o.badGlob != nil {
-		t.Errorf("leakcheck: nothing can be checked: %v", o.badGlob)
+	if o.bad != nil {
+		t.Errorf("leakcheck: nothing can be checked: %v", o.bad)
 		return
 	}
 	dir := o.dir

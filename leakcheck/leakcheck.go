@@ -144,8 +144,8 @@ func Check(t testing.TB, opts ...Option) {
 
 // acquire gives the session of Run, or one that the calls of Check share.
 func acquire(o *options) (*session, error) {
-	if o.badGlob != nil {
-		return nil, o.badGlob
+	if o.bad != nil {
+		return nil, o.bad
 	}
 	current.Lock()
 	defer current.Unlock()

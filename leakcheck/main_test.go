@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/covered"
 )
 
 // fixtureVariable makes this test binary a test run of another kind: that of
@@ -33,10 +35,13 @@ func TestMain(m *testing.M) {
 		panic("no fixture " + name)
 	}
 	*field[testing.InternalTest](m, "tests") = f.tests
-	if f.main != nil {
-		os.Exit(f.main(m))
+	run := f.main
+	if run == nil {
+		run = func(m *testing.M) int { return Run(m, f.opts...) }
 	}
-	Main(m, f.opts...)
+	code := run(m)
+	covered.Write()
+	os.Exit(code)
 }
 
 // result is what a fixture's run gave.
@@ -66,7 +71,10 @@ func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, strin
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(tmp)) })
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout=170s")...)
+	cover, done, err := covered.Also()
+	require.NoError(t, err)
+	t.Cleanup(done)
+	cmd := exec.CommandContext(ctx, exe, slices.Concat(args, cover, []string{"-test.timeout=170s"})...)
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(os.Environ(), fixtureVariable+"="+name, "TMPDIR="+tmp, "TMP="+tmp, "TEMP="+tmp, "GOTMPDIR=", "GORACE=atexit_sleep_ms=0")

@@ -1,8 +1,11 @@
 package leakcheck
 
 import (
+	"errors"
 	"path"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
 // Option changes what is checked, or what is done about it. Without options
@@ -15,17 +18,23 @@ func (f optionFunc) apply(o *options) { f(o) }
 
 type options struct {
 	ignore  []string
-	badGlob error
+	bad     error // what makes no sense
 	warn    bool
 	explain bool
 	keep    bool
 	dir     string
 	allowed bool // open descriptors, mappings and processes
+	slow    int  // factor of budgets
 }
 
 func newOptions(opts []Option) *options {
 	o := &options{explain: true}
+	o.slow, o.bad = rerun.Slowness()
 	for _, opt := range opts {
+		if opt == nil {
+			o.bad = errors.New("a nil option")
+			continue
+		}
 		opt.apply(o)
 	}
 	return o
@@ -39,7 +48,7 @@ func Ignore(globs ...string) Option {
 	return optionFunc(func(o *options) {
 		for _, g := range globs {
 			if _, err := path.Match(g, ""); err != nil {
-				o.badGlob = &globError{g, err}
+				o.bad = &globError{g, err}
 			}
 			o.ignore = append(o.ignore, g)
 		}
@@ -74,7 +83,9 @@ func Warn() Option { return optionFunc(func(o *options) { o.warn = true }) }
 
 // Explain says whether tests are run again, each in a child process of its own, to
 // find out which one left something behind and at which line. It is done
-// unless this says false, and only after a leak was found.
+// unless this says false, and only after a leak was found. It ends after half a
+// minute, and four times what the tests took; TMPPROOF_SLOW=n in the environment
+// makes that n times as long, for slow machines.
 func Explain(yes bool) Option { return optionFunc(func(o *options) { o.explain = yes }) }
 
 // KeepOnLeak leaves the private root where it is when something was left in

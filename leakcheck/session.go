@@ -48,8 +48,8 @@ type look struct {
 
 // start begins the session of Run.
 func start(o *options) (*session, error) {
-	if o.badGlob != nil {
-		return nil, o.badGlob
+	if o.bad != nil {
+		return nil, o.bad
 	}
 	current.Lock()
 	defer current.Unlock()

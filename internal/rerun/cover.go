@@ -22,6 +22,12 @@ func coverDir() (flag.Value, string) {
 	return f.Value, f.Value.String()
 }
 
+// CoverDir is where this process adds what it has covered, "" without -cover.
+func CoverDir() string {
+	_, dir := coverDir()
+	return dir
+}
+
 func coverDirOf(dir string, pid int) string { return filepath.Join(dir, "child-"+strconv.Itoa(pid)) }
 
 // coverApart is called in the child.
@@ -40,7 +46,12 @@ func CountCovered(pid int) {
 	if v == nil {
 		return
 	}
-	own := coverDirOf(dir, pid)
+	TakeCounters(coverDirOf(dir, pid), dir)
+}
+
+// TakeCounters moves the counters of a process that has ended up to those of
+// the run.
+func TakeCounters(own, dir string) {
 	counters, _ := filepath.Glob(filepath.Join(own, "covcounters.*"))
 	for _, name := range counters {
 		_ = os.Rename(name, filepath.Join(dir, filepath.Base(name)))
