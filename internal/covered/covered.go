@@ -13,18 +13,32 @@ import (
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
-// Also gives the arguments for a test binary with which it counts too. done
-// comes when it has ended.
+// Also gives the argument with which a test run in a process of its own counts
+// too. done comes when it has ended.
 func Also() (args []string, done func(), err error) {
+	own, done, err := apart()
+	if own == "" {
+		return nil, done, err
+	}
+	return []string{"-test.gocoverdir=" + own}, done, nil
+}
+
+// Program gives the variable with which a program counts too that is in the test
+// binary and ends by os.Exit, without package testing.
+func Program() (env string, done func(), err error) {
+	own, done, err := apart()
+	return "GOCOVERDIR=" + own, done, err
+}
+
+// apart is a directory for one process; to add to the one of the run is slow
+// where there are many, see rerun.
+func apart() (own string, done func(), err error) {
 	dir := rerun.CoverDir()
 	if dir == "" {
-		return nil, func() {}, nil
+		return "", func() {}, nil
 	}
-	own, err := os.MkdirTemp(dir, "child-")
-	if err != nil {
-		return nil, nil, err
-	}
-	return []string{"-test.gocoverdir=" + own}, func() { rerun.TakeCounters(own, dir) }, nil
+	own, err = os.MkdirTemp(dir, "child-")
+	return own, func() { rerun.TakeCounters(own, dir) }, err
 }
 
 // Write adds what this process has covered, once more: before it ends in another

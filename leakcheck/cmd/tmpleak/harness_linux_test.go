@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"golang.org/x/sys/unix"
 )
 
@@ -150,8 +151,11 @@ func prepare(t *testing.T, exe string, env, flags []string, args ...string) (*ex
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(ctx, self, append(append(flags, exe), args...)...)
+	cover, done, err := covered.Program()
+	require.NoError(t, err)
+	t.Cleanup(done)
 	cmd.Dir, cmd.WaitDelay = base+"/pkg", 5*time.Second
-	cmd.Env = append(os.Environ(), asTmpleak+"=1", "TMPDIR="+r.tmp, "HOME="+r.home, "GOTMPDIR=", "TMPPROOF_STRICT=", "GOCOVERDIR=", "GORACE=atexit_sleep_ms=0", "MANY=50")
+	cmd.Env = append(os.Environ(), asTmpleak+"=1", "TMPDIR="+r.tmp, "HOME="+r.home, "GOTMPDIR=", "TMPPROOF_STRICT=", cover, "GORACE=atexit_sleep_ms=0", "MANY=50")
 	cmd.Env = append(cmd.Env, env...)
 	return cmd, r
 }
