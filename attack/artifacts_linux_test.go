@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/report"
 )
 
@@ -33,6 +34,7 @@ func TestArtifacts(t *testing.T) {
 		dir = t.TempDir()
 		cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestArtifactsFixture$", "-test.outputdir=" + dir}, args...)...)
 		cmd.Env = append(os.Environ(), envFixture+"=1")
+		covered.Test(t, cmd)
 		b, err := cmd.CombinedOutput()
 		require.Error(t, err, "the fixture is broken:\n%s", b)
 		return string(b), dir

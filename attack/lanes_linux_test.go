@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"golang.org/x/sys/unix"
 )
 
@@ -120,6 +121,7 @@ func TestLanesSchedules(t *testing.T) {
 	text := func(n int) string {
 		cmd := exec.Command("/proc/self/exe", "-test.run=^TestBoundedLanes$")
 		cmd.Env = append(os.Environ(), envLanes+"="+strconv.Itoa(n))
+		covered.Test(t, cmd)
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err, "%s", out)
 		return regexp.MustCompile(`[(]?[0-9.]+s[)]?\n|coverage: .*\n`).ReplaceAllString(string(out), "\n")

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
@@ -135,6 +136,7 @@ func misbehave(t *testing.T, m misbehaviour, args ...string) string {
 	cmd := exec.Command(exe, append(args, "-test.run=^TestMisbehavingVictim$", "-test.v", "-test.timeout="+quick.String())...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // for the one who kills the group
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, envMisbehave+"="+m.name)
+	covered.Test(t, cmd)
 	begin := time.Now()
 	out, err := cmd.CombinedOutput()
 	assert.Less(t, time.Since(begin), quick)

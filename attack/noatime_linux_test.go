@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,7 @@ func TestNoatime(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestOnNoatime$", "-test.v")
 	cmd.Env = append(os.Environ(), envNoatime+"="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	covered.Test(t, cmd)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "--- PASS: TestOnNoatime")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/supervise/refuse"
 	"golang.org/x/sys/unix"
 )
@@ -166,6 +167,7 @@ func TestOlder(t *testing.T) {
 			require.NoError(t, err)
 			cmd := exec.Command(exe, "-test.run=^TestOlderKernel$", "-test.v")
 			cmd.Env = append(os.Environ(), envOlder+"="+name, "TMPPROOF_STRICT=1")
+			covered.Test(t, cmd)
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 			if strings.HasPrefix(name, "WAIT_KILLABLE_RECV") {

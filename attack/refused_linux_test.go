@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/supervise/refuse"
 	"golang.org/x/sys/unix"
 )
@@ -59,6 +60,7 @@ func TestRefused(t *testing.T) {
 				require.NoError(t, err)
 				cmd := exec.Command(exe, "-test.run=^TestRefusal$", "-test.v")
 				cmd.Env = append(os.Environ(), envRefusal+"="+name, "TMPPROOF_STRICT="+strict)
+				covered.Test(t, cmd)
 				out, err := cmd.CombinedOutput()
 				if strict == "" {
 					assert.NoError(t, err)

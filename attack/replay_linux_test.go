@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/internal/covered"
 )
 
 func breakable(s *attack.Scene) error {
@@ -117,6 +118,7 @@ func TestReplayLine(t *testing.T) {
 	run := func(env ...string) string {
 		cmd := exec.Command("/proc/self/exe", "-test.run=^TestReplayedByCommand$")
 		cmd.Env = append(append(os.Environ(), envReplayTest+"=1"), env...)
+		covered.Test(t, cmd)
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err, "%s", out)
 		return string(out)

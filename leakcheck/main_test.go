@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -71,10 +70,8 @@ func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, strin
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(tmp)) })
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	cover, done, err := covered.Also()
-	require.NoError(t, err)
-	t.Cleanup(done)
-	cmd := exec.CommandContext(ctx, exe, slices.Concat(args, cover, []string{"-test.timeout=170s"})...)
+	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout=170s")...)
+	covered.Test(t, cmd)
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(os.Environ(), fixtureVariable+"="+name, "TMPDIR="+tmp, "TMP="+tmp, "TEMP="+tmp, "GOTMPDIR=", "GORACE=atexit_sleep_ms=0")

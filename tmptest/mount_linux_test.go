@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/covered"
 	"golang.org/x/sys/unix"
 
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -31,6 +32,7 @@ func TestMounts(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestInMountNamespace$", "-test.v", "-test.timeout=1m")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	covered.Test(t, cmd)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {

@@ -7,38 +7,43 @@ package covered
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime/coverage"
+	"slices"
 	"testing"
 
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
-// Also gives the argument with which a test run in a process of its own counts
-// too. done comes when it has ended.
-func Also() (args []string, done func(), err error) {
-	own, done, err := apart()
-	if own == "" {
-		return nil, done, err
+// Test makes a command that is a test run count too.
+func Test(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	if own := apart(t); own != "" {
+		cmd.Args = slices.Insert(cmd.Args, 1, "-test.gocoverdir="+own)
 	}
-	return []string{"-test.gocoverdir=" + own}, done, nil
 }
 
-// Program gives the variable with which a program counts too that is in the test
-// binary and ends by os.Exit, without package testing.
-func Program() (env string, done func(), err error) {
-	own, done, err := apart()
-	return "GOCOVERDIR=" + own, done, err
+// Program makes a command count too that is in the test binary and ends by
+// os.Exit, without package testing.
+func Program(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.Env = append(cmd.Environ(), "GOCOVERDIR="+apart(t))
 }
 
 // apart is a directory for one process; to add to the one of the run is slow
 // where there are many, see rerun.
-func apart() (own string, done func(), err error) {
+func apart(t testing.TB) string {
+	t.Helper()
 	dir := rerun.CoverDir()
 	if dir == "" {
-		return "", func() {}, nil
+		return ""
 	}
-	own, err = os.MkdirTemp(dir, "child-")
-	return own, func() { rerun.TakeCounters(own, dir) }, err
+	own, err := os.MkdirTemp(dir, "child-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rerun.TakeCounters(own, dir) })
+	return own
 }
 
 // Write adds what this process has covered, once more: before it ends in another

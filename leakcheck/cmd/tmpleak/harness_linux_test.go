@@ -151,12 +151,10 @@ func prepare(t *testing.T, exe string, env, flags []string, args ...string) (*ex
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(ctx, self, append(append(flags, exe), args...)...)
-	cover, done, err := covered.Program()
-	require.NoError(t, err)
-	t.Cleanup(done)
 	cmd.Dir, cmd.WaitDelay = base+"/pkg", 5*time.Second
-	cmd.Env = append(os.Environ(), asTmpleak+"=1", "TMPDIR="+r.tmp, "HOME="+r.home, "GOTMPDIR=", "TMPPROOF_STRICT=", cover, "GORACE=atexit_sleep_ms=0", "MANY=50")
+	cmd.Env = append(os.Environ(), asTmpleak+"=1", "TMPDIR="+r.tmp, "HOME="+r.home, "GOTMPDIR=", "TMPPROOF_STRICT=", "GORACE=atexit_sleep_ms=0", "MANY=50")
 	cmd.Env = append(cmd.Env, env...)
+	covered.Program(t, cmd)
 	return cmd, r
 }
 
