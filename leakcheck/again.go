@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/trace"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +19,9 @@ import (
 )
 
 // again runs a test again, alone, in a child process: under a supervisor, or
-// where there is none with a trace.
+// where there is none with a trace. With a trial and an error the test was cut
+// short: what the trial has was left, and what it has not may have been yet to
+// come.
 func (s *session) again(test string, deadline time.Time) (*trial, error) {
 	if s.whyTraced() == "" {
 		tr, err := s.supervised(test, deadline)
@@ -74,12 +78,12 @@ func (s *session) traced(test string, deadline time.Time) (tr *trial, err error)
 		return nil, err
 	}
 	tr = &trial{left: entries(r.files, names, entry, s.opt)}
-	if b, err := os.ReadFile(file + heldSuffix); err == nil {
-		var held []heldJSON
-		_ = json.Unmarshal(b, &held)
-		for _, h := range held {
-			tr.left = append(tr.left, h.leak())
-		}
+	var held []heldJSON
+	if b, e := os.ReadFile(file + heldSuffix); e != nil || json.Unmarshal(b, &held) != nil {
+		err = cutShort(cmd, out)
+	}
+	for _, h := range held {
+		tr.left = append(tr.left, h.leak())
 	}
 	if len(tr.left) > 0 {
 		all := callSitesOf(file)
@@ -87,7 +91,20 @@ func (s *session) traced(test string, deadline time.Time) (tr *trial, err error)
 			l.line, l.doubt = all.of(l)
 		}
 	}
-	return tr, nil
+	return tr, err
+}
+
+// cutShort is the error of a child that ended before its test did: by a panic,
+// its timeout, or a signal.
+func cutShort(cmd *exec.Cmd, out *rerun.Output) error {
+	why := ""
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			why = ": " + strings.TrimSpace(line)
+			break
+		}
+	}
+	return fmt.Errorf("the child ended (%v) before the test did%s", cmd.ProcessState, why)
 }
 
 // heldJSON is what a child says of a descriptor, a mapping or a process.
@@ -165,9 +182,9 @@ func record(file string) (tell func(), err error) {
 			trace.Stop()
 		}
 		err := f.Close()
-		var data []byte
-		if held := holds(); len(held) > 0 && err == nil {
-			if data, err = json.Marshal(held); err == nil {
+		if err == nil { // also when it holds nothing: the test is over
+			var data []byte
+			if data, err = json.Marshal(holds()); err == nil {
 				err = os.WriteFile(file+heldSuffix, data, 0o600)
 			}
 		}

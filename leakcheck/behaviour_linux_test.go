@@ -139,6 +139,19 @@ func addBehaviours(all map[string]fixture) {
 		}
 		return Run(m)
 	}})
+	dies := func(t *testing.T) {
+		if rerun.IsWhole() {
+			panic("again\nand again")
+		}
+		leakFile(t)
+	}
+	add("dies when run again", fixture{tests: tests(nothing, dies)})
+	add("dies when run again, traced", fixture{tests: tests(nothing, dies), main: withoutSupervisor})
+	add("dies having left it", fixture{tests: tests(nothing, func(t *testing.T) { leakFile(t); dies(t) })})
+	add("package directory, dies", fixture{tests: tests(nothing, func(t *testing.T) {
+		dies(t)
+		must(t, os.WriteFile("out.txt", []byte("x"), 0o600))
+	})})
 	add("nested", fixture{tests: tests(func(t *testing.T) {
 		if os.Getenv("INNER") == "" {
 			t.Setenv("INNER", "1")
@@ -163,6 +176,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
 	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:23` }
+	died := "running TestB again: the child ended (exit status 2) before the test did: panic: again"
 	rows := []struct {
 		name string
 		code int
@@ -195,6 +209,9 @@ func TestBehaviour(t *testing.T) {
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
 		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:23"}},
 		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
+		{"dies when run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
+		{"dies when run again, traced", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
+		{"dies having left it", 1, []string{leak("TestB"), died, "!does not leave"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -246,6 +263,10 @@ func TestPackageDirectory(t *testing.T) {
 	assert.Equal(t, 1, code, out)
 	assert.Contains(t, out, `TestB left "out.txt" in the package's directory, made at behaviour_linux_test.go`)
 	assert.FileExists(t, filepath.Join(dir, "out.txt"), "what is outside of the root is reported, not removed")
+	out, code, _ = run("package directory, dies")
+	assert.Equal(t, 1, code, out)
+	assert.Contains(t, out, `the tests left "out.txt" in the package's directory`)
+	assert.Contains(t, out, "running TestB again: the child ended (exit status 2) before the test did")
 	// What no test is seen to make may be another program's.
 	out, code, dir = run("somebody's file")
 	assert.Zero(t, code, out)

@@ -60,12 +60,12 @@ func (s *session) explain(found []*leak) string {
 		}
 		wg.Wait()
 		for i, test := range tests {
-			switch {
-			case errs[i] != nil:
+			if trials[i] != nil {
+				open = trials[i].claim(test, s.spans.times(test), open)
+			}
+			if errs[i] != nil {
 				broken[test] = true
 				failed = append(failed, fmt.Sprintf("running %s again: %v", test, errs[i]))
-			default:
-				open = trials[i].claim(test, s.spans.times(test), open)
 			}
 		}
 		if why = s.whyTraced(); why != "" { // whether a name that is there is made again is not seen

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/covered"
+	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
 // fixtureVariable makes this test binary a test run of another kind: that of
@@ -63,14 +64,17 @@ func runFixture(t testing.TB, name string, args ...string) result {
 
 func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	slow, err := rerun.Slowness()
+	require.NoError(t, err)
+	limit := 3 * time.Minute * time.Duration(slow)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	tmp, err := os.MkdirTemp("", "lc") // shorter than t.TempDir, for sockets
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(tmp)) })
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout=170s")...)
+	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout="+(limit-10*time.Second).String())...)
 	covered.Test(t, cmd)
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 5 * time.Second
