@@ -114,7 +114,7 @@ func (t *programTable) header(b []byte) error {
 		return fmt.Errorf("the program's line table is of a kind that is not understood (magic %#x; that of Go 1.20 and later is %#x)", magic, uint32(pclnMagic))
 	}
 	word := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8+8*i:]) }
-	t.quantum, t.nfunc = uint32(b[6]), int(word(0))
+	t.quantum = uint32(b[6])
 	for i, to := range map[int]*[]byte{3: &t.names, 4: &t.cutab, 5: &t.filetab, 6: &t.pctab, 7: &t.pcln} {
 		off := word(i)
 		if off > uint64(len(b)) {
@@ -122,9 +122,10 @@ func (t *programTable) header(b []byte) error {
 		}
 		*to = b[off:]
 	}
-	if t.nfunc <= 0 || 8*t.nfunc+4 > len(t.pcln) {
+	if n := word(0); n == 0 || n > uint64(len(t.pcln))/8 || 8*n+4 > uint64(len(t.pcln)) {
 		return errors.New("the program's table of functions is cut short")
 	}
+	t.nfunc = int(word(0))
 	return nil
 }
 

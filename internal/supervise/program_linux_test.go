@@ -1,0 +1,220 @@
+//go:build amd64 || arm64
+
+package supervise
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// small is a line table of one function, main.f of 16 bytes at f.go:7.
+func small() []byte {
+	const head = 8 + 8*8
+	parts := [][]byte{ // in the order of the header's offsets, from its fourth word on
+		[]byte("\x00main.f\x00"),
+		binary.LittleEndian.AppendUint32(nil, 0),
+		[]byte("f.go\x00"),
+		{0, 2, 16, 0, 16, 16, 0, 18, 16, 0}, // by address: value 0, 7 and 8 for 16 bytes
+		nil,
+	}
+	pcln := binary.LittleEndian.AppendUint32(nil, 0) // functab: the entry, where its _func is, and the end of the code
+	pcln = binary.LittleEndian.AppendUint32(pcln, 12)
+	pcln = binary.LittleEndian.AppendUint32(pcln, 16)
+	fn := make([]byte, 4*funcWords)
+	binary.LittleEndian.PutUint32(fn[4*funcName:], 1)
+	binary.LittleEndian.PutUint32(fn[4*funcPcsp:], 7)
+	binary.LittleEndian.PutUint32(fn[4*funcPcfile:], 1)
+	binary.LittleEndian.PutUint32(fn[4*funcPcln:], 4)
+	parts[4] = append(pcln, fn...)
+	b := make([]byte, head)
+	binary.LittleEndian.PutUint32(b, pclnMagic)
+	b[6], b[7] = 1, 8
+	binary.LittleEndian.PutUint64(b[8:], 1)
+	for i, p := range parts {
+		binary.LittleEndian.PutUint64(b[8+8*(3+i):], uint64(len(b)))
+		b = append(b, p...)
+	}
+	return b
+}
+
+// look asks a table for all that it has.
+func (t *programTable) look() (names []string) {
+	t.text = 0x1000
+	for _, pc := range []uintptr{0, 0x1000, 0x1001, 0x1008, 0x1010, 0x1011, 1 << 40} {
+		_, _ = t.frameSize(pc)
+		for _, f := range t.frames([]uintptr{pc}) {
+			names = append(names, f.Function+" "+f.File+":"+strconv.Itoa(f.Line))
+		}
+	}
+	t.plausible()
+	return names
+}
+
+func TestSmallTable(t *testing.T) {
+	table := programTable{bySize: map[uintptr]int32{}}
+	require.NoError(t, table.header(small()))
+	assert.Equal(t, []string{"main.f f.go:7", "main.f f.go:7", "main.f f.go:7"}, table.look())
+}
+
+// TestDamagedTable: a table that is not what it must be is refused, whatever its
+// numbers are, and never read beyond its end.
+func TestDamagedTable(t *testing.T) {
+	word := func(i int, v uint64) func([]byte) []byte {
+		return func(b []byte) []byte {
+			binary.LittleEndian.PutUint64(b[8+8*i:], v)
+			return b
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		damage func([]byte) []byte
+		err    string
+	}{
+		{"cut short", func(b []byte) []byte { return b[:71] }, "is cut short"},
+		{"of another Go", func(b []byte) []byte { b[0] = 0xf0; return b }, "of a kind that is not understood (magic 0xfffffff0"},
+		{"of 32 bits", func(b []byte) []byte { b[7] = 4; return b }, "not understood"},
+		{"a part outside", word(6, 1<<20), "lies outside of it"},
+		{"no function", word(0, 0), "table of functions is cut short"},
+		{"too many functions", word(0, 1000), "table of functions is cut short"},
+		{"functions beyond all numbers", word(0, 1<<61), "table of functions is cut short"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var table programTable
+			assert.ErrorContains(t, table.header(tt.damage(small())), tt.err)
+		})
+	}
+}
+
+func FuzzTable(f *testing.F) {
+	f.Add(small())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		table := programTable{bySize: map[uintptr]int32{}}
+		if table.header(b) == nil {
+			table.look()
+		}
+	})
+}
+
+// TestNoProgram: what is no program of Go's is named as such.
+func TestNoProgram(t *testing.T) {
+	_, err := StartProgram(exec.Command("/proc/self/exe"), filepath.Join(t.TempDir(), "none"), Names, soon())
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	for name, tt := range map[string]struct {
+		content string
+		err     string
+	}{
+		"empty":    {"", "no ELF file"},
+		"a script": {"#!/bin/sh\n", "no ELF file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "program")
+			require.NoError(t, os.WriteFile(path, []byte(tt.content), 0o755))
+			p, err := openProgram(path)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, p.file.Close()) })
+			assert.ErrorContains(t, p.read(os.Getpid()), tt.err)
+		})
+	}
+}
+
+// TestLineTable: where a line table is not, or not whole.
+func TestLineTable(t *testing.T) {
+	self, err := os.Open("/proc/self/exe")
+	require.NoError(t, err)
+	defer self.Close()
+	f, err := elf.NewFile(self)
+	require.NoError(t, err)
+	b, _, err := lineTable(self, f)
+	require.NoError(t, err)
+	var own programTable
+	require.NoError(t, own.header(b))
+
+	sec := f.Section(".gopclntab")
+	if sec == nil {
+		sec = f.Section(".data.rel.ro.gopclntab")
+	}
+	sec.Offset = 1 << 60
+	_, _, err = lineTable(self, f)
+	assert.ErrorContains(t, err, "lies outside of it")
+	sec.Name = ".stripped"
+	_, _, err = lineTable(self, f)
+	assert.ErrorContains(t, err, "not Go's, or packed")
+}
+
+// TestAbs: a path argument as its caller means it.
+func TestAbs(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	t.Chdir(dir)
+	open := func(name string) int {
+		f, err := os.Open(name)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = f.Close() })
+		return int(f.Fd())
+	}
+	gone := filepath.Join(dir, "gone")
+	require.NoError(t, os.Mkdir(gone, 0o700))
+	deleted, root := open(gone), open("/")
+	require.NoError(t, os.Remove(gone))
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	self := "/proc/" + strconv.Itoa(os.Getpid())
+	for _, tt := range []struct {
+		name string
+		path Path
+		want string
+		err  string
+	}{
+		{"absolute", Path{Raw: "/a/../b", Dir: unix.AT_FDCWD}, "/a/../b", ""},
+		{"its own", Path{Raw: "/proc/self/fd/1", Dir: unix.AT_FDCWD}, self + "/fd/1", ""},
+		{"relative", Path{Raw: "a/b", Dir: unix.AT_FDCWD}, dir + "/a/b", ""},
+		{"below a descriptor", Path{Raw: "etc", Dir: root}, "/etc", ""},
+		{"the descriptor", Path{Dir: root, Null: true}, "/", ""},
+		{"below a directory that is gone", Path{Raw: "a", Dir: deleted}, "", "relative to " + gone + " (deleted)"},
+		{"below a pipe", Path{Raw: "a", Dir: int(r.Fd())}, "", "relative to pipe:"},
+		{"below nothing", Path{Raw: "a", Dir: 9999}, "", "no such file"},
+		{"not readable", Path{Err: unix.EFAULT}, "", "bad address"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := (&Event{PID: os.Getpid(), TID: os.Getpid()}).Abs(tt.path)
+			if tt.err != "" {
+				assert.ErrorContains(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// TestGoString reads this process's own strings.
+func TestGoString(t *testing.T) {
+	ev := &Event{TID: os.Getpid()}
+	header := func(s string) []byte {
+		b := binary.LittleEndian.AppendUint64(nil, uint64(reflect.ValueOf(&s).Elem().Addr().Pointer()))
+		var word [8]byte
+		require.NoError(t, ev.Read(binary.LittleEndian.Uint64(b), word[:]))
+		return binary.LittleEndian.AppendUint64(word[:], uint64(len(s)))
+	}
+	got, ok := ev.GoString(header("a string"), 8)
+	assert.True(t, ok)
+	assert.Equal(t, "a string", got)
+	for name, h := range map[string][]byte{
+		"too long": header("a string!"), "empty": header(""), "nowhere": append(make([]byte, 8), 8, 0, 0, 0, 0, 0, 0, 0),
+	} {
+		_, ok := ev.GoString(h, 8)
+		assert.False(t, ok, name)
+	}
+}
