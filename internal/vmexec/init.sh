@@ -39,17 +39,18 @@ ip link set lo up
 mkdir -p "${tree%/*}"; [ ! -d "$tree" ] || rmdir "$tree" 2>/dev/null; mv /vmexec/tree "$tree"
 for d in /vmexec/add/*; do [ ! -e "$d" ] || cp -a "$d" /; done
 while IFS= read -r d; do mkdir -p "$d"; chmod 777 "$d"; done </vmexec/dirs
+chmod 1777 /tmp /dev/shm # of which the files may have brought a mode
 
 mkfifo /run/out; cat /run/out >"$out" & cat=$!
 echo "vmexec: begin" >/dev/console
-# In the background, so that the shell's own word about a signal does not get
-# into what the program says.
+# In the foreground, since what runs in a shell's background ignores SIGINT; and in
+# a subshell that it replaces, so that the shell's own word about a signal goes to
+# the console and not into what the program says.
 if [ "$user" = 0 ]; then
-  /bin/sh /vmexec/run >/run/out 2>&1 </dev/null &
+  (exec /bin/sh /vmexec/run >/run/out 2>&1 </dev/null)
 else
-  su -s /bin/sh "$(awk -F: -v u="$user" '$3 == u { print $1 }' /etc/passwd)" -c 'exec /bin/sh /vmexec/run' >/run/out 2>&1 </dev/null &
+  (exec su -s /bin/sh "$(awk -F: -v u="$user" '$3 == u { print $1 }' /etc/passwd)" -c 'exec /bin/sh /vmexec/run' >/run/out 2>&1 </dev/null)
 fi
-wait $!
 echo $? >/vmexec/status
 # What it left running may hold the pipe; go test waits 5 seconds for such.
 for i in $(seq 50); do kill -0 $cat 2>/dev/null || break; sleep 0.1; done
