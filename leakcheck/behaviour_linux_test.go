@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
+	"github.com/tmpproof/tmpproof/fsfake"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/sweep"
 )
@@ -66,6 +67,10 @@ func waitForSignal(t *testing.T) {
 	select {}
 }
 
+type runner func() int
+
+func (r runner) Run() int { return r() }
+
 func addBehaviours(all map[string]fixture) {
 	add := func(name string, f fixture) { all[name] = f }
 	add("failing test", fixture{tests: tests(func(t *testing.T) { leakFile(t); t.Error("failed") })})
@@ -74,6 +79,11 @@ func addBehaviours(all map[string]fixture) {
 	add("ignored", fixture{tests: tests(leakFile), opts: []Option{Ignore("upload-*")}})
 	add("bad glob", fixture{tests: tests(nothing), opts: []Option{Ignore("[")}})
 	add("nil option", fixture{tests: tests(nothing), opts: []Option{nil}})
+	add("run in a run", fixture{tests: tests(nothing), main: func(m *testing.M) int { return Run(runner(func() int { return Run(m) })) }})
+	add("umask", fixture{tests: tests(nothing), main: func(m *testing.M) int {
+		syscall.Umask(0o277)
+		return Run(m)
+	}})
 	add("no such dir", fixture{tests: tests(nothing), opts: []Option{Dir("/nonexistent/dir")}})
 	add("kept", fixture{tests: tests(leakFile), opts: []Option{KeepOnLeak()}})
 	add("allow open", fixture{tests: tests(ways[3].leak), opts: []Option{AllowOpen()}})
@@ -175,7 +185,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
-	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:23` }
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:24` }
 	died := "running TestB again: the child ended (exit status 2) before the test did: panic: again"
 	rows := []struct {
 		name string
@@ -188,6 +198,8 @@ func TestBehaviour(t *testing.T) {
 		{"ignored", 0, []string{"!leakcheck"}},
 		{"bad glob", 1, []string{"nothing can be checked: the pattern [ of Ignore: syntax error in pattern"}},
 		{"nil option", 1, []string{"nothing can be checked: a nil option"}},
+		{"run in a run", 1, []string{"nothing can be checked: Run was called while a checked run goes on: call it once, in TestMain", "PASS"}},
+		{"umask", 1, []string{"nothing can be checked: ", "was made with mode 0700 and has 0500: the umask", "PASS"}},
 		{"no such dir", 1, []string{"nothing can be checked: a private directory", "PASS"}},
 		{"allow open", 0, []string{"!leakcheck"}},
 		{"TMPDIR changed", 1, []string{`E13: a test changed the place`, `TMPDIR="/var/tmp"`}},
@@ -207,7 +219,7 @@ func TestBehaviour(t *testing.T) {
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
 		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
-		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:23"}},
+		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:24"}},
 		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
 		{"dies when run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
 		{"dies when run again, traced", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
@@ -352,28 +364,67 @@ func (r *recorder) Name() string      { return "TestRecorded" }
 func (r *recorder) Cleanup(f func())  { r.cleanups = append(r.cleanups, f) }
 func (r *recorder) Error(args ...any) { r.failed, r.text = true, args[0].(string) }
 
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failed, r.text = true, fmt.Sprintf(format, args...)
+}
+func (r *recorder) Log(args ...any) { r.text = args[0].(string) }
+
 func TestCheckFs(t *testing.T) {
-	for name, fsys := range map[string]afero.Fs{"memory": afero.NewMemMapFs(), "os": afero.NewBasePathFs(afero.NewOsFs(), t.TempDir())} {
-		t.Run(name, func(t *testing.T) {
-			must(t, fsys.MkdirAll("/tmp/before", 0o700))
-			for _, leaks := range []bool{false, true} {
+	type row struct {
+		name  string
+		opts  []Option
+		test  func(t *testing.T, fsys afero.Fs)
+		fails bool
+		has   string
+	}
+	create := func(t *testing.T, fsys afero.Fs) {
+		f, err := afero.TempFile(fsys, "/tmp", "up-*.x")
+		must(t, err)
+		must(t, f.Close())
+	}
+	rows := []row{
+		{"clean", nil, func(t *testing.T, fsys afero.Fs) {
+			create(t, fsys)
+			must(t, fsys.RemoveAll("/tmp"))
+		}, false, ""},
+		{"file", nil, create, true, `TestRecorded left "up-*.x"`},
+		{"in the sources", nil, create, true, `the sources have "up-*.x" at behaviour_linux_test.go`},
+		{"directory", nil, func(t *testing.T, fsys afero.Fs) {
+			must(t, fsys.MkdirAll("/tmp/deep/er", 0o700))
+			must(t, afero.WriteFile(fsys, "/tmp/deep/er/f", nil, 0o600))
+		}, true, "deep: directory with 2 entries"},
+		{"what was there", nil, func(t *testing.T, fsys afero.Fs) { must(t, fsys.MkdirAll("/tmp/before", 0o700)) }, false, ""},
+		{"ignored", []Option{Ignore("up-*")}, create, false, ""},
+		{"warning", []Option{Warn()}, create, false, `TestRecorded left "up-*.x"`},
+		{"another directory", []Option{Dir("/other")}, create, false, ""},
+		{"bad option", []Option{Ignore("[")}, create, true, "nothing can be checked: the pattern [ of Ignore"},
+		{"no directory", []Option{Dir("/tmp/before/file")}, create, true, "nothing can be checked: "},
+		{"directory that becomes a file", nil, func(t *testing.T, fsys afero.Fs) {
+			must(t, fsys.RemoveAll("/tmp"))
+			must(t, afero.WriteFile(fsys, "/tmp", nil, 0o600))
+		}, true, "R01: "},
+	}
+	for name, disk := range map[string]func(t *testing.T) afero.Fs{
+		"memory": func(*testing.T) afero.Fs { return fsfake.New().As(fsfake.User{}) },
+		"os":     func(t *testing.T) afero.Fs { return afero.NewBasePathFs(afero.NewOsFs(), t.TempDir()) },
+	} {
+		for _, row := range rows {
+			t.Run(name+", "+row.name, func(t *testing.T) {
+				fsys := disk(t)
+				must(t, fsys.MkdirAll("/tmp/before", 0o700))
+				must(t, afero.WriteFile(fsys, "/tmp/before/file", nil, 0o600))
 				r := &recorder{TB: t}
-				CheckFs(r, fsys, Dir("/tmp"), Ignore("cache"))
-				f, err := afero.TempFile(fsys, "/tmp", "up-*.x")
-				must(t, err)
-				must(t, f.Close())
-				must(t, fsys.MkdirAll("/tmp/cache", 0o700))
-				if !leaks {
-					must(t, fsys.Remove(f.Name()))
+				CheckFs(r, fsys, append([]Option{Dir("/tmp")}, row.opts...)...)
+				row.test(t, fsys)
+				for _, f := range r.cleanups {
+					f()
 				}
-				r.cleanups[0]()
-				assert.Equal(t, leaks, r.failed, r.text)
-				if leaks {
-					assert.Contains(t, r.text, `TestRecorded left "up-*.x"`)
-					assert.Contains(t, r.text, `the sources have "up-*.x" at behaviour_linux_test.go`)
+				assert.Equal(t, row.fails, r.failed, r.text)
+				if row.has == "" {
+					assert.Empty(t, r.text)
 				}
-				must(t, fsys.RemoveAll(f.Name()))
-			}
-		})
+				assert.Contains(t, r.text, row.has)
+			})
+		}
 	}
 }

@@ -58,7 +58,7 @@ func (p *pkgDir) names() map[string]bool {
 		return names
 	}
 	defer f.Close()
-	top, _ := f.Readdirnames(mostSource)
+	top, _ := f.Readdirnames(mostSource + 1) // to see that there are more
 	for _, n := range top {
 		add(n)
 	}

@@ -46,32 +46,36 @@ type setting struct {
 }
 
 // newRoot makes a root in dir.
-func newRoot(dir string) (r *root, err error) {
-	if dir, err = filepath.Abs(dir); err != nil {
+func newRoot(dir string) (*root, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
 		return nil, err
 	}
 	made, err := os.MkdirTemp(dir, sweep.Prefix)
 	if err != nil {
 		return nil, fmt.Errorf("a private directory for temporary files cannot be made (the variable TMPDIR, or the option Dir, says where): %w", err)
 	}
-	r = &root{path: made, files: filepath.Join(made, filesName)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.remove())
-		}
-	}()
+	r := &root{path: made, files: filepath.Join(made, filesName)}
+	if err := r.furnish(); err != nil {
+		return nil, errors.Join(err, r.remove())
+	}
+	return r, nil
+}
+
+// furnish makes what is in the root, its marker last.
+func (r *root) furnish() (err error) {
 	if err := os.Mkdir(r.files, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.private(); err != nil {
-		return nil, err
+		return err
 	}
 	if r.dir, err = os.Open(r.files); err != nil {
-		return nil, err
+		return err
 	}
 	r.fd, r.atOnce = int(r.dir.Fd()), listsAtOnce(r.dir)
 	r.marker, err = sweep.Mark(r.path)
-	return r, err
+	return err
 }
 
 // private looks whether the file system keeps what the modes say (E09), and
