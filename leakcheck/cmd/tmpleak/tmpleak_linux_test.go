@@ -135,6 +135,8 @@ func TestBehaviour(t *testing.T) {
 		{"unsafe", "unsafe", 0, 0, []string{"warning: C01", "warning: C03", "warning: C06", "foretold.txt: created without O_EXCL", "0 leaks, 3 broken rules"}},
 		{"shared by the tests", "shared", 0, 0, []string{"warning: C01", "warning: C06", "0 leaks, 3 broken rules"}},
 		{"safe", "safe", 0, 0, []string{"0 leaks, 0 broken rules"}},
+		{"a seccomp listener of its own", "listener", 0, 0, []string{"a second listener: device or resource busy", "0 leaks"}},
+		{"many kinds of leaks", "kinds 22", 1, 0, []string{`left "ttt"`, "tmpleak: and 2 more kinds of leaks\n", ": 22 leaks"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			cmd, r := prepare(t, exe, []string{"DO=" + row.do}, nil, "-test.run=^TestBehave$")

@@ -3,6 +3,7 @@
 package ways
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -376,6 +378,16 @@ func TestBehave(t *testing.T) {
 		must(t, exec.Command(arg, at("by-program")).Run())
 	case "safe":
 		must(t, os.WriteFile(filepath.Join(t.TempDir(), "foretold.txt"), nil, 0o644))
+	case "kinds":
+		n, _ := strconv.Atoi(arg)
+		for i := range n {
+			must(t, os.WriteFile(at(strings.Repeat(string(rune('a'+i)), 3)), nil, 0o600))
+		}
+	case "listener": // as a sandbox has, or a supervisor
+		allow := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
+		prog := unix.SockFprog{Len: 1, Filter: &allow[0]}
+		_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
+		fmt.Println("a second listener:", errno)
 	case "check":
 		if _, err := os.Stat(at("checked")); err == nil {
 			t.Fatal("it is there")
