@@ -166,6 +166,7 @@ func TestKillAll(t *testing.T) {
 			cmd.Env = append(cmd.Env, "GOCOVERDIR=") // its calls at the end would wait for answers
 			tree, err := Start(cmd, Names, soon())
 			require.NoError(t, err)
+			defer func() { _ = tree.Kill() }() // what failed leaves nothing either
 			done, ready := tt.victim == "hangs", 0
 			for give := soon(); !done || ready < tt.living || len(tree.Living()) != tt.living; {
 				require.True(t, time.Now().Before(give), "done %v, ready %d, living %v", done, ready, tree.Living())

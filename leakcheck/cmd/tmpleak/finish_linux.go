@@ -18,6 +18,9 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
+// olderKernel is what a run says that is no less complete for it.
+const olderKernel = "nothing, but the kernel is older than 5.19: a few calls may have been counted twice"
+
 // clockLag is how far the clock of birth times may lag behind.
 const clockLag = time.Second
 
@@ -77,7 +80,7 @@ func (w *watch) finish() *result {
 		r.Missed = append(r.Missed, fmt.Sprintf("%s (%d times)", what, n))
 	}
 	if !w.tree.Exact() {
-		r.Missed = append(r.Missed, "nothing, but the kernel is older than 5.19: a few calls may have been counted twice")
+		r.Missed = append(r.Missed, olderKernel)
 	}
 	slices.Sort(r.Missed)
 	return r
