@@ -51,6 +51,30 @@ func TestSample(t *testing.T) {
 	assert.Equal(t, survived+": nobody asks | that", got["sample.go sign: `n != -100`"])
 }
 
+// TestNothingTried: what cannot be tried is an error, and no table is written.
+func TestNothingTried(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	for _, tt := range []struct {
+		name, pkg string
+		files     []string
+		err       string
+	}{
+		{"no files", "testdata/sample", nil, "name the files whose conditions are to be tried"},
+		{"no such file", "testdata/sample", []string{"none.go"}, "none.go: no such file"},
+		{"no such package", "testdata/none", []string{"sample.go"}, "no such file"},
+		{"tests that fail as they are", "testdata/failing", []string{"failing.go"}, "with all conditions in place TestPositive"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "table.md")
+			_, err := (&config{pkg: tt.pkg, out: out, files: tt.files, limit: 60e9, progress: null}).run()
+			assert.ErrorContains(t, err, tt.err)
+			assert.NoFileExists(t, out)
+		})
+	}
+}
+
 // replaceRow gives a condition another result.
 func replaceRow(text, condition, result string) string {
 	var b strings.Builder
