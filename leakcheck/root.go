@@ -64,10 +64,13 @@ func newRoot(dir string) (*root, error) {
 
 // furnish makes what is in the root, its marker last.
 func (r *root) furnish() (err error) {
+	if err := private(r.path); err != nil {
+		return err
+	}
 	if err := os.Mkdir(r.files, 0o700); err != nil {
 		return err
 	}
-	if err := r.private(); err != nil {
+	if err := private(r.files); err != nil {
 		return err
 	}
 	if r.dir, err = os.Open(r.files); err != nil {
@@ -80,18 +83,16 @@ func (r *root) furnish() (err error) {
 
 // private looks whether the file system keeps what the modes say (E09), and
 // that the umask has not taken the owner's own bits (A13).
-func (r *root) private() error {
+func private(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	for _, name := range []string{r.path, r.files} {
-		st, err := os.Lstat(name)
-		if err != nil {
-			return err
-		}
-		if perm := st.Mode().Perm(); perm != 0o700 {
-			return fmt.Errorf("%s was made with mode 0700 and has %#o: the umask, or a file system without modes, stands against private files", name, perm)
-		}
+	st, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if perm := st.Mode().Perm(); perm != 0o700 {
+		return fmt.Errorf("%s was made with mode 0700 and has %#o: the umask, or a file system without modes, stands against private files", dir, perm)
 	}
 	return nil
 }
