@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/sweep"
+	"github.com/tmpproof/tmpproof/internal/swept"
 )
 
 // fixtureVariable makes this test binary a test run of another kind: that of
@@ -28,7 +31,7 @@ type fixture struct {
 func TestMain(m *testing.M) {
 	name := os.Getenv(fixtureVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		os.Exit(swept.Run(m))
 	}
 	f, ok := fixtures()[name]
 	if !ok {
@@ -69,9 +72,7 @@ func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, strin
 	limit := 3 * time.Minute * time.Duration(slow)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	tmp, err := os.MkdirTemp("", "lc") // shorter than t.TempDir, for sockets
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(tmp)) })
+	tmp := swept.Dir(t)
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(ctx, exe, append(args, "-test.timeout="+(limit-10*time.Second).String())...)
@@ -82,10 +83,16 @@ func fixtureCommand(t testing.TB, name string, args ...string) (*exec.Cmd, strin
 	return cmd, tmp
 }
 
+// leftIn is what a fixture has left in its TMPDIR.
+func leftIn(t testing.TB, tmp string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(tmp, "*"))
+	require.NoError(t, err)
+	return slices.DeleteFunc(names, func(name string) bool { return filepath.Base(name) == sweep.Marker })
+}
+
 // requireNothingLeft holds the checker against its own rule.
 func requireNothingLeft(t testing.TB, r result) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(r.tmp, "*"))
-	require.NoError(t, err)
-	require.Empty(t, names, r.out)
+	require.Empty(t, leftIn(t, r.tmp), r.out)
 }

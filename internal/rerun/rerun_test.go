@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tmpproof/tmpproof/internal/swept"
 )
 
 // fixtureVariable makes this test binary a test run of another kind: that of
@@ -24,7 +25,7 @@ type fixture struct {
 func TestMain(m *testing.M) {
 	name := os.Getenv(fixtureVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		os.Exit(swept.Run(m))
 	}
 	f, ok := fixtures()[name]
 	if !ok {

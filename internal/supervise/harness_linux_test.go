@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/supervise/refuse"
+	"github.com/tmpproof/tmpproof/internal/swept"
 )
 
 // The victims of these tests run in this test binary, started again: TestMain
@@ -39,7 +40,7 @@ var child *Child
 func TestMain(m *testing.M) {
 	name := os.Getenv(envVictim)
 	if name == "" {
-		os.Exit(m.Run())
+		os.Exit(swept.Run(m))
 	}
 	if before, ok := beforeAttach[name]; ok {
 		before()
