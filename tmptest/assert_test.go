@@ -39,7 +39,7 @@ func in(prepare func(tb testing.TB, path string)) func(testing.TB) string {
 // unjudged: what the assertion is to judge is not for Dir.
 var unjudged = []tmptest.Option{
 	tmptest.Allow(tmptest.C04, "for the assertion"), tmptest.Allow(tmptest.C05, "for the assertion"),
-	tmptest.Allow(tmptest.U05, "for the assertion"),
+	tmptest.Allow(tmptest.U05, "for the assertion"), tmptest.Allow(tmptest.C15, "for the assertion"),
 }
 
 func fileOf(mode fs.FileMode) func(testing.TB) string {
@@ -207,6 +207,12 @@ func assertions() []assertion {
 			require.RemovesAll(t, func(string) error { return nil }, msg...)
 		}, "R11"),
 		row("NoOpenFiles", dirOf(0o700), tmptest.NoOpenFiles, require.NoOpenFiles, ""),
+	}
+	if os.Geteuid() == 0 {
+		all = append(all, row("Private of another user", in(func(tb testing.TB, path string) {
+			write(tb, path, 0o600)
+			noError(tb, os.Chown(path, 12345, -1))
+		}), tmptest.Private, require.Private, "C15"))
 	}
 	if tmptest.ListsDescriptors {
 		all = append(all, row("NoOpenFiles with one", fileOf(0o600), open, requireOpen, "R03"))

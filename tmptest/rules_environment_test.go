@@ -134,6 +134,19 @@ var environmentRows = []ruleRow{
 		}),
 	},
 	{
+		rule: tmptest.E07, name: "access list for a group",
+		broken: withDir(func(tb testing.TB, dir string) {
+			setACL(tb, dir, "access", aclForGroup(5, 7))
+			audit(tb, dir)
+			noError(tb, unix.Removexattr(dir, "system.posix_acl_access"))
+			noError(tb, os.Chmod(dir, 0o700))
+		}),
+		sound: withDir(func(tb testing.TB, dir string) {
+			setACL(tb, dir, "access", aclForGroup(5, 0))
+			audit(tb, dir)
+		}),
+	},
+	{
 		rule: tmptest.E07, name: "default list of the parent",
 		broken: inDir(0o700, func(tb testing.TB, dir string) {
 			setACL(tb, dir, "default", aclWith(7, 7))

@@ -94,11 +94,21 @@ func nothing(testing.TB, string) {}
 // aclWith is a list (linux/posix_acl_xattr.h) that gives user 12345 these
 // permissions through this mask.
 func aclWith(perm, mask uint16) []byte {
+	return aclOf(mask, aclEntry{2, perm, 12345}, aclEntry{4, 0, ^uint32(0)})
+}
+
+func aclForGroup(perm, mask uint16) []byte {
+	return aclOf(mask, aclEntry{4, 0, ^uint32(0)}, aclEntry{8, perm, 12345})
+}
+
+type aclEntry struct {
+	tag, perm uint16
+	id        uint32
+}
+
+func aclOf(mask uint16, entries ...aclEntry) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 2)
-	for _, e := range []struct {
-		tag, perm uint16
-		id        uint32
-	}{{1, 7, ^uint32(0)}, {2, perm, 12345}, {4, 0, ^uint32(0)}, {0x10, mask, ^uint32(0)}, {0x20, 0, ^uint32(0)}} {
+	for _, e := range slices.Concat([]aclEntry{{1, 7, ^uint32(0)}}, entries, []aclEntry{{0x10, mask, ^uint32(0)}, {0x20, 0, ^uint32(0)}}) {
 		b = binary.LittleEndian.AppendUint16(b, e.tag)
 		b = binary.LittleEndian.AppendUint16(b, e.perm)
 		b = binary.LittleEndian.AppendUint32(b, e.id)

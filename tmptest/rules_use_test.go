@@ -4,6 +4,7 @@ package tmptest_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"testing"
 
@@ -28,6 +29,16 @@ var useRows = []ruleRow{
 		rule: tmptest.U04, name: "the directory",
 		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o755)) }),
 		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o500)) }),
+	},
+	{
+		rule: tmptest.E06, name: "the directory is given away", skip: needsRoot,
+		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Chown(dir, 12345, -1)) }),
+		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Chown(dir, os.Geteuid(), -1)) }),
+	},
+	{
+		rule: tmptest.E06, name: "the directory gets a special bit",
+		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o700|fs.ModeSticky)) }),
+		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o700)) }),
 	},
 	{
 		rule: tmptest.U04, name: "the file",
