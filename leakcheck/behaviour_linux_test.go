@@ -11,11 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
-	"github.com/tmpproof/tmpproof/fsfake"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/sweep"
 )
@@ -185,7 +183,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
-	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:24` }
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:22` }
 	died := "running TestB again: the child ended (exit status 2) before the test did: panic: again"
 	rows := []struct {
 		name string
@@ -219,7 +217,7 @@ func TestBehaviour(t *testing.T) {
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
 		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
-		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:24"}},
+		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:22"}},
 		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
 		{"dies when run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
 		{"dies when run again, traced", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
@@ -347,82 +345,5 @@ func TestSignal(t *testing.T) {
 			assert.True(t, status.Signaled() && status.Signal() == row.sigs[len(row.sigs)-1], status)
 			requireNothingLeft(t, result{tmp: tmp})
 		})
-	}
-}
-
-type recorder struct {
-	testing.TB
-	text     string
-	failed   bool
-	cleanups []func()
-}
-
-func (r *recorder) Helper()           {}
-func (r *recorder) Name() string      { return "TestRecorded" }
-func (r *recorder) Cleanup(f func())  { r.cleanups = append(r.cleanups, f) }
-func (r *recorder) Error(args ...any) { r.failed, r.text = true, args[0].(string) }
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.failed, r.text = true, fmt.Sprintf(format, args...)
-}
-func (r *recorder) Log(args ...any) { r.text = args[0].(string) }
-
-func TestCheckFs(t *testing.T) {
-	type row struct {
-		name  string
-		opts  []Option
-		test  func(t *testing.T, fsys afero.Fs)
-		fails bool
-		has   string
-	}
-	create := func(t *testing.T, fsys afero.Fs) {
-		f, err := afero.TempFile(fsys, "/tmp", "up-*.x")
-		must(t, err)
-		must(t, f.Close())
-	}
-	rows := []row{
-		{"clean", nil, func(t *testing.T, fsys afero.Fs) {
-			create(t, fsys)
-			must(t, fsys.RemoveAll("/tmp"))
-		}, false, ""},
-		{"file", nil, create, true, `TestRecorded left "up-*.x"`},
-		{"in the sources", nil, create, true, `the sources have "up-*.x" at behaviour_linux_test.go`},
-		{"directory", nil, func(t *testing.T, fsys afero.Fs) {
-			must(t, fsys.MkdirAll("/tmp/deep/er", 0o700))
-			must(t, afero.WriteFile(fsys, "/tmp/deep/er/f", nil, 0o600))
-		}, true, "deep: directory with 2 entries"},
-		{"what was there", nil, func(t *testing.T, fsys afero.Fs) { must(t, fsys.MkdirAll("/tmp/before", 0o700)) }, false, ""},
-		{"ignored", []Option{Ignore("up-*")}, create, false, ""},
-		{"warning", []Option{Warn()}, create, false, `TestRecorded left "up-*.x"`},
-		{"another directory", []Option{Dir("/other")}, create, false, ""},
-		{"bad option", []Option{Ignore("[")}, create, true, "nothing can be checked: the pattern [ of Ignore"},
-		{"no directory", []Option{Dir("/tmp/before/file")}, create, true, "nothing can be checked: "},
-		{"directory that becomes a file", nil, func(t *testing.T, fsys afero.Fs) {
-			must(t, fsys.RemoveAll("/tmp"))
-			must(t, afero.WriteFile(fsys, "/tmp", nil, 0o600))
-		}, true, "R01: "},
-	}
-	for name, disk := range map[string]func(t *testing.T) afero.Fs{
-		"memory": func(*testing.T) afero.Fs { return fsfake.New().As(fsfake.User{}) },
-		"os":     func(t *testing.T) afero.Fs { return afero.NewBasePathFs(afero.NewOsFs(), t.TempDir()) },
-	} {
-		for _, row := range rows {
-			t.Run(name+", "+row.name, func(t *testing.T) {
-				fsys := disk(t)
-				must(t, fsys.MkdirAll("/tmp/before", 0o700))
-				must(t, afero.WriteFile(fsys, "/tmp/before/file", nil, 0o600))
-				r := &recorder{TB: t}
-				CheckFs(r, fsys, append([]Option{Dir("/tmp")}, row.opts...)...)
-				row.test(t, fsys)
-				for _, f := range r.cleanups {
-					f()
-				}
-				assert.Equal(t, row.fails, r.failed, r.text)
-				if row.has == "" {
-					assert.Empty(t, r.text)
-				}
-				assert.Contains(t, r.text, row.has)
-			})
-		}
 	}
 }
