@@ -82,6 +82,13 @@ func addBehaviours(all map[string]fixture) {
 		syscall.Umask(0o277)
 		return Run(m)
 	}})
+	add("works on", fixture{tests: tests(func(*testing.T) {
+		go func() {
+			for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+			}
+			_ = os.WriteFile(filepath.Join(os.TempDir(), "late"), nil, 0o600)
+		}()
+	})})
 	add("no such dir", fixture{tests: tests(nothing), opts: []Option{Dir("/nonexistent/dir")}})
 	add("kept", fixture{tests: tests(leakFile), opts: []Option{KeepOnLeak()}})
 	add("allow open", fixture{tests: tests(ways[3].leak), opts: []Option{AllowOpen()}})
@@ -198,6 +205,7 @@ func TestBehaviour(t *testing.T) {
 		{"nil option", 1, []string{"nothing can be checked: a nil option"}},
 		{"run in a run", 1, []string{"nothing can be checked: Run was called while a checked run goes on: call it once, in TestMain", "PASS"}},
 		{"umask", 1, []string{"nothing can be checked: ", "was made with mode 0700 and has 0500: the umask", "PASS"}},
+		{"works on", 1, []string{`TestA left "late", made at behaviour_linux_test.go`}},
 		{"no such dir", 1, []string{"nothing can be checked: a private directory", "PASS"}},
 		{"allow open", 0, []string{"!leakcheck"}},
 		{"TMPDIR changed", 1, []string{`E13: a test changed the place`, `TMPDIR="/var/tmp"`}},

@@ -42,7 +42,8 @@ func Main(m *testing.M, opts ...Option) { os.Exit(Run(m, opts...)) }
 // fuzzing worker or this binary run again by a test, Run only calls m.Run, and
 // says so with -test.v: what it leaves is the other's to find.
 //
-// What m.Run did not wait for is given 100 ms to end. A descriptor that the
+// What m.Run did not wait for is given 100 ms to end, and a second as long as a
+// goroutine is at work. A descriptor that the
 // garbage collector closed before the end is not seen. Files made in other
 // directories are not seen either: by absolute names, or while a test has set
 // TMPDIR to another place, also where it took that back. The command tmpleak

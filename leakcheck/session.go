@@ -1,6 +1,7 @@
 package leakcheck
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,8 +86,10 @@ func open(o *options, whole bool) (*session, error) {
 		s.pkg = newPkgDir()
 		s.signals = newSignals(s.root)
 	}
-	s.before = s.look(o)
+	// Twice, since the runtime's own count for a moment when they begin or end.
 	s.goroutines = runtime.NumGoroutine()
+	s.before = s.look(o)
+	s.goroutines = min(s.goroutines, runtime.NumGoroutine())
 	if whole {
 		s.background = make(chan struct{})
 		s.sweeper = new(sweep.Sweeper)
@@ -204,11 +207,34 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	}), nil
 }
 
-// settle waits a little for goroutines that the tests did not wait for.
+// settle waits for goroutines that the tests did not wait for: a little for all,
+// and longer for what is at work, which on a loaded machine takes its time.
 func settle(before int) {
 	for d := time.Microsecond; d < 100*time.Millisecond && runtime.NumGoroutine() > before; d *= 2 {
 		time.Sleep(d)
 	}
+	for end := time.Now().Add(time.Second); runtime.NumGoroutine() > before && working() && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// working says that a goroutine besides this one runs, could run, or is in a
+// system call, and does not wait for another or for the time.
+func working() bool {
+	buf := make([]byte, 1<<16)
+	_, others, _ := bytes.Cut(buf[:runtime.Stack(buf, true)], []byte("\n\n"))
+	for g := range bytes.SplitSeq(others, []byte("\n\n")) {
+		_, state, _ := bytes.Cut(g, []byte(" ["))
+		if bytes.Contains(g, []byte("\nos/signal.loop(")) {
+			continue // in a call for all its life
+		}
+		for _, at := range []string{"running", "runnable", "syscall"} {
+			if bytes.HasPrefix(state, []byte(at)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // finish is end for Run.
