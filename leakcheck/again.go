@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"runtime/trace"
 	"strings"
 	"sync"
@@ -175,7 +174,7 @@ func record(file string) (tell func(), err error) {
 		return nil, err
 	}
 	failed := trace.Start(f) // another trace is being written: then no lines
-	before := runtime.NumGoroutine()
+	before := atMost()
 	return func() {
 		settle(before)
 		if failed == nil {

@@ -310,7 +310,7 @@ var attached = sync.OnceValues(supervise.Attach)
 
 // attend begins the supervision.
 func attend() (tell func(), err error) {
-	before := runtime.NumGoroutine()
+	before := atMost()
 	link, err := attached()
 	if err != nil {
 		return nil, err

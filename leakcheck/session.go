@@ -86,10 +86,8 @@ func open(o *options, whole bool) (*session, error) {
 		s.pkg = newPkgDir()
 		s.signals = newSignals(s.root)
 	}
-	// Twice, since the runtime's own count for a moment when they begin or end.
-	s.goroutines = runtime.NumGoroutine()
 	s.before = s.look(o)
-	s.goroutines = min(s.goroutines, runtime.NumGoroutine())
+	s.goroutines = atMost()
 	if whole {
 		s.background = make(chan struct{})
 		s.sweeper = new(sweep.Sweeper)
@@ -210,13 +208,24 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 // settle waits for goroutines that the tests did not wait for: a little for all,
 // and longer for what is at work, which on a loaded machine takes its time.
 func settle(before int) {
-	for d := time.Microsecond; d < 100*time.Millisecond && runtime.NumGoroutine() > before; d *= 2 {
+	for d := time.Microsecond; d < 100*time.Millisecond && goroutines() > before; d *= 2 {
 		time.Sleep(d)
 	}
-	for end := time.Now().Add(time.Second); runtime.NumGoroutine() > before && working() && time.Now().Before(end); {
+	for end := time.Now().Add(time.Second); goroutines() > before && working() && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// goroutines counts them while the world stands still: runtime.NumGoroutine
+// can be one too many or too few for a moment in which some begin or end.
+func goroutines() int {
+	n, _ := runtime.GoroutineProfile(make([]runtime.StackRecord, 1)) // too short, to be told how many
+	return n
+}
+
+// atMost is goroutines before the tests begin, without those of the runtime that
+// happen to run a finalizer, which goroutines has among them.
+func atMost() int { return min(goroutines(), runtime.NumGoroutine()) }
 
 // working says that a goroutine besides this one runs, could run, or is in a
 // system call, and does not wait for another or for the time.
