@@ -19,6 +19,9 @@ const (
 	rootVariable = "TMPPROOF_LEAKCHECK"
 )
 
+// unknown is the size of an empty directory where it says nothing.
+const unknown = -1
+
 // tempVariables lead to the directory for temporary files: os.TempDir reads the
 // first three, t.TempDir the last.
 var tempVariables = []string{"TMPDIR", "TMP", "TEMP", "GOTMPDIR"}
@@ -34,8 +37,9 @@ type root struct {
 	marker *os.File
 	dir    *os.File // files, held open
 	fd     int      // of dir
-	atOnce bool     // see list
 	before []setting
+
+	emptySize int64 // see list
 
 	reading sync.Mutex // of dir, which has one position
 }
@@ -76,7 +80,7 @@ func (r *root) furnish() (err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return err
 	}
-	r.fd, r.atOnce = int(r.dir.Fd()), listsAtOnce(r.dir)
+	r.fd, r.emptySize = int(r.dir.Fd()), sizeOfEmpty(r.dir)
 	r.marker, err = sweep.Mark(r.path)
 	return err
 }
