@@ -166,9 +166,15 @@ func (t *programTable) module(f *elf.File, pid int, bias, pclntab uint64) error 
 	return errors.New("the program's runtime.moduledata was not found: its Go is one that is not understood")
 }
 
-// plausible holds what was read against the tables: runtime.main has a name and
-// a line of its own, and the first inlining trees are such.
+// plausible holds what was read against the tables: the code is where code is,
+// and the first inlining trees are such. Without optimisation there are none.
 func (t *programTable) plausible() bool {
+	end := t.text + uint64(binary.LittleEndian.Uint32(t.pcln[8*t.nfunc:]))
+	if !slices.ContainsFunc(t.segments, func(s *elf.Prog) bool {
+		return s.Flags&elf.PF_X != 0 && t.text >= s.Vaddr && end > t.text && end <= s.Vaddr+s.Memsz
+	}) {
+		return false
+	}
 	trees := 0
 	for i := range t.nfunc {
 		fn, ok := t.funcAt(i)
@@ -187,7 +193,7 @@ func (t *programTable) plausible() bool {
 			break
 		}
 	}
-	return trees > 0
+	return true
 }
 
 // goFunc is runtime._func.
