@@ -50,6 +50,7 @@ func small() []byte {
 // look asks a table for all that it has.
 func (t *programTable) look() (names []string) {
 	t.text = 0x1000
+	t.segments = []*elf.Prog{{ProgHeader: elf.ProgHeader{Flags: elf.PF_X, Vaddr: 0x1000, Memsz: 16}}}
 	for _, pc := range []uintptr{0, 0x1000, 0x1001, 0x1008, 0x1010, 0x1011, 1 << 40} {
 		_, _ = t.frameSize(pc)
 		for _, f := range t.frames([]uintptr{pc}) {
@@ -64,6 +65,13 @@ func TestSmallTable(t *testing.T) {
 	table := programTable{bySize: map[uintptr]int32{}}
 	require.NoError(t, table.header(small()))
 	assert.Equal(t, []string{"main.f f.go:7", "main.f f.go:7", "main.f f.go:7"}, table.look())
+	assert.True(t, table.plausible(), "without inlining trees too")
+	for name, code := range map[string]elf.ProgHeader{
+		"elsewhere": {Flags: elf.PF_X, Vaddr: 0x2000, Memsz: 16}, "too short": {Flags: elf.PF_X, Vaddr: 0x1000, Memsz: 15}, "data": {Flags: elf.PF_R, Vaddr: 0x1000, Memsz: 16},
+	} {
+		table.segments = []*elf.Prog{{ProgHeader: code}}
+		assert.False(t, table.plausible(), name)
+	}
 }
 
 // TestDamagedTable: a table that is not what it must be is refused, whatever its
