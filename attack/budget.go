@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -14,18 +15,33 @@ const (
 // startWait is the time for a child to come to the call.
 func (o *options) startWait() time.Duration { return 20 * time.Second * time.Duration(max(o.slow, 1)) }
 
-// budget is the time for the whole exploration: what the option says, or usual,
-// of which half of what the test has left is the most.
-func budget(t testing.TB, opt *options, usual time.Duration) time.Duration {
-	slow := time.Duration(opt.slow)
-	if opt.budget > 0 {
-		return opt.budget * slow
+// usedUp says that the budget ended a run.
+func (o *options) usedUp(phase string) error {
+	return fmt.Errorf("the budget is used up, and %s was still running (%s)", phase, o.budgetBy)
+}
+
+// setBudget sets the time for the whole exploration: what the option says, or
+// usual, of which half of what the test has left is the most. An option gets
+// four fifths: a tenth is between the end of a child's test and of this one.
+func (o *options) setBudget(t testing.TB, usual time.Duration) {
+	asked := o.budget > 0
+	if !asked {
+		o.budget = usual
 	}
-	b := usual * slow
-	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
-		if at, ok := d.Deadline(); ok {
-			b = min(b, time.Until(at)/2)
-		}
+	o.budget, o.budgetBy = o.budget*time.Duration(max(o.slow, 1)), "Budget"
+	d, ok := t.(interface{ Deadline() (time.Time, bool) })
+	if !ok {
+		return
 	}
-	return b
+	at, ok := d.Deadline()
+	if !ok {
+		return
+	}
+	share, by := time.Until(at)/2, "-timeout, of which it is half; Budget"
+	if asked {
+		share, by = time.Until(at)*4/5, "-timeout, of which Budget gets four fifths at most"
+	}
+	if share < o.budget {
+		o.budget, o.budgetBy = share, by
+	}
 }

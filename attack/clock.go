@@ -41,8 +41,8 @@ const maxLent = 4
 
 // newClock leaves room for several runs that do not come back: a tenth of the
 // budget for each call.
-func newClock(budget time.Duration, deadline time.Time) clock {
-	p := min(runWait, budget/10)
+func newClock(opt *options, deadline time.Time) clock {
+	p := min(runWait, opt.budget/10)
 	if p > time.Second {
 		p = p.Truncate(time.Second)
 	}

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"math"
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/rerun"
@@ -30,6 +31,9 @@ var Slow = func() time.Duration {
 	}
 	return time.Duration(n)
 }()
+
+// ManyCalls leaves it to the budget to end a victim that calls without end.
+var ManyCalls = optionFunc(func(o *options) { o.calls = math.MaxInt })
 
 // FewCalls lets a victim that calls without end be ended sooner.
 var FewCalls = optionFunc(func(o *options) {

@@ -32,9 +32,10 @@ func threeCalls(s *Scene) error {
 func BenchmarkFakeSchedule(b *testing.B) {
 	opt, err := newOptions(prove, []Option{Fake(), Target("out"), Unsticky()})
 	require.NoError(b, err)
-	deadline := time.Now().Add(time.Hour)
+	opt.budget = time.Hour
+	deadline := time.Now().Add(opt.budget)
 	e := &explorer{opt: opt, test: b.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}}, deadline: deadline,
-		open: func(bool) (world, error) { return openFake(b, threeCalls, opt, time.Hour, deadline) }}
+		open: func(bool) (world, error) { return openFake(b, threeCalls, opt, deadline) }}
 	e.worlds, e.first, e.spare = newWorlds(), &lane{e: e}, &lane{e: e}
 	base, err := e.baselines()
 	require.NoError(b, err)

@@ -26,13 +26,11 @@ func exploreFake(t testing.TB, victim Victim, opts ...Option) *Report {
 func exploreFakeBy(how verb, t testing.TB, victim Victim, opts ...Option) *Report {
 	opt, err := newOptions(how, append(opts, Fake()))
 	require.NoError(t, err)
-	if opt.budget == 0 {
-		opt.budget = time.Minute
-	}
+	opt.setBudget(t, time.Minute)
 	e := &explorer{opt: opt, test: t.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}},
 		deadline: time.Now().Add(opt.budget), progress: func(int, int) {}}
 	e.open = func(bool) (world, error) {
-		w, err := openFake(t, victim, opt, opt.budget, e.deadline)
+		w, err := openFake(t, victim, opt, e.deadline)
 		if err == nil {
 			scene := w.(*fakeWorld).scene
 			openWorlds.Store(scene, w)
@@ -147,6 +145,11 @@ func TestFakeMisbehaviour(t *testing.T) {
 				met(s)
 			}
 		}, problem: "without any attack, the victim made calls without end: more than 60000 calls"},
+		{name: "looks beyond the budget, always", victim: func(s *Scene) error {
+			for {
+				met(s)
+			}
+		}, opts: []Option{ManyCalls, Budget(2 * time.Second)}, problem: "the budget is used up, and the victim was still running (Budget)"},
 		{name: "waits at a FIFO of its own", victim: func(s *Scene) error {
 			fsys := s.FS.(*fsfake.FS)
 			p := filepath.Join(s.Home, "fifo")

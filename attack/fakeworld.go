@@ -82,13 +82,13 @@ const inLate = "a goroutine of the victim's"
 
 var fakeWorlds atomic.Int64
 
-func openFake(t testing.TB, victim Victim, opt *options, budget time.Duration, deadline time.Time) (world, error) {
+func openFake(t testing.TB, victim Victim, opt *options, deadline time.Time) (world, error) {
 	d, err := newFakeDisk(opt)
 	if err != nil {
 		return nil, fmt.Errorf("building the scene on the fake disk: %w", err)
 	}
 	w := &fakeWorld{t: t, victim: victim, opt: opt, d: d, fs: d.disk.As(fakeVictim()),
-		clock: newClock(budget, deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
+		clock: newClock(opt, deadline), ticks: time.NewTicker(glance), lines: map[uint64]lineInfo{},
 		label: fmt.Sprint("attack.Fake ", fakeWorlds.Add(1)),
 		jobs:  make(chan func()), done: make(chan runEnd, 2), late: make(chan string, 1), ended: make(chan struct{})}
 	w.scene = &Scene{Dir: d.abs(dirShared), Home: d.abs(dirHome), FS: w.fs}
@@ -183,7 +183,7 @@ func (w *fakeWorld) look() (runEnd, bool) {
 		text = fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)
 	case now.After(w.clock.budget):
 		w.giveUp()
-		return runEnd{err: fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)}, true
+		return runEnd{err: w.opt.usedUp(w.phase)}, true
 	default:
 		return runEnd{}, false
 	}

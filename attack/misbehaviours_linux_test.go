@@ -107,6 +107,11 @@ var misbehaviours = []misbehaviour{
 			_, _ = os.Stat(s.Path("no"))
 		}
 	}), opts: []attack.Option{attack.FewCalls}, says: []string{"without any attack, the victim made calls without end: more than"}},
+	{name: "endless calls, beyond the budget", victim: after(func(s *attack.Scene) {
+		for {
+			_, _ = os.Stat(s.Path("no"))
+		}
+	}), opts: []attack.Option{attack.ManyCalls, attack.Budget(8 * time.Second)}, says: []string{"the budget is used up, and the victim was still running (Budget)"}},
 	{name: "endless calls elsewhere", victim: after(func(*attack.Scene) {
 		for {
 			_, _ = os.Stat("/")

@@ -37,6 +37,7 @@ type options struct {
 	expects       bool
 	reportOnly    bool
 	budget        time.Duration
+	budgetBy      string // what bounds it
 	maxSchedules  int
 	replay        string
 	shard         shard
@@ -162,8 +163,9 @@ func Expect(rules ...tmptest.Rule) Option {
 func ReportOnly() Option { return optionFunc(func(o *options) { o.reportOnly = true }) }
 
 // Budget bounds the time of the whole exploration. The default is half of
-// what t.Deadline leaves, one minute at most. TMPPROOF_SLOW=n in the environment
-// makes every budget n times as long, for emulators and loaded machines.
+// what t.Deadline leaves, one minute at most; Budget gets four fifths of it at
+// most. TMPPROOF_SLOW=n in the environment makes every budget n times as long, for
+// emulators and loaded machines.
 func Budget(d time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.refuse(d <= 0, "Budget(%v): give a positive duration", d)

@@ -57,7 +57,7 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 		case now.After(w.clock.last):
 			return nil, w.lost(hung, fmt.Sprintf("still running after %v", 3*w.clock.patience)), nil
 		case now.After(w.clock.budget):
-			return nil, nil, fmt.Errorf("the budget is used up, and %s was still running (Budget)", w.phase)
+			return nil, nil, w.opt.usedUp(w.phase)
 		}
 		if err == nil {
 			return ev, nil, nil

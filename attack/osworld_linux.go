@@ -60,7 +60,7 @@ func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (w
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(budget(t, opt, proofBudget), deadline), lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -178,6 +178,9 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", w.opt.maxCalls())), nil
 	}
 	if w.calls%busyCalls == 0 {
+		if time.Now().After(w.clock.budget) {
+			return nil, w.opt.usedUp(w.phase)
+		}
 		w.clock.start() // the machine may be slow: their number bounds the run
 	}
 	if w.phase != inVictim {

@@ -128,12 +128,13 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 		runtime.LockOSThread() // the children die with the thread that started them
 		defer runtime.UnlockOSThread()
 	}
+	opt.setBudget(t, proofBudget)
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
-		deadline: begin.Add(budget(t, opt, proofBudget)), progress: progress(t, begin)}
+		deadline: begin.Add(opt.budget), progress: progress(t, begin)}
 	e.open = func(bool) (world, error) { return openOS(t, call, opt, e.deadline) }
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt, proofBudget), e.deadline) }
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }
 	}
 	err = e.explore()
 	err = errors.Join(err, e.closeWorlds())

@@ -90,13 +90,14 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 	if opt.shard, err = shardOf(os.Getenv); err != nil {
 		t.Fatalf("attack.Race: %v", err)
 	}
+	opt.setBudget(t, raceBudget)
 	report := &Report{Odds: &Odds{}, Shard: opt.shard.String()}
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
-		deadline: begin.Add(budget(t, opt, raceBudget))}
+		deadline: begin.Add(opt.budget)}
 	believed := true
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, budget(t, opt, raceBudget), e.deadline) }
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }
 		err = e.raceOnFake(raceProgress(t, begin))
 	} else {
 		runtime.LockOSThread() // the child dies with the thread that started it

@@ -63,7 +63,7 @@ func (e *explorer) drawLots(tick func(*Odds, time.Duration)) error {
 	odds.Low, odds.High = bounds(odds.Wins, odds.Attempts)
 	switch {
 	case odds.Attempts == 0:
-		e.problem("the budget was used up before the first attempt (Budget)")
+		e.problem("the budget was used up before the first attempt (%s)", e.opt.budgetBy)
 	case odds.Hits == 0:
 		e.problem("in none of %d attempts there was anything for the attacker to do: they say nothing", odds.Attempts)
 	}

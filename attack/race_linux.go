@@ -85,7 +85,7 @@ func (r *racer) race() error {
 	odds.Low, odds.High = bounds(odds.Wins, odds.Attempts)
 	switch {
 	case odds.Attempts == 0:
-		r.problem("the budget was used up before the first attempt counted (Budget)")
+		r.problem("the budget was used up before the first attempt counted (%s)", r.opt.budgetBy)
 	case odds.Hits == 0 && odds.Wins == 0:
 		r.problem("in none of %d attempts something of the attacker's fell into the victim's run: they say nothing (a longer Budget, or a Target that names what the code makes)", odds.Attempts)
 	}

@@ -222,7 +222,7 @@ func (s *search) bound() {
 		e.problem("%d schedules were run, %d more are known and were not (Schedules)", s.done, left)
 		s.over = true
 	case time.Now().After(e.deadline):
-		e.problem("the budget is used up after %d schedules; %d more are known and were not tried (Budget)", s.done, left)
+		e.problem("the budget is used up after %d schedules; %d more are known and were not tried (%s)", s.done, left, e.opt.budgetBy)
 		s.over = true
 	}
 }
