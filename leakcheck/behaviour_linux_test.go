@@ -1,12 +1,15 @@
 package leakcheck
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -64,6 +67,12 @@ func waitForSignal(t *testing.T) {
 	must(t, os.Rename(ready+"~", ready))
 	select {}
 }
+
+// Ten tests that run at the same time.
+var (
+	arrived atomic.Int32
+	all10   = make(chan bool)
+)
 
 type runner func() int
 
@@ -133,6 +142,43 @@ func addBehaviours(all map[string]fixture) {
 		must(t, syscall.Dup3(0, used, syscall.O_CLOEXEC))
 		t.Run("x", checked(openAt(used)))
 	}), main: plainMain})
+	add("check, bad option", fixture{tests: tests(checked(nothing, Ignore("[")), checked(nothing)), main: plainMain})
+	add("check, no such dir", fixture{tests: tests(func(t *testing.T) {
+		t.Setenv("TMPDIR", "/nonexistent/dir")
+		t.Run("x", checked(nothing))
+	}, checked(nothing)), main: plainMain})
+	add("check, root removed", fixture{tests: tests(checked(func(t *testing.T) { must(t, os.RemoveAll(os.Getenv("TMPDIR"))) }), checked(nothing)), main: plainMain})
+	add("check, a process of before", fixture{tests: tests(func(t *testing.T) {
+		sleep := exec.Command("sleep", "60")
+		must(t, sleep.Start())
+		t.Run("x", checked(nothing))
+		must(t, sleep.Process.Kill())
+		_ = sleep.Wait()
+	}), main: plainMain})
+	add("check, open directory", fixture{tests: tests(checked(func(t *testing.T) {
+		dir, err := os.MkdirTemp("", "spool-")
+		must(t, err)
+		_, err = syscall.Open(dir, syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+		must(t, err)
+		must(t, os.Remove(dir))
+	})), main: plainMain})
+	add("many kinds", fixture{tests: tests(func(t *testing.T) {
+		for i := range 23 {
+			must(t, os.WriteFile(filepath.Join(os.TempDir(), string(rune('a'+i))+".txt"), nil, 0o600))
+		}
+	}), opts: []Option{Explain(false)}})
+	ten := slices.Repeat([]func(t *testing.T){parallel(func(t *testing.T) {
+		if arrived.Add(1) == 10 {
+			leakFile(t)
+			close(all10)
+		}
+		<-all10
+	})}, 10)
+	add("many tests", fixture{tests: tests(ten...), main: func(m *testing.M) int {
+		flag.Parse()
+		_ = flag.Set("test.parallel", "10")
+		return Run(m, Explain(false))
+	}})
 	add("suite", fixture{tests: tests(func(t *testing.T) { suite.Run(t, new(leakingSuite)) }), main: plainMain})
 	add("panic", fixture{tests: tests(func(t *testing.T) { leakFile(t); panic("away") })})
 	add("exit", fixture{tests: tests(func(t *testing.T) { leakFile(t); os.Exit(3) })})
@@ -190,7 +236,7 @@ func (s *leakingSuite) TestLeaking() { leakFile(s.T()) }
 
 // TestBehaviour: one row per way in which a run can go.
 func TestBehaviour(t *testing.T) {
-	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:22` }
+	leak := func(test string) string { return test + ` left "upload-*.tmp", made at behaviour_linux_test.go:25` }
 	died := "running TestB again: the child ended (exit status 2) before the test did: panic: again"
 	rows := []struct {
 		name string
@@ -222,10 +268,17 @@ func TestBehaviour(t *testing.T) {
 		{"check, warn", 0, []string{"!FAIL"}},
 		{"check, process", 1, []string{`TestB left the process "sleep" running`, "!--- FAIL: TestA"}},
 		{"check, open", 1, []string{`TestB left "spool-*" open, made at victims_linux_test.go`, "!--- FAIL: TestA"}},
+		{"check, bad option", 1, []string{"nothing can be checked: the pattern [ of Ignore", "--- FAIL: TestA", "!--- FAIL: TestB"}},
+		{"check, no such dir", 1, []string{"nothing can be checked: a private directory", "--- FAIL: TestA/x", "!--- FAIL: TestB"}},
+		{"check, root removed", 1, []string{"leakcheck: a test removed or replaced", "--- FAIL: TestA"}},
+		{"check, a process of before", 0, []string{"!leakcheck"}},
+		{"check, open directory", 1, []string{`TestA left "spool-*" open`, "open directory"}},
+		{"many kinds", 1, []string{`left "t.txt"`, `!left "u.txt"`, "leakcheck: and 3 more kinds of leaks"}},
+		{"many tests", 1, []string{`the tests left "upload-*.tmp"`, "10 tests ran at that time", "!at that time ran"}},
 		{"suite", 1, []string{leak("TestA/TestLeaking"), "--- FAIL: TestA/TestLeaking", "!--- FAIL: TestA/TestClean"}},
 		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
-		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:22"}},
+		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:25"}},
 		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
 		{"dies when run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
 		{"dies when run again, traced", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
@@ -234,9 +287,6 @@ func TestBehaviour(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if row.name == "root removed" && testing.CoverMode() != "" {
-				t.Skip("go test -cover itself makes a directory in TMPDIR at the end")
-			}
 			r := runFixture(t, row.name)
 			endOrphans(r.out)
 			assert.Equal(t, row.code, r.code, r.out)

@@ -4,3 +4,4 @@ package leakcheck
 
 func addMatrix(map[string]fixture)     {}
 func addBehaviours(map[string]fixture) {}
+func addSources(map[string]fixture)    {}

@@ -10,5 +10,6 @@ func fixtures() map[string]fixture {
 	all := map[string]fixture{}
 	addMatrix(all)
 	addBehaviours(all)
+	addSources(all)
 	return all
 }

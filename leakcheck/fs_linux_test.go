@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -56,6 +57,13 @@ func TestCheckFs(t *testing.T) {
 		{"another directory", []Option{Dir("/other")}, create, false, ""},
 		{"bad option", []Option{Ignore("[")}, create, true, "nothing can be checked: the pattern [ of Ignore"},
 		{"no directory", []Option{Dir("/tmp/before/file")}, create, true, "nothing can be checked: "},
+		{"the usual directory", []Option{Dir("")}, func(t *testing.T, fsys afero.Fs) {
+			create(t, fsys) // elsewhere
+			must(t, fsys.MkdirAll(os.TempDir(), 0o700))
+			f, err := afero.TempFile(fsys, "", "usual-*")
+			must(t, err)
+			must(t, f.Close())
+		}, true, `TestRecorded left "usual-*"`},
 		{"directory that becomes a file", nil, func(t *testing.T, fsys afero.Fs) {
 			must(t, fsys.RemoveAll("/tmp"))
 			must(t, afero.WriteFile(fsys, "/tmp", nil, 0o600))
