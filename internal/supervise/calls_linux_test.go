@@ -143,6 +143,8 @@ var commonRows = []callRow{
 	row("bind", unix.SYS_BIND, Mknod, 9, sockaddr("/s\x00junk", unix.AF_UNIX), 9).gives(lands("/s")),
 	row("bind, without NUL", unix.SYS_BIND, Mknod, 9, sockaddr("s", unix.AF_UNIX), 3).gives(lands("s")),
 	row("bind, abstract", unix.SYS_BIND, Mknod, 9, sockaddr("\x00s", unix.AF_UNIX), 4),
+	row("bind, cut short", unix.SYS_BIND, Mknod, 9, sockaddr("s", unix.AF_UNIX), 2),
+	row("bind, unreadable", unix.SYS_BIND, Mknod, 9, 1, 9).gives(Path{Dir: cwd, Err: unix.EFAULT}),
 	row("bind, internet", unix.SYS_BIND, Mknod, 9, sockaddr("12345678901234", unix.AF_INET), 16),
 	row("connect", unix.SYS_CONNECT, Special, 9, sockaddr("/s\x00", unix.AF_UNIX), 5).gives(follows("/s")),
 

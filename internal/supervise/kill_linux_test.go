@@ -31,6 +31,22 @@ func init() {
 		start(dir, &syscall.SysProcAttr{Setsid: true}, `trap "" HUP TERM; : >"$0/ready2"; while :; do :; done`)
 		start(dir, &syscall.SysProcAttr{Setpgid: true}, `: >"$0/ready3"; while :; do :; done`)
 	}
+	victims["moved out"] = func(dir string) { // by its parent, into a group of its own
+		pid, _, _ := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		if pid == 0 {
+			for { // no call of the table, nor one that ends
+				_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+			}
+		}
+		if err := unix.Setpgid(int(pid), int(pid)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(5)
+		}
+		_ = os.WriteFile(dir+"/ready", nil, 0o600)
+	}
+	victims["many, one by one"] = func(dir string) {
+		start(dir, &syscall.SysProcAttr{}, `i=0; while [ $i -lt 300 ]; do (:); i=$((i+1)); done; : >"$0/ready"; while :; do :; done`)
+	}
 	victims["orphans"] = func(dir string) {
 		// Its middle processes end at once, and the last makes no call that stops.
 		start(dir, &syscall.SysProcAttr{}, `(sh -c ': >"$0/ready1"; trap "" HUP; while :; do :; done' "$0" &) &`)
@@ -157,6 +173,7 @@ func TestKillAll(t *testing.T) {
 		wait   bool
 	}{
 		{"survivors", 3, false}, {"survivors", 3, true}, {"orphans", 1, true}, {"hangs", 0, false},
+		{"moved out", 1, true}, {"many, one by one", 1, true},
 	} {
 		t.Run(fmt.Sprintf("%s, child reaped %v", tt.victim, tt.wait), func(t *testing.T) {
 			dir := t.TempDir()
@@ -178,6 +195,7 @@ func TestKillAll(t *testing.T) {
 					tree.Answer(ev, 0)
 					done = true
 				}
+				assert.Empty(t, ev.Opaque)
 				if strings.Contains(describe(ev, dir), "ready") {
 					ready++
 				}

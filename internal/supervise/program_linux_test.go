@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -99,6 +100,64 @@ func TestDamagedTable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var table programTable
 			assert.ErrorContains(t, table.header(tt.damage(small())), tt.err)
+		})
+	}
+}
+
+// TestDamagedFunction: a table that has a header, and nothing to say.
+func TestDamagedFunction(t *testing.T) {
+	b := small()
+	part := func(i int) int { return int(binary.LittleEndian.Uint64(b[8+8*i:])) }
+	function := part(7) + 12
+	for _, tt := range []struct {
+		name  string
+		at    int
+		value uint32
+		names []string
+	}{
+		{"as it is", part(7), 0, []string{"main.f f.go:7", "main.f f.go:7", "main.f f.go:7"}},
+		{"where there is none", part(7) + 4, 1 << 20, nil},
+		{"more data than there is", function + 4*funcPcdata, 1 << 20, nil},
+		{"a name outside", function + 4*funcName, 1 << 20, []string{" f.go:7", " f.go:7", " f.go:7"}},
+		{"no name", function + 4*funcName, 0, []string{" f.go:7", " f.go:7", " f.go:7"}},
+		{"lines outside", function + 4*funcPcln, 1 << 20, []string{"main.f f.go:-1", "main.f f.go:-1", "main.f f.go:-1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			damaged := slices.Clone(b)
+			binary.LittleEndian.PutUint32(damaged[tt.at:], tt.value)
+			table := programTable{bySize: map[uintptr]int32{}}
+			require.NoError(t, table.header(damaged))
+			assert.Equal(t, tt.names, table.look())
+			assert.Equal(t, tt.names != nil, table.plausible())
+		})
+	}
+}
+
+// TestPCValue: a table by address, whole, cut off and ended.
+func TestPCValue(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		tab  []byte
+		pc   uint64
+		want int32
+		ok   bool
+	}{
+		{"the first", []byte{2, 4, 2, 4, 0}, 103, 0, true},
+		{"the second", []byte{2, 4, 2, 4, 0}, 104, 1, true},
+		{"a smaller one", []byte{8, 4, 3, 4, 0}, 104, 1, true},
+		{"behind the end", []byte{2, 4, 2, 4, 0}, 108, 0, false},
+		{"a first value of -1", []byte{0, 4, 0}, 100, -1, true},
+		{"cut off", []byte{2, 4}, 104, 0, false},
+		{"cut off in a pair", []byte{2, 4, 2}, 104, 0, false},
+		{"cut off in a number", []byte{0x80}, 100, 0, false},
+		{"nothing", nil, 100, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := pcValue(append([]byte{9, 9, 9}, tt.tab...), 3, 100, tt.pc, 1)
+			assert.Equal(t, tt.ok, ok)
+			assert.Equal(t, tt.want, got)
+			_, ok = pcValue(tt.tab, 1<<30, 100, tt.pc, 1)
+			assert.False(t, ok)
 		})
 	}
 }
