@@ -123,7 +123,7 @@ var skips = []struct {
 	{regexp.MustCompile(`^TestGoTest$`), regexp.MustCompile(`needs the go command`), nil}, // of tmpleak
 	{regexp.MustCompile(`^TestLines/`), regexp.MustCompile(`only with TEST_SUPERVISE_BUILDS=1`), nil},
 	{regexp.MustCompile(`^TestRefused/table$`), regexp.MustCompile(`on this architecture the stack is walked without a table`), nil},
-	{regexp.MustCompile(`^TestMisbehave`), regexp.MustCompile(`only root can do this`), nil},
+	{regexp.MustCompile(`^Test(Misbehave|Elsewhere)`), regexp.MustCompile(`only root can do this`), nil},
 	{regexp.MustCompile(`.`), regexp.MustCompile(`run by Test\w+, in a process of its own|it is the one who starts them|it is for the child`), nil},
 	{regexp.MustCompile(`^TestPair`), regexp.MustCompile(`cannot be called \(root and a mount namespace of its own are needed\)`), nil},
 }

@@ -199,6 +199,26 @@ func TestForeignPrograms(t *testing.T) {
 	}
 }
 
+// TestElsewhere: what a process makes under names that mean something else here
+// is not followed, and that is said.
+func TestElsewhere(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can do this")
+	}
+	exe := ways(t)
+	dir := t.TempDir()
+	buildTouch(t, filepath.Join(dir, "touch"))
+	for name, tt := range map[string]struct{ do, says string }{
+		"a root directory":  {"chroot " + dir, "names that a process made in a root directory of its own"},
+		"a mount namespace": {"unshare " + filepath.Join(dir, "touch"), "names that a process made in a mount namespace of its own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := leaksOf(t, exe, []string{"DO=" + tt.do}, nil, "-test.run=^TestBehave$")
+			assert.Contains(t, r.out, "tmpleak: not followed: "+tt.says)
+		})
+	}
+}
+
 // TestStrict: broken rules fail, and a look before the create is one.
 func TestStrict(t *testing.T) {
 	exe := ways(t)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -376,6 +377,14 @@ func TestBehave(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, "foretold.txt"), nil, 0o644))
 	case "run":
 		must(t, exec.Command(arg, at("by-program")).Run())
+	case "chroot": // of a program in a directory
+		cmd := exec.Command("/touch", "/by-program")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: arg}
+		must(t, cmd.Run())
+	case "unshare":
+		cmd := exec.Command(arg, at("by-program"))
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		must(t, cmd.Run())
 	case "safe":
 		must(t, os.WriteFile(filepath.Join(t.TempDir(), "foretold.txt"), nil, 0o644))
 	case "kinds":
