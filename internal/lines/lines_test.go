@@ -64,6 +64,21 @@ func TestStandardByName(t *testing.T) {
 	assert.False(t, standard("command-line-arguments"))
 }
 
+// TestOtherBuilds: a binary that names files after their packages (-trimpath),
+// and modules whose paths have no dot.
+func TestOtherBuilds(t *testing.T) {
+	oldLibrary, oldModules := library, modules
+	t.Cleanup(func() { library, modules = oldLibrary, oldModules })
+	library = func() string { return "" }
+	modules = func() []string { return []string{"", "mine"} }
+	for file, want := range map[string]bool{
+		"os/file.go": true, "net/http/server.go": true, "mine/x.go": false, "mine/sub/x.go": false, "miner/x.go": true,
+		"example.com/m/x.go": false, "vendor/golang.org/x/net/dns/x.go": true,
+	} {
+		assert.Equal(t, want, Standard(runtime.Frame{Function: "x.F", File: file}), file)
+	}
+}
+
 func TestPackage(t *testing.T) {
 	assert.Equal(t, "example.com/a.b/c.d", Package("example.com/a.b/c%2ed.(*T).M.func1"))
 	assert.Equal(t, "os", Package("os.(*File).Read"))

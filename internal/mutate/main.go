@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,26 +23,35 @@ const (
 	traceVariable = "TMPPROOF_MUTANT_TRACE"
 )
 
-func main() {
-	c := config{progress: os.Stderr}
-	flag.StringVar(&c.pkg, "package", ".", "directory of the package")
-	flag.StringVar(&c.out, "o", "", "file of the table; its reasons are kept")
-	flag.StringVar(&c.tests, "run", "", "the tests that are run, as patterns of -run separated by spaces, one after the other until one fails")
-	flag.StringVar(&c.only, "only", "", "a part of the rows to try; the others stay as they are in the table")
-	flag.BoolVar(&c.rest, "rest", false, "try only what the table has no result or reason for")
-	flag.StringVar(&c.exec, "exec", "", "a program, with arguments, that runs the test binary, as that of go test")
-	flag.DurationVar(&c.limit, "timeout", 3*time.Minute, "for the tests of one condition; one that takes longer is missed")
-	flag.Parse()
-	c.files = flag.Args()
+func main() { os.Exit(command(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// command gives the exit status: 1 for conditions that nobody misses, 2 for
+// what could not be tried.
+func command(args []string, stdout, stderr io.Writer) int {
+	c := config{progress: stderr, shown: stdout}
+	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&c.pkg, "package", ".", "directory of the package")
+	flags.StringVar(&c.out, "o", "", "file of the table; its reasons are kept")
+	flags.StringVar(&c.tests, "run", "", "the tests that are run, as patterns of -run separated by spaces, one after the other until one fails")
+	flags.StringVar(&c.only, "only", "", "a part of the rows to try; the others stay as they are in the table")
+	flags.BoolVar(&c.rest, "rest", false, "try only what the table has no result or reason for")
+	flags.StringVar(&c.exec, "exec", "", "a program, with arguments, that runs the test binary, as that of go test")
+	flags.DurationVar(&c.limit, "timeout", 3*time.Minute, "for the tests of one condition; one that takes longer is missed")
+	if flags.Parse(args) != nil {
+		return 2
+	}
+	c.files = flags.Args()
 	bad, err := c.run()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "mutate:", err)
-		os.Exit(2)
+		fmt.Fprintln(stderr, "mutate:", err)
+		return 2
 	}
 	if bad > 0 {
-		fmt.Fprintf(os.Stderr, "mutate: %d conditions that no test misses or that were not tried, and no reason in the table\n", bad)
-		os.Exit(1)
+		fmt.Fprintf(stderr, "mutate: %d conditions that no test misses or that were not tried, and no reason in the table\n", bad)
+		return 1
 	}
+	return 0
 }
 
 type config struct {
@@ -49,7 +59,7 @@ type config struct {
 	files                       []string
 	rest                        bool
 	limit                       time.Duration
-	progress                    *os.File
+	progress, shown             io.Writer
 	scratch                     string
 }
 
@@ -102,7 +112,7 @@ func (c *config) run() (bad int, err error) {
 		}
 	}
 	if c.out == "" {
-		fmt.Print(table(rows))
+		fmt.Fprint(c.shown, table(rows))
 	}
 	return bad, nil
 }

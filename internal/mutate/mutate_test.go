@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,10 +15,7 @@ import (
 // TestSample: conditions that a test misses, and conditions that none does.
 func TestSample(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "table.md")
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	require.NoError(t, err)
-	defer null.Close()
-	c := config{pkg: "testdata/sample", out: out, files: []string{"sample.go"}, limit: 60e9, progress: null}
+	c := config{pkg: "testdata/sample", out: out, files: []string{"sample.go"}, limit: 60e9, progress: io.Discard}
 	bad, err := c.run()
 	require.NoError(t, err)
 	assert.Equal(t, 2, bad)
@@ -53,9 +51,6 @@ func TestSample(t *testing.T) {
 
 // TestNothingTried: what cannot be tried is an error, and no table is written.
 func TestNothingTried(t *testing.T) {
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	require.NoError(t, err)
-	defer null.Close()
 	for _, tt := range []struct {
 		name, pkg string
 		files     []string
@@ -68,9 +63,33 @@ func TestNothingTried(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "table.md")
-			_, err := (&config{pkg: tt.pkg, out: out, files: tt.files, limit: 60e9, progress: null}).run()
+			_, err := (&config{pkg: tt.pkg, out: out, files: tt.files, limit: 60e9, progress: io.Discard}).run()
 			assert.ErrorContains(t, err, tt.err)
 			assert.NoFileExists(t, out)
+		})
+	}
+}
+
+// TestCommand: the exit status, and where the table goes.
+func TestCommand(t *testing.T) {
+	sample := []string{"-package", "testdata/sample"}
+	for _, tt := range []struct {
+		name           string
+		args           []string
+		status         int
+		stdout, stderr string
+	}{
+		{"no such flag", []string{"-nonsense"}, 2, "", "flag provided but not defined: -nonsense"},
+		{"no files", sample, 2, "", "mutate: name the files"},
+		{"one that a test misses", append(sample, "-only", "n < 0", "sample.go"), 1, "| sample.go sign: `n < 0` | ", "that were not tried, and no reason in the table"},
+		{"by another test", append(sample, "-only", "n < 0", "-run", "TestFits", "sample.go"), 1, "`n < 0` | true | " + survived, ""},
+		{"no test of that name", append(sample, "-run", "TestNone", "sample.go"), 2, "", `mutate: no test ran with -run "TestNone"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			assert.Equal(t, tt.status, command(tt.args, &stdout, &stderr), stderr.String())
+			assert.Contains(t, stdout.String(), tt.stdout)
+			assert.Contains(t, stderr.String(), tt.stderr)
 		})
 	}
 }

@@ -28,7 +28,11 @@ func (c *config) trace() (*reach, error) {
 		if err != nil {
 			return nil, fmt.Errorf("with all conditions in place %s: %w\n%s", failure(string(out)), err, out)
 		}
-		r.tests = append(r.tests, ran(string(out))...)
+		tests := ran(string(out))
+		if len(tests) == 0 {
+			return nil, fmt.Errorf("no test ran with -run %q", p)
+		}
+		r.tests = append(r.tests, tests...)
 	}
 	for i, test := range r.tests {
 		at := filepath.Join(c.scratch, "trace"+strconv.Itoa(i))

@@ -3,6 +3,7 @@
 package sweep
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -49,7 +50,11 @@ func TestSweeperLeavesAlone(t *testing.T) {
 	}
 	// A link inside of what is removed does not lead out of it.
 	require.NoError(t, os.Symlink(path("other"), path("tmpproof-gone", "out")))
-	require.NoError(t, os.Mkdir(path("tmpproof-gone", "ro"), 0o500))
+	// Whoever is not root must first be given the right to remove these.
+	require.NoError(t, os.MkdirAll(path("tmpproof-gone", "ro", "closed"), 0o700))
+	require.NoError(t, os.WriteFile(path("tmpproof-gone", "ro", "closed", "f"), nil, 0o400))
+	require.NoError(t, os.Chmod(path("tmpproof-gone", "ro", "closed"), 0))
+	require.NoError(t, os.Chmod(path("tmpproof-gone", "ro"), 0o500))
 
 	new(Sweeper).Sweep(dir)
 	assert.NoDirExists(t, path("tmpproof-gone"))
@@ -71,7 +76,29 @@ func TestMark(t *testing.T) {
 	require.NoError(t, err)
 	new(Sweeper).Sweep(dir)
 	assert.DirExists(t, own)
+	again, err := Mark(own)
+	require.NoError(t, err, "a mark of the same process")
+	require.NoError(t, again.Close())
 	require.NoError(t, f.Close())
 	new(Sweeper).Sweep(dir)
+	assert.NoDirExists(t, own)
+
+	_, err = Mark(own)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorIs(t, Remove(own), fs.ErrNotExist)
+	new(Sweeper).Sweep(own)
+}
+
+// TestCancel: a sweep that is cancelled before looks at the first names.
+func TestCancel(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, Prefix+"1")
+	require.NoError(t, os.Mkdir(own, 0o700))
+	f, err := Mark(own)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	var s Sweeper
+	s.Cancel()
+	s.Sweep(dir)
 	assert.NoDirExists(t, own)
 }
