@@ -7,11 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/covered"
+	"github.com/tmpproof/tmpproof/internal/swept"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,11 +39,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(asTmpleak)
 		main()
 	}
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
+	os.Exit(swept.Run(m))
 }
 
 // built is the test binary of testdata/ways.
@@ -111,6 +108,10 @@ type ran struct {
 	home string
 }
 
+// reachable, in the environment of a row, puts its world where others can come
+// to it.
+const reachable = "REACHABLE=1"
+
 // withinReach is a directory in which others can come to what the victims make:
 // the rules of creation say nothing of a private TMPDIR.
 func withinReach() string {
@@ -122,22 +123,18 @@ func withinReach() string {
 	return ""
 }
 
-// prepare makes a command with a world of its own: TMPDIR as /tmp is, HOME, and
-// a package directory with files in it.
+// prepare makes a command with a world of its own: TMPDIR with /tmp's mode,
+// HOME, and a package directory with files in it.
 func prepare(t *testing.T, exe string, env, flags []string, args ...string) (*exec.Cmd, ran) {
 	t.Helper()
-	base, err := os.MkdirTemp(withinReach(), "tl") // shorter than t.TempDir, for sockets
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_ = filepath.WalkDir(base, func(name string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				_ = os.Chmod(name, 0o700) // a victim leaves a directory that is read-only
-			}
-			return nil
-		})
-		require.NoError(t, os.RemoveAll(base))
-	})
-	require.NoError(t, os.Chmod(base, 0o755))
+	base := swept.Dir(t) // which has a shorter name than t.TempDir, for sockets
+	if slices.Contains(env, reachable) {
+		dir, err := os.MkdirTemp(withinReach(), "tl")
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+		require.NoError(t, os.Chmod(dir, 0o755))
+		base = dir
+	}
 	r := ran{tmp: base + "/tmp", home: base + "/home"}
 	for _, dir := range []string{r.tmp, r.home, r.home + "/sub", base + "/pkg"} {
 		require.NoError(t, os.Mkdir(dir, 0o755))

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/sample"
+	"github.com/tmpproof/tmpproof/internal/swept"
 	"golang.org/x/sys/unix"
 )
 
@@ -120,26 +121,28 @@ func TestBehaviour(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		do   string
+		env  string
 		code int
 		sig  syscall.Signal
 		has  []string
 	}{
-		{"pass", "", 0, 0, []string{"PASS\n", "tmpleak: github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak/testdata/ways: 0 leaks, 0 broken rules"}},
-		{"fail", "fail", 1, 0, []string{"as asked", "0 leaks"}},
-		{"exit", "exit 7", 7, 0, []string{"0 leaks"}},
-		{"panic", "panic", 2, 0, []string{"panic: as asked", "0 leaks"}},
-		{"terminated", "kill 15", -1, syscall.SIGTERM, []string{"0 leaks"}},
-		{"killed", "kill 9", -1, syscall.SIGKILL, []string{"0 leaks"}},
-		{"input", "cat", 0, 0, []string{"from outside"}},
-		{"much output", "much", 0, 0, []string{strings.Repeat(strings.Repeat("x", 1023)+"\n", 4096), "0 leaks"}},
-		{"unsafe", "unsafe", 0, 0, []string{"warning: C01", "warning: C03", "warning: C06", "foretold.txt: created without O_EXCL", "0 leaks, 3 broken rules"}},
-		{"shared by the tests", "shared", 0, 0, []string{"warning: C01", "warning: C06", "0 leaks, 3 broken rules"}},
-		{"safe", "safe", 0, 0, []string{"0 leaks, 0 broken rules"}},
-		{"a seccomp listener of its own", "listener", 0, 0, []string{"a second listener: device or resource busy", "0 leaks"}},
-		{"many kinds of leaks", "kinds 22", 1, 0, []string{`left "ttt"`, "tmpleak: and 2 more kinds of leaks\n", ": 22 leaks"}},
+		{"pass", "", "", 0, 0, []string{"PASS\n", "tmpleak: github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak/testdata/ways: 0 leaks, 0 broken rules"}},
+		{"fail", "fail", "", 1, 0, []string{"as asked", "0 leaks"}},
+		{"exit", "exit 7", "", 7, 0, []string{"0 leaks"}},
+		{"panic", "panic", "", 2, 0, []string{"panic: as asked", "0 leaks"}},
+		{"terminated", "kill 15", "", -1, syscall.SIGTERM, []string{"0 leaks"}},
+		{"killed", "kill 9", "", -1, syscall.SIGKILL, []string{"0 leaks"}},
+		{"input", "cat", "", 0, 0, []string{"from outside"}},
+		{"much output", "much", "", 0, 0, []string{strings.Repeat(strings.Repeat("x", 1023)+"\n", 4096), "0 leaks"}},
+		{"unsafe", "unsafe", reachable, 0, 0, []string{"warning: C01", "warning: C03", "warning: C06", "foretold.txt: created without O_EXCL", "0 leaks, 3 broken rules"}},
+		{"shared by the tests", "shared", reachable, 0, 0, []string{"warning: C01", "warning: C06", "0 leaks, 3 broken rules"}},
+		{"unsafe, where nobody comes", "unsafe", "", 0, 0, []string{"0 leaks, 0 broken rules"}},
+		{"safe", "safe", reachable, 0, 0, []string{"0 leaks, 0 broken rules"}},
+		{"a seccomp listener of its own", "listener", "", 0, 0, []string{"a second listener: device or resource busy", "0 leaks"}},
+		{"many kinds of leaks", "kinds 22", "", 1, 0, []string{`left "ttt"`, "tmpleak: and 2 more kinds of leaks\n", ": 22 leaks"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cmd, r := prepare(t, exe, []string{"DO=" + row.do}, nil, "-test.run=^TestBehave$")
+			cmd, r := prepare(t, exe, []string{"DO=" + row.do, row.env}, nil, "-test.run=^TestBehave$")
 			cmd.Stdin = strings.NewReader("from outside")
 			out, _ := cmd.CombinedOutput()
 			r.out = string(out)
@@ -163,10 +166,7 @@ func TestForeignPrograms(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	bin, err := os.MkdirTemp(withinReach(), "bin")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(bin)) })
-	require.NoError(t, os.Chmod(bin, 0o755))
+	bin := swept.Dir(t)
 	for _, row := range []struct {
 		name string
 		mode os.FileMode
@@ -233,7 +233,7 @@ func TestStrict(t *testing.T) {
 		{"safe", 0, "0 broken rules", "C0"},
 	} {
 		t.Run(row.do, func(t *testing.T) {
-			r := leaksOf(t, exe, []string{"DO=" + row.do}, []string{"-strict"}, "-test.run=^TestBehave$")
+			r := leaksOf(t, exe, []string{"DO=" + row.do, reachable}, []string{"-strict"}, "-test.run=^TestBehave$")
 			assert.Equal(t, row.code, r.code, r.out)
 			assert.Contains(t, r.out, row.has)
 			assert.NotContains(t, r.out, row.not)
@@ -274,7 +274,7 @@ func TestSignals(t *testing.T) {
 func TestReport(t *testing.T) {
 	exe := ways(t)
 	dir := filepath.Join(t.TempDir(), "new")
-	r := leaksOf(t, exe, []string{"LEAK=TestDeepTree", "DO=unsafe"}, []string{"-report", dir}, "-test.run=^(TestDeepTree|TestBehave)$")
+	r := leaksOf(t, exe, []string{"LEAK=TestDeepTree", "DO=unsafe", reachable}, []string{"-report", dir}, "-test.run=^(TestDeepTree|TestBehave)$")
 	require.Equal(t, 1, r.code, r.out)
 	b, err := os.ReadFile(filepath.Join(dir, "github.com_tmpproof_tmpproof_leakcheck_cmd_tmpleak_testdata_ways.json"))
 	require.NoError(t, err)
