@@ -24,6 +24,11 @@ func exploreFake(t testing.TB, victim Victim, opts ...Option) *Report {
 }
 
 func exploreFakeBy(how verb, t testing.TB, victim Victim, opts ...Option) *Report {
+	return exploreIn(func(w world) world { return w }, how, t, victim, opts...)
+}
+
+// exploreIn puts something between the explorer and its worlds.
+func exploreIn(between func(world) world, how verb, t testing.TB, victim Victim, opts ...Option) *Report {
 	opt, err := newOptions(how, append(opts, Fake()))
 	require.NoError(t, err)
 	opt.setBudget(t, time.Minute)
@@ -35,6 +40,7 @@ func exploreFakeBy(how verb, t testing.TB, victim Victim, opts ...Option) *Repor
 			scene := w.(*fakeWorld).scene
 			openWorlds.Store(scene, w)
 			t.Cleanup(func() { openWorlds.Delete(scene) })
+			w = between(w)
 		}
 		return w, err
 	}

@@ -202,19 +202,41 @@ func (l *lane) attempt(j job) (res result) {
 			res.run = r
 			return res
 		}
-		// Again, with the line of every call and the canaries watched.
-		again, err := l.execute(schedule, true)
-		if err != nil {
-			return result{err: err}
-		}
-		res.problems = append(res.problems, again.problems...)
-		if res.run = r; again.next == len(schedule) && len(again.facts) > 0 {
-			res.run = again
-		}
+		res.run = r
+		res.err = l.detail(&res)
 		return res
 	}
 	res.problems = append(res.problems, notReached(schedule))
 	return res
+}
+
+// detail runs a broken schedule again, with the line of every call and the
+// canaries watched. Where one call can be shown twice, it is run until two runs
+// agree, call by call, so that the interleaving has no call that was not made.
+func (l *lane) detail(res *result) error {
+	w, err := l.get()
+	if err != nil {
+		return err
+	}
+	schedule := res.run.schedule
+	ways := [][]string{res.run.calls()}
+	for range tries {
+		again, err := l.execute(schedule, true)
+		if err != nil {
+			return err
+		}
+		res.problems = append(res.problems, again.problems...)
+		if again.next < len(schedule) || len(again.facts) == 0 {
+			return nil
+		}
+		res.run = again
+		way := again.calls()
+		if w.exact() || slices.ContainsFunc(ways, func(one []string) bool { return slices.Equal(one, way) }) {
+			return nil
+		}
+		ways = append(ways, way)
+	}
+	return nil
 }
 
 // confirm runs a clean schedule a second time where a signal can show the
