@@ -258,7 +258,7 @@
 //
 // What differs, and what does not:
 //
-//	before Linux 5.19         a signal can show one call twice: each clean schedule
+//	before Linux 5.19         a signal can show one call twice: each schedule
 //	                          is run twice (Report.Repeated), until two runs agree
 //	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
 //	                          descriptor without privilege) fail, and the victim's

@@ -52,8 +52,15 @@ func (l *lane) injected(schedule []placed, taught *plan) (res result) {
 		if r.next < len(schedule) {
 			continue
 		}
-		if err := l.learn(r); err != nil {
+		sure, err := l.confirm(r, &res)
+		if err == nil && sure {
+			err = l.learn(r)
+		}
+		if err != nil {
 			return result{err: err}
+		}
+		if !sure {
+			continue
 		}
 		res.run = r
 		return res

@@ -218,6 +218,7 @@ func (l *lane) detail(res *result) error {
 	if err != nil {
 		return err
 	}
+	res.repeated = !w.exact()
 	schedule := res.run.schedule
 	ways := [][]string{res.run.calls()}
 	for range tries {
@@ -239,21 +240,22 @@ func (l *lane) detail(res *result) error {
 	return nil
 }
 
-// confirm runs a clean schedule a second time where a signal can show the
-// parent one call twice: before Linux 5.19, and rarely. Only what two runs
-// agree on, call by call, has been tried as it was meant.
+// confirm runs a schedule that was clean, or in which something was injected, a
+// second time where a signal can show the parent one call twice: before Linux
+// 5.19, and rarely. Only what two runs agree on, call by call, has been tried as
+// it was meant: what is injected into the first of the two is lost.
 func (l *lane) confirm(r *run, res *result) (bool, error) {
 	w, err := l.get()
 	if err != nil || w.exact() {
 		return err == nil, err
 	}
 	res.repeated = true
-	again, err := l.execute(r.schedule, false)
+	again, err := l.execute(r.schedule, r.full)
 	if err != nil {
 		return false, err
 	}
 	res.problems = append(res.problems, again.problems...)
-	return again.next == len(r.schedule) && len(again.facts) == 0 && slices.Equal(r.calls(), again.calls()), nil
+	return again.next == len(r.schedule) && len(again.facts) == len(r.facts) && slices.Equal(r.calls(), again.calls()), nil
 }
 
 // execute is one run.

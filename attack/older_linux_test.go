@@ -151,7 +151,7 @@ func TestOlderKernel(t *testing.T) {
 				assert.Contains(t, ruleIDs(r), tt.broken)
 			}
 			if strings.HasPrefix(name, "WAIT_KILLABLE_RECV") {
-				assert.True(t, r.Repeated || r.Schedules == 0, "clean schedules are run twice")
+				assert.True(t, r.Repeated || r.Schedules == 0, "schedules are run twice")
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestOlder(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 			if strings.HasPrefix(name, "WAIT_KILLABLE_RECV") {
-				assert.Contains(t, string(out), "(each clean one twice: before Linux 5.19 a signal can show a call twice)")
+				assert.Contains(t, string(out), "(each one twice: before Linux 5.19 a signal can show a call twice)")
 			}
 		})
 	}

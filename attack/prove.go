@@ -228,7 +228,7 @@ func (e *explorer) verdict(t *testing.T, n int) {
 	if testing.Verbose() && !t.Failed() {
 		twice := ""
 		if report.Repeated {
-			twice = " (each clean one twice: before Linux 5.19 a signal can show a call twice)"
+			twice = " (each one twice: before Linux 5.19 a signal can show a call twice)"
 		}
 		t.Logf("%d boundaries, %d schedules%s%s, %d findings, %v", report.Boundaries, report.Schedules, report.ofShard(), twice, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
 	}

@@ -21,7 +21,7 @@ type Report struct {
 	Problems   []string // why the report is not complete
 	Shard      string   // "1/2" where the schedules are split among processes: Complete is of this part
 	Odds       *Odds    // of a Race
-	Repeated   bool     // each clean schedule was run twice: before Linux 5.19 a signal can show one call twice
+	Repeated   bool     // each schedule was run twice or more: before Linux 5.19 a signal can show one call twice
 }
 
 // ofShard is what a verdict says of its part.

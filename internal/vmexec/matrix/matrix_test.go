@@ -22,7 +22,7 @@ func output(ends map[string]string, lines map[string]string) result {
 }
 
 func TestParse(t *testing.T) {
-	r, err := parse([]byte("\x16=== RUN   TestA\n\x16=== RUN   TestA/x\n    a_test.go:1: 2 boundaries, 18 schedules (each clean one twice: why), 4 findings, 3.9s\n"+
+	r, err := parse([]byte("\x16=== RUN   TestA\n\x16=== RUN   TestA/x\n    a_test.go:1: 2 boundaries, 18 schedules (each one twice: why), 4 findings, 3.9s\n"+
 		"\x16--- PASS: TestA/x (0.02s)\n\x16=== RUN   TestA/y\n    a_test.go:2: 1 of 9 known schedules, 1 a second, 2s left\n    a_test.go:2: no reason\n\x16--- SKIP: TestA/y (0.00s)\n"+
 		"\x16--- PASS: TestA (0.02s)\n\x16=== RUN   TestB\n    b\n\x16--- FAIL: TestB (0.00s)\n\x16=== NAME  \nFAIL\n"), 1)
 	require.NoError(t, err)

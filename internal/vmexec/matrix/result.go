@@ -53,7 +53,7 @@ func parse(out []byte, status int) (result, error) {
 
 // elapsed matches what may differ between two runs: time, the lines that a
 // run prints while it takes its time, and that a kernel needed a second run.
-var elapsed = regexp.MustCompile(`(?m), ([0-9]+[hm])*[0-9.]+[nµm]?s$| \([0-9.]+s\)$|^.* known schedules, .*\n| \(each clean one twice: [^)]*\)|^=== (NAME|CONT|PAUSE|RUN) .*\n`)
+var elapsed = regexp.MustCompile(`(?m), ([0-9]+[hm])*[0-9.]+[nµm]?s$| \([0-9.]+s\)$|^.* known schedules, .*\n| \(each one twice: [^)]*\)|^=== (NAME|CONT|PAUSE|RUN) .*\n`)
 
 // text is what a test printed, without what may differ.
 func (r result) text(test string) string {
