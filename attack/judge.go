@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
@@ -302,14 +303,14 @@ func (r *run) judgeTargets() {
 func describe(e targetEntry) string {
 	if e.kind != "file" {
 		if e.data != "" {
-			return fmt.Sprintf("a %s with %d entries", e.kind, strings.Count(e.data, "\n"))
+			return "a " + e.kind + " with " + leftover.Count(strings.Count(e.data, "\n"), "entry", "entries")
 		}
 		return "a " + e.kind
 	}
 	if len(e.data) > 40 {
 		return fmt.Sprintf("%d bytes, %q...", len(e.data), e.data[:40])
 	}
-	return fmt.Sprintf("%d bytes, %q", len(e.data), e.data)
+	return fmt.Sprintf("%s, %q", leftover.Count(len(e.data), "byte", "bytes"), e.data)
 }
 
 func (r *run) isCanary(n node) bool { return r.guard.canary(n) != "" }

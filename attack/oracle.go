@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
@@ -270,7 +271,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 		if n.size != p.node.size || n.mtime != p.node.mtime {
 			if data, err := r.disk.read(at); err == nil && !strings.HasPrefix(p.data, strings.TrimRight(string(data), "\x00")) { // cut or lengthened alone tells nothing
 				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
-					text: fmt.Sprintf("%d bytes were written to the attacker's file", len(data))})
+					text: leftover.Count(len(data), "byte was", "bytes were") + " written to the attacker's file"})
 			}
 		} else if !input && n.atime != p.node.atime && r.outcome.success() {
 			step, what := r.opened(victimName, forReading), "content was read"
