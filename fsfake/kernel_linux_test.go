@@ -339,7 +339,7 @@ func (w *kernelWorld) tree() []object {
 	defer w.be(user)
 	var list []object
 	add := func(path string, s *unix.Stat_t) {
-		o := object{path, s.Ino, s.Mode, s.Uid, s.Gid, uint64(s.Nlink), s.Rdev, s.Size, s.Blocks, "",
+		o := object{path, s.Ino, s.Mode, s.Uid, s.Gid, uint64(s.Nlink), uint64(s.Rdev), s.Size, s.Blocks, "",
 			time.Unix(s.Atim.Unix()), time.Unix(s.Mtim.Unix()), time.Unix(s.Ctim.Unix())}
 		if s.Mode&unix.S_IFMT == unix.S_IFLNK && path[0] != '#' {
 			if _, ok := w.links[s.Ino]; !ok {

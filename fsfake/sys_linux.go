@@ -4,10 +4,12 @@ import "syscall"
 
 func sysOf(a *attr) any {
 	s := &syscall.Stat_t{
-		Dev: uint64(a.dev), Ino: a.ino, Mode: a.mode, Uid: a.uid, Gid: a.gid,
-		Rdev: uint64(a.rdev), Size: a.size, Blocks: int64(a.pages) * (pageSize / 512),
+		Ino: a.ino, Mode: a.mode, Uid: a.uid, Gid: a.gid,
+		Size: a.size, Blocks: int64(a.pages) * (pageSize / 512),
 		Atim: timespec(a.stamp(atime)), Mtim: timespec(a.stamp(mtime)), Ctim: timespec(a.stamp(ctime)),
 	}
+	set(&s.Dev, int64(a.dev))
+	set(&s.Rdev, int64(a.rdev))
 	set(&s.Nlink, int64(a.nlink))
 	set(&s.Blksize, pageSize)
 	return s

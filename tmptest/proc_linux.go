@@ -87,7 +87,7 @@ func probeDescriptors(count int, dev uint64) (fds []int, ok bool) {
 			return
 		}
 		seen++
-		if dev != 0 && st.Dev != dev {
+		if dev != 0 && uint64(st.Dev) != dev {
 			return
 		}
 		switch st.Mode & unix.S_IFMT {

@@ -51,10 +51,10 @@ func openProgram(path string) (*goProgram, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &goProgram{dev: st.Dev, ino: st.Ino, file: f}, nil
+	return &goProgram{dev: uint64(st.Dev), ino: st.Ino, file: f}, nil
 }
 
-func (p *goProgram) is(st *unix.Stat_t) bool { return st.Dev == p.dev && st.Ino == p.ino }
+func (p *goProgram) is(st *unix.Stat_t) bool { return uint64(st.Dev) == p.dev && st.Ino == p.ino }
 
 // load gives the load bias of a process that runs the program.
 func (p *goProgram) load(pid int) uint64 {
