@@ -2,6 +2,7 @@ package render
 
 import (
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -61,6 +62,9 @@ func TestHastyPreview(t *testing.T) {
 // assert holds, and on Linux the line is named.
 func TestHastyPreviewIsCaught(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHastyPreview$", "-test.v")
+	if dir := flag.Lookup("test.gocoverdir").Value.String(); dir != "" {
+		cmd.Args = append(cmd.Args, "-test.gocoverdir="+dir) // what it runs counts for -cover
+	}
 	cmd.Env = append(os.Environ(), envHasty+"=1")
 	text, err := cmd.CombinedOutput()
 	out := string(text)

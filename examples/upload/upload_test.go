@@ -3,6 +3,7 @@ package upload
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -120,6 +121,9 @@ func TestStreamIsCaught(t *testing.T) {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestStream$", "-test.v")
+	if dir := flag.Lookup("test.gocoverdir").Value.String(); dir != "" {
+		cmd.Args = append(cmd.Args, "-test.gocoverdir="+dir) // what it runs counts for -cover
+	}
 	// A run below a checked run leaves the check to that one.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TMPPROOF_") })
 	cmd.Env = append(cmd.Env, envStream+"=1")
@@ -130,4 +134,30 @@ func TestStreamIsCaught(t *testing.T) {
 	if runtime.GOOS == "linux" {
 		assert.Contains(t, string(out), "made at upload.go:100")
 	}
+}
+
+// TestErrors: what cannot be taken is answered as that, and leaves nothing.
+func TestErrors(t *testing.T) {
+	for name, handler := range map[string]http.Handler{"handler": &Handler{Dir: tmptest.Dir(t)}, "stream": &StreamHandler{}} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(handler)
+			t.Cleanup(server.Close)
+			resp, err := server.Client().Post(server.URL, "text/plain", strings.NewReader("no form"))
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
+		})
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	assert.ErrorIs(t, Store(none, "file", strings.NewReader("text")), os.ErrNotExist)
+	t.Run("no temporary directory", func(t *testing.T) {
+		for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+			t.Setenv(name, none)
+		}
+		server := httptest.NewServer(&StreamHandler{})
+		t.Cleanup(server.Close)
+		status, err := send(t, server, "file", strings.NewReader("text"))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusInternalServerError, status)
+	})
 }
