@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -46,6 +47,14 @@ func (s *PreviewSuite) TestBrokenConnection() {
 	s.ErrorIs(err, gone)
 }
 
+func (s *PreviewSuite) TestNoDirectory() {
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+		s.T().Setenv(name, filepath.Join(s.T().TempDir(), "none"))
+	}
+	_, err := s.preview(strings.NewReader("picture"), known)
+	s.ErrorIs(err, os.ErrNotExist)
+}
+
 func TestPreview(t *testing.T) { suite.Run(t, &PreviewSuite{preview: Preview}) }
 
 const envHasty = "TMPPROOF_EXAMPLE_HASTY"
@@ -58,7 +67,7 @@ func TestHastyPreview(t *testing.T) {
 	suite.Run(t, &PreviewSuite{preview: HastyPreview})
 }
 
-// TestHastyPreviewIsCaught: two of the three tests fail although all that they
+// TestHastyPreviewIsCaught: two of the four tests fail although all that they
 // assert holds, and on Linux the line is named.
 func TestHastyPreviewIsCaught(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHastyPreview$", "-test.v")
