@@ -14,6 +14,7 @@ const (
 	lateWait  = glance                // for a call of a goroutine that the victim has left running
 	lastPause = 20 * time.Millisecond // for goroutines to end, after as much again in shorter ones
 	exitWait  = 3 * time.Second       // for the exit status of a child that has ended
+	fewCalls  = 64                    // a run of fewer comes to its end, whatever the budget
 	busyCalls = 1000                  // within the time of a run: a victim that makes so many is at work
 	maxCalls  = 60_000                // of one run; more than the 10,000 tries of a bounded retry
 )

@@ -177,10 +177,10 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	if w.calls++; w.calls > w.opt.maxCalls() {
 		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", w.opt.maxCalls())), nil
 	}
+	if w.calls%fewCalls == 0 && time.Now().After(w.clock.budget) {
+		return nil, w.opt.usedUp(w.phase)
+	}
 	if w.calls%busyCalls == 0 {
-		if time.Now().After(w.clock.budget) {
-			return nil, w.opt.usedUp(w.phase)
-		}
 		w.clock.start() // the machine may be slow: their number bounds the run
 	}
 	if w.phase != inVictim {
