@@ -178,7 +178,7 @@ func (w *osWorld) point(ev *supervise.Event, at func(*boundary) error) error {
 		return nil
 	}
 	op, name, _ := strings.Cut(string(ev.Data), "\x00")
-	b := &boundary{call: op, point: true, thread: ev.TID, busy: w.tree.Busy}
+	b := &boundary{call: op, point: true, thread: ev.TID, busy: w.busy}
 	b.object, _ = w.d.rel(name)
 	b.locate = func(b *boundary) { w.describe(b, ev) }
 	err := at(b)

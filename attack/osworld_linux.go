@@ -48,6 +48,7 @@ type osWorld struct {
 	calls    int
 	blocked  string         // the FIFO at which the victim would wait for ever
 	inCall   map[int]bool   // threads that were let go into a call
+	slow     map[int]bool   // and those of them that were waited for in vain
 	waiting  map[int]string // threads that were let go to open a FIFO, and which
 	still    int            // glances during which nothing moved
 	opaque   string
@@ -134,7 +135,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.inCall, w.still, w.programs = map[int]string{}, map[int]bool{}, 0, nil
+	w.waiting, w.inCall, w.slow, w.still, w.programs = map[int]string{}, map[int]bool{}, map[int]bool{}, 0, nil
 	if err := w.closeStandIns(); err != nil {
 		return nil, err
 	}
@@ -266,7 +267,7 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		return nil, nil
 	}
 	b.locate = func(b *boundary) { w.describe(b, ev) }
-	b.busy = w.tree.Busy
+	b.busy = w.busy
 	if ev.Kind == supervise.Exec {
 		w.describe(b, ev) // the program that follows inherits the line
 	}

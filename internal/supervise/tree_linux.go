@@ -30,7 +30,7 @@ type Tree struct {
 	procs    procs
 	un       unwinder
 	target   *goProgram // of StartProgram
-	queue    notif      // reused by RECV
+	ahead    []notif    // received by Arrived, oldest first
 	// cancelled remembers, by thread, a call whose notification a signal
 	// took back: it comes again and is not a new boundary.
 	cancelled map[int]seccompData
@@ -184,100 +184,6 @@ func (t *Tree) PID() int { return t.pid }
 // boundaries differ from the expected ones.
 func (t *Tree) Exact() bool { return t.killable }
 
-// glance is how long to sleep before looking at what wakes nobody.
-const glance = 200 * time.Millisecond
-
-// poll waits until fd can be read or its other side is gone.
-func poll(fd int, deadline time.Time) (int16, error) {
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	// The next call is mostly a moment away: a short wait that does not
-	// give the processor to another goroutine saves the way back.
-	moment := unix.Timespec{Nsec: 200_000}
-	if n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&moment)), 0, 0, 0); errno == 0 && n > 0 {
-		return p[0].Revents, nil
-	}
-	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return 0, os.ErrDeadlineExceeded
-		}
-		ts := unix.NsecToTimespec(int64(left))
-		n, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
-		switch {
-		case errno == unix.EINTR:
-		case errno != 0:
-			return 0, errno
-		case n > 0:
-			return p[0].Revents, nil
-		}
-	}
-}
-
-// Next waits for the next event: a call at its boundary, a message of the
-// child, or Gone when every process of the tree has ended. At the deadline it
-// returns os.ErrDeadlineExceeded, and the tree goes on waiting.
-func (t *Tree) Next(deadline time.Time) (*Event, error) {
-	for {
-		if t.gone || t.listener < 0 {
-			return &Event{Type: Gone, FD: -1}, nil
-		}
-		revents, err := poll(t.listener, earlier(deadline, glance))
-		switch {
-		case err == os.ErrDeadlineExceeded:
-			// Before Linux 6.11 a zombie that nobody reaps (its parent has
-			// died, and process 1 does not care) keeps the listener open.
-			if t.procs.over() {
-				t.gone = true
-			} else if !time.Now().Before(deadline) {
-				return nil, os.ErrDeadlineExceeded
-			}
-			continue
-		case err != nil:
-			return nil, os.NewSyscallError("ppoll", err)
-		case revents&unix.POLLIN == 0:
-			// POLLHUP: no task uses the filter any more, or will in a moment.
-			if err := t.hangup(deadline); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		t.queue, t.hungUp = notif{}, time.Time{}
-		switch errno := ioctl(t.listener, ioctlRecv, unsafe.Pointer(&t.queue)); errno {
-		case 0:
-		case unix.ENOENT, unix.EINTR: // withdrawn before it was read
-			continue
-		default:
-			return nil, fmt.Errorf("receiving a notification: %w", errno)
-		}
-		ev := t.decode(&t.queue)
-		if ev.Type == Message && ev.Args[4] == t.saidSeq {
-			t.send(ev, t.said) // a signal had taken it back
-			continue
-		}
-		return ev, nil
-	}
-}
-
-// hangup ends the tree after a POLLHUP, which alone is not believed: a child
-// that lives on has calls that nobody would see.
-func (t *Tree) hangup(deadline time.Time) error {
-	if _, err := t.Wait(earlier(deadline, glance)); err == nil {
-		t.gone = true
-		_ = t.procs.await(earlier(deadline, glance))
-		return nil
-	}
-	if t.hungUp.IsZero() {
-		t.hungUp = time.Now()
-	}
-	switch {
-	case time.Since(t.hungUp) > killWait:
-		return fmt.Errorf("the kernel says that nobody is supervised any more (POLLHUP), but the child has been alive for %v since", killWait)
-	case !time.Now().Before(deadline):
-		return os.ErrDeadlineExceeded
-	}
-	return nil
-}
-
 // send answers a notification. A call that is no longer there (its process
 // was killed, or a signal took it back) is no error.
 func (t *Tree) send(ev *Event, r notifResp) {
@@ -361,12 +267,4 @@ func (t *Tree) Wait(deadline time.Time) (*os.ProcessState, error) {
 	case <-timer.C:
 		return nil, os.ErrDeadlineExceeded
 	}
-}
-
-// earlier is the deadline, or a moment after now.
-func earlier(deadline time.Time, d time.Duration) time.Time {
-	if at := time.Now().Add(d); at.Before(deadline) {
-		return at
-	}
-	return deadline
 }

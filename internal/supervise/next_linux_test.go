@@ -1,0 +1,117 @@
+//go:build amd64 || arm64
+
+package supervise
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const abreast = 4
+
+func init() {
+	// Threads that go from one call right to the next: what Go does between
+	// two, such as starting a thread, would be a call to be let go.
+	victims["abreast"] = func(dir string) {
+		runtime.GOMAXPROCS(4 * abreast)
+		debug.SetGCPercent(-1)
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			panic(err)
+		}
+		var wg sync.WaitGroup
+		var ready atomic.Int32
+		for i := range abreast {
+			wg.Go(func() {
+				runtime.LockOSThread()
+				name, one := cstring(dir+"/"+strconv.Itoa(i)), make([]byte, 1)
+				ready.Add(1)
+				_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p[0]), uintptr(unsafe.Pointer(&one[0])), 1)
+				_, _, _ = unix.RawSyscall(unix.SYS_MKDIRAT, 0, uintptr(unsafe.Pointer(&name[0])), 0o700)
+			})
+		}
+		for ready.Load() < abreast {
+			runtime.Gosched()
+		}
+		_ = unix.Close(p[1])
+		wg.Wait()
+	}
+}
+
+// TestArrived: the threads that stand at a call of which Next has not told are
+// known, it tells of each once, and of none that a signal took back.
+func TestArrived(t *testing.T) {
+	dir := t.TempDir()
+	asOld(t, func(t *testing.T, tree *Tree) {
+		var held *Event
+		for held == nil {
+			ev, err := tree.Next(soon())
+			require.NoError(t, err)
+			require.NotEqual(t, Gone, ev.Type)
+			if describe(ev, dir) != "" {
+				held = ev
+			} else {
+				tree.Continue(ev)
+			}
+		}
+		standing := func(tid int) (n int) { // at a mkdirat
+			for _, a := range tree.ahead {
+				if int(a.pid) == tid && a.data.nr == unix.SYS_MKDIRAT {
+					n++
+				}
+			}
+			return n
+		}
+		var waiting []int
+		for end := soon(); len(waiting) < abreast-1 && time.Now().Before(end); {
+			waiting = nil
+			tasks, err := os.ReadDir("/proc/" + strconv.Itoa(tree.PID()) + "/task")
+			require.NoError(t, err)
+			for _, task := range tasks {
+				if tid, _ := strconv.Atoi(task.Name()); tree.Arrived(tid) && standing(tid) > 0 {
+					waiting = append(waiting, tid)
+				}
+			}
+		}
+		require.Len(t, waiting, abreast-1)
+		assert.NotContains(t, waiting, held.TID, "of it Next has told")
+		assert.False(t, tree.Arrived(1), "no thread of the tree")
+
+		disturbed := waiting[0]
+		require.NoError(t, unix.Tgkill(tree.PID(), disturbed, unix.SIGURG))
+		if !tree.Exact() {
+			for end := soon(); standing(disturbed) < 2 && time.Now().Before(end); {
+				tree.Arrived(disturbed)
+			}
+			require.Equal(t, 2, standing(disturbed), "it was taken back, and made again")
+		}
+
+		calls := map[int]string{held.TID: describe(held, dir)}
+		tree.Continue(held)
+		watch(t, tree, func(ev *Event) bool {
+			if s := describe(ev, dir); s != "" {
+				assert.Empty(t, calls[ev.TID], "told twice")
+				assert.False(t, tree.Arrived(ev.TID))
+				calls[ev.TID] = s
+			}
+			return false
+		})
+		var made []string
+		for _, s := range calls {
+			made = append(made, s)
+		}
+		assert.Equal(t, []string{"mkdirat 0", "mkdirat 1", "mkdirat 2", "mkdirat 3"}, sorted(made))
+		assert.False(t, tree.Arrived(disturbed), "it has ended")
+	}, "abreast", dir, Names)
+}
