@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -360,7 +361,7 @@ func (b *bench) here(s suite, user int) (result, error) {
 		}
 		var env []string
 		if s.shell {
-			dir, err := b.programs()
+			dir, err := b.programs(bin)
 			if err != nil {
 				n.err = err
 				return
@@ -376,15 +377,22 @@ func (b *bench) here(s suite, user int) (result, error) {
 }
 
 // programs is a directory with the programs of a guest, for a run here, and
-// for any user.
-func (b *bench) programs() (string, error) {
+// for any user. bin is any test binary for this machine: the first guest of its
+// architecture fetches them.
+func (b *bench) programs(bin string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	busybox, err := os.ReadFile(filepath.Join(cache, "vmexec", "busybox-"+runtime.GOARCH))
+	in := filepath.Join(cache, "vmexec", "busybox-"+runtime.GOARCH)
+	if _, err := os.Stat(in); errors.Is(err, fs.ErrNotExist) {
+		if out, err := exec.Command(b.plan.vmexec, "5.10", bin, "-test.run=^$").CombinedOutput(); err != nil {
+			return "", fmt.Errorf("a guest of this machine's architecture: %w: %s", err, out)
+		}
+	}
+	busybox, err := os.ReadFile(in)
 	if err != nil {
-		return "", fmt.Errorf("a guest of this machine's architecture must have been run before: %w", err)
+		return "", err
 	}
 	dir := filepath.Join(b.dir, "programs")
 	b.mu.Lock()
