@@ -249,12 +249,10 @@
 //
 // Prove needs Linux 5.10 or later on amd64 or arm64, and works without
 // privilege. Elsewhere, and where a sandbox refuses the mechanism, it skips
-// the test with the reason, or fails it with TMPPROOF_STRICT=1. With Fake it
-// works on every system that Go does, and is run on Linux and, under node, on
-// js/wasm and wasip1. What was run
-// on which kernel, with counts, is in internal/vmexec/KERNELS.md, which
-// .ci/kernels writes; runs there are held against those on 6.18, and count
-// only when all texts are the same to the byte.
+// the test with the reason, or fails it with TMPPROOF_STRICT=1. What was run on
+// which kernel, with counts, is in internal/vmexec/KERNELS.md, which .ci/kernels
+// writes; runs there are held against those on 6.18, and count only when all
+// texts are the same to the byte.
 //
 // What differs, and what does not:
 //
