@@ -102,7 +102,15 @@ func filterAndSend(prog *unix.SockFprog, flags uint, ctl int, h *handover) (fd i
 
 // ioctl is for those that do not block: RECV does not after poll has seen
 // something to receive.
+//
+// Each takes a lock of the kernel's that a signal interrupts when another task
+// has it: an answer that is not given again then leaves the call standing for
+// ever. RECV is the caller's to repeat, after another poll.
 func ioctl(fd int, req uint, arg unsafe.Pointer) unix.Errno {
-	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(arg))
-	return errno
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(arg))
+		if errno != unix.EINTR || req == ioctlRecv {
+			return errno
+		}
+	}
 }

@@ -27,16 +27,11 @@ func (t *Tree) FailClose(ev *Event, errno unix.Errno) error {
 	defer unix.Close(stand)
 	const setFD = 1 // SECCOMP_ADDFD_FLAG_SETFD
 	add := notifAddFD{id: ev.id, flags: setFD, srcfd: uint32(stand), newfd: uint32(ev.FD), newflags: unix.O_CLOEXEC}
-	for {
-		switch e := ioctl(t.listener, ioctlAddFD, unsafe.Pointer(&add)); e {
-		case 0:
-			t.Fail(ev, errno)
-			return nil
-		case unix.EINTR:
-		default:
-			return os.NewSyscallError("SECCOMP_IOCTL_NOTIF_ADDFD", e)
-		}
+	if e := ioctl(t.listener, ioctlAddFD, unsafe.Pointer(&add)); e != 0 {
+		return os.NewSyscallError("SECCOMP_IOCTL_NOTIF_ADDFD", e)
 	}
+	t.Fail(ev, errno)
+	return nil
 }
 
 // Shorten lets a write(2) or pwrite(2) of at least two bytes to a regular file

@@ -18,7 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const abreast = 4
+const (
+	abreast    = 4
+	crowd      = 32
+	crowdCalls = 100
+)
 
 func init() {
 	// Threads that go from one call right to the next: what Go does between
@@ -47,6 +51,52 @@ func init() {
 		_ = unix.Close(p[1])
 		wg.Wait()
 	}
+}
+
+func init() {
+	victims["crowd"] = func(dir string) {
+		var wg sync.WaitGroup
+		for range crowd {
+			wg.Go(func() {
+				runtime.LockOSThread()
+				for range crowdCalls {
+					_ = unix.Faccessat(cwd, dir+"/absent", 0, 0)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// TestDisturbed: each call of many threads is answered, whatever signals hit
+// the supervisor meanwhile.
+func TestDisturbed(t *testing.T) {
+	dir := t.TempDir()
+	asOld(t, func(t *testing.T, tree *Tree) {
+		self, end := unix.Gettid(), make(chan bool)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				select {
+				case <-end:
+					return
+				default:
+					_ = unix.Tgkill(unix.Getpid(), self, unix.SIGURG)
+				}
+			}
+		})
+		defer wg.Wait()
+		defer close(end)
+		n := 0
+		watch(t, tree, func(ev *Event) bool {
+			if describe(ev, dir) != "" {
+				n++
+				tree.Arrived(ev.TID)
+			}
+			return false
+		})
+		assert.Equal(t, crowd*crowdCalls, n)
+	}, "crowd", dir, Names)
 }
 
 // TestArrived: the threads that stand at a call of which Next has not told are

@@ -64,7 +64,7 @@ const (
 
 // quick is the part of a suite that each run of the gate takes.
 var quick = map[string]string{
-	"supervise": "^Test(Calls|Sets|Follow|Signal|KillAtBoundary|Replaced|OwnProgram|Refused|AnswerStat|AllThreads|Execs|Signals|Messages|Answers|ChildEnds|Arrived)$",
+	"supervise": "^Test(Calls|Sets|Follow|Signal|KillAtBoundary|Replaced|OwnProgram|Refused|AnswerStat|AllThreads|Execs|Signals|Messages|Answers|ChildEnds|Arrived|Disturbed)$",
 	"oracles":   "^TestOracles$/^(check|a_random|pid|foretold|CreateTemp_and)",
 }
 
