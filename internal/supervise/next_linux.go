@@ -39,6 +39,10 @@ func poll(fd int, deadline time.Time) (int16, error) {
 	}
 }
 
+// interrupted says that poll could not look at a listener: a signal came while
+// it waited for the kernel's lock, of which it makes POLLERR.
+func interrupted(revents int16) bool { return revents&(unix.POLLIN|unix.POLLHUP) == 0 }
+
 // Next waits for the next event: a call at its boundary, a message of the
 // child, or Gone when every process of the tree has ended. At the deadline it
 // returns os.ErrDeadlineExceeded, and the tree goes on waiting.
@@ -63,6 +67,8 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 			continue
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
+		case interrupted(revents):
+			continue
 		case revents&unix.POLLIN == 0:
 			// POLLHUP: no task uses the filter any more, or will in a moment.
 			if err := t.hangup(deadline); err != nil {

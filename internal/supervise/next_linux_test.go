@@ -3,12 +3,15 @@
 package supervise
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -21,7 +24,7 @@ import (
 const (
 	abreast    = 4
 	crowd      = 32
-	crowdCalls = 100
+	crowdCalls = 50
 )
 
 func init() {
@@ -66,37 +69,56 @@ func init() {
 		}
 		wg.Wait()
 	}
+	victims["orphaned crowd"] = func(dir string) {
+		start(dir, &syscall.SysProcAttr{}, fmt.Sprintf(`j=0; while [ $j -lt %d ]; do (
+	i=0; while [ $i -lt %d ]; do [ -e "$0/absent" ]; i=$((i+1)); done
+) & j=$((j+1)); done`, crowd, crowdCalls))
+	}
 }
 
-// TestDisturbed: each call of many threads is answered, whatever signals hit
-// the supervisor meanwhile.
+// TestDisturbed: each call of many threads and processes is met and answered,
+// also when the child has ended, whatever signals hit the supervisor
+// meanwhile. It is in other kernels, whose processors are slow, that one mostly
+// hits while a lock is waited for.
 func TestDisturbed(t *testing.T) {
-	dir := t.TempDir()
-	asOld(t, func(t *testing.T, tree *Tree) {
-		self, end := unix.Gettid(), make(chan bool)
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
-					_ = unix.Tgkill(unix.Getpid(), self, unix.SIGURG)
+	for _, name := range []string{"crowd", "orphaned crowd"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			asOld(t, func(t *testing.T, tree *Tree) {
+				defer disturb()()
+				n := 0
+				watch(t, tree, func(ev *Event) bool {
+					if strings.HasSuffix(describe(ev, dir), " absent") {
+						n++
+						tree.Arrived(ev.TID)
+					}
+					return false
+				})
+				if tree.Exact() {
+					assert.Equal(t, crowd*crowdCalls, n)
+				} else {
+					assert.GreaterOrEqual(t, n, crowd*crowdCalls)
 				}
-			}
+			}, name, dir, Names)
 		})
-		defer wg.Wait()
-		defer close(end)
-		n := 0
-		watch(t, tree, func(ev *Event) bool {
-			if describe(ev, dir) != "" {
-				n++
-				tree.Arrived(ev.TID)
+	}
+}
+
+// disturb sends signals to this thread until the end.
+func disturb() (end func()) {
+	pid, tid, over := unix.Getpid(), unix.Gettid(), make(chan bool)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = unix.Tgkill(pid, tid, unix.SIGURG)
 			}
-			return false
-		})
-		assert.Equal(t, crowd*crowdCalls, n)
-	}, "crowd", dir, Names)
+		}
+	})
+	return func() { close(over); wg.Wait() }
 }
 
 // TestArrived: the threads that stand at a call of which Next has not told are
