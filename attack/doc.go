@@ -257,7 +257,9 @@
 // What differs, and what does not:
 //
 //	before Linux 5.19         a signal can show one call twice: each schedule
-//	                          is run twice (Report.Repeated), until two runs agree
+//	                          is run twice (Report.Repeated), until two runs agree;
+//	                          a handler without SA_RESTART, as a shell has for SIGCHLD,
+//	                          has a call fail with EINTR that never does else: fork
 //	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
 //	                          descriptor without privilege) fail, and the victim's
 //	                          other way is what is attacked

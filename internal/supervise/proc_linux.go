@@ -27,6 +27,7 @@ type procs struct {
 	child   process
 	threads map[int]*process // of processes other than the child
 	others  map[int]*process // by number
+	groups  map[int]bool     // in which they were met
 	limit   int              // of others, at which those that have ended are forgotten
 	forks   int
 	lost    map[*Stack]bool // what had started forkers that have ended
@@ -83,7 +84,7 @@ func isThread(pid, tid int) bool {
 // keep adds a process, and now and then forgets those that have ended.
 func (p *procs) keep(pid, fd int) *process {
 	if p.others == nil {
-		p.threads, p.others, p.lost, p.limit = map[int]*process{}, map[int]*process{}, map[*Stack]bool{}, 64
+		p.threads, p.others, p.groups, p.lost, p.limit = map[int]*process{}, map[int]*process{}, map[int]bool{}, map[*Stack]bool{}, 64
 	}
 	if len(p.others) >= p.limit {
 		p.forget()
@@ -92,6 +93,9 @@ func (p *procs) keep(pid, fd int) *process {
 	pr := &process{pid: pid, pidfd: fd}
 	pr.start = p.inherited(pid)
 	p.others[pid] = pr
+	if pgid, err := unix.Getpgid(pid); err == nil {
+		p.groups[pgid] = true
+	}
 	return pr
 }
 
@@ -178,20 +182,22 @@ func (p *procs) leaves(pid int) {
 
 // collect meets the processes of the group that have not made a call. It
 // returns how many those were.
-func (p *procs) collect() int {
+func (p *procs) collect() int { return p.add(processes()) }
+
+// processes are the numbers of all processes that there are.
+func processes() (pids []int) {
 	d, err := os.Open("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
 	defer d.Close()
 	entries, _ := d.Readdirnames(-1)
-	var pids []int
 	for _, e := range entries {
 		if pid, err := strconv.Atoi(e); err == nil {
 			pids = append(pids, pid)
 		}
 	}
-	return p.add(pids)
+	return pids
 }
 
 // add keeps those of pids that are in the group. Once the child has been
@@ -251,12 +257,32 @@ func (p *procs) living() []int {
 	return pids
 }
 
-// over says that the child has been reaped and nobody else is left.
+// over says that the child has been reaped and nobody else is left. On a busy
+// machine a new process may not have got to its first call when all that were
+// met have ended: it is in the group of one of them, which only a call changes.
+// Another program's group that has got the number of one is taken for it, and
+// then nothing but the listener's end says so.
 func (p *procs) over() bool {
+	if len(p.living()) > 0 {
+		return false
+	}
 	p.mu.Lock()
-	reaped := p.reaped
-	p.mu.Unlock()
-	return reaped && len(p.living()) == 0
+	defer p.mu.Unlock()
+	return p.reaped && !slices.ContainsFunc(processes(), func(pid int) bool {
+		state, pgid := stateOf(pid)
+		return state != 0 && state != 'Z' && state != 'X' && (pgid == p.main || p.groups[pgid])
+	})
+}
+
+// stateOf is a process's state letter and its group, 0 when it is no more.
+func stateOf(pid int) (state byte, pgid int) {
+	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(f) < 3 {
+		return 0, 0
+	}
+	pgid, _ = strconv.Atoi(string(f[2]))
+	return f[0][0], pgid
 }
 
 // kill ends all processes.
