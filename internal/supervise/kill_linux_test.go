@@ -32,16 +32,15 @@ func init() {
 		start(dir, &syscall.SysProcAttr{Setpgid: true}, `: >"$0/ready3"; while :; do :; done`)
 	}
 	victims["moved out"] = func(dir string) { // by its parent, into a group of its own
-		pid, _, _ := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-		if pid == 0 {
-			for { // no call of the table, nor one that ends
-				_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
-			}
-		}
-		if err := unix.Setpgid(int(pid), int(pid)); err != nil {
+		pid := silent()
+		if err := unix.Setpgid(pid, pid); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(5)
 		}
+		_ = os.WriteFile(dir+"/ready", nil, 0o600)
+	}
+	victims["silent child"] = func(dir string) {
+		silent()
 		_ = os.WriteFile(dir+"/ready", nil, 0o600)
 	}
 	victims["many, one by one"] = func(dir string) {
@@ -100,6 +99,15 @@ func init() {
 		_, _ = tree.Next(soon())
 		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 	}
+}
+
+// silent starts a process that makes no call of the table, nor one that ends.
+func silent() (pid int) {
+	p, _, _ := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	for p == 0 {
+		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+	}
+	return int(p)
 }
 
 // start runs a script and does not wait for it.
@@ -162,6 +170,22 @@ func TestKillAtBoundary(t *testing.T) {
 			assert.Equal(t, tt.left, left)
 		})
 	}
+}
+
+// TestLiving: a process is known before its first call.
+func TestLiving(t *testing.T) {
+	dir := t.TempDir()
+	tree := supervise(t, victim(t, "silent child", dir), Names)
+	for {
+		ev, err := tree.Next(soon())
+		require.NoError(t, err)
+		require.NotEqual(t, Gone, ev.Type)
+		if strings.Contains(describe(ev, dir), "ready") {
+			break
+		}
+		tree.Continue(ev)
+	}
+	assert.Len(t, tree.Living(), 1)
 }
 
 // TestKillAll: whatever a victim has started ends, and nothing of the tree is

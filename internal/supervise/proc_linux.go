@@ -347,7 +347,17 @@ func statusField(pid int, field string) int {
 // Parent is the parent process of pid, 0 when it has ended.
 func Parent(pid int) int { return statusField(pid, "PPid:") }
 
-// Living are the processes of the tree besides the child itself that are
-// known and have not ended, sorted. One that has not made a call of the set
+// Living are the processes of the tree besides the child itself that have not
+// ended, sorted. Once the child has ended, one that has made no call of the set
 // since it was started may be missing.
-func (t *Tree) Living() []int { return t.procs.living() }
+func (t *Tree) Living() []int {
+	t.procs.meet()
+	return t.procs.living()
+}
+
+// meet takes note of those in the group that have not made a call.
+func (p *procs) meet() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.collect()
+}
