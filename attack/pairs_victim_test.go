@@ -37,7 +37,7 @@ var body = sync.OnceValue(func() string {
 	if err != nil {
 		program = "/bin/true"
 	}
-	return fmt.Sprintf("#!%-20s\n# made by the pair\n", program) // of one length wherever the program is
+	return fmt.Sprintf("#!%-100s\n# made by the pair\n", program) // of one length wherever the program is
 })
 
 // kept is how much of the body truncate leaves: the interpreter's line.

@@ -48,7 +48,7 @@ var suites = []suite{
 		"touch":     {"build", "-buildvcs=false", "./testdata/touch"},
 	}},
 	{name: "guideline", dir: "examples/guideline", run: "^Test(Incorrect|Correct)$", alike: true, shell: true},
-	{name: "pairs", dir: "attack", run: "^TestPair", alike: true},
+	{name: "pairs", dir: "attack", run: "^TestPair", alike: true, shell: true},
 	{name: "safe", dir: "examples/safe", run: "^Test(Safe|Unsafe|Behind.*|BothWorlds)$", alike: true, shell: true},
 	{name: "misbehave", dir: "attack", run: "^TestMisbehav", alike: true, shell: true},
 }
