@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,13 @@ func TestDifference(t *testing.T) {
 	assert.Contains(t, output(ends, map[string]string{"TestA": "one\n2, 23ms\n", "TestB": "x\n"}).difference(here), "--- here, line 2\none\ntwo\n")
 	assert.Contains(t, output(map[string]string{"TestB": "pass"}, map[string]string{"TestB": "x\n"}).difference(here), "TestA: pass here,  there")
 	assert.Empty(t, output(map[string]string{"TestA": "skip", "TestB": "pass"}, map[string]string{"TestB": "x\n"}).difference(here), "a skip is judged elsewhere")
+
+	sh := func(name, call string) result {
+		return output(ends, map[string]string{"TestA": fmt.Sprintf("    %-20s | attacker\n    %-20s | moves\n", "victim", name+": "+call), "TestB": "x\n"})
+	}
+	assert.Empty(t, sh("busybox", "openat a").difference(sh("dash", "openat a")), "another shell is no difference")
+	assert.NotEmpty(t, sh("busybox", "openat b").difference(sh("dash", "openat a")))
+	assert.NotEmpty(t, sh("true", "openat a").difference(sh("dash", "openat a")), "another program is")
 }
 
 func TestTable(t *testing.T) {
