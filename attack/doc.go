@@ -252,14 +252,15 @@
 // the test with the reason, or fails it with TMPPROOF_STRICT=1. What was run on
 // which kernel, with counts, is in internal/vmexec/KERNELS.md, which .ci/kernels
 // writes; runs there are held against those on 6.18, and count only when all
-// texts are the same to the byte.
+// texts are the same to the byte, but for the name of the program that /bin/sh is.
 //
 // What differs, and what does not:
 //
 //	before Linux 5.19         a signal can show one call twice: each schedule
-//	                          is run twice (Report.Repeated), until two runs agree;
-//	                          a handler without SA_RESTART, as a shell has for SIGCHLD,
-//	                          has a call fail with EINTR that never does else: fork
+//	                          is run twice (Report.Repeated), until two runs agree
+//	every kernel              a handler without SA_RESTART, as a shell has for SIGCHLD,
+//	                          can have a call that waits to be met fail with EINTR,
+//	                          also one that never does else: fork
 //	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
 //	                          descriptor without privilege) fail, and the victim's
 //	                          other way is what is attacked

@@ -39,6 +39,15 @@ func init() {
 		}
 		_ = os.WriteFile(dir+"/ready", nil, 0o600)
 	}
+	victims["silent orphan"] = func(string) { // in the session that its parent has made
+		pid, _, _ := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		if pid == 0 {
+			_, _, _ = unix.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+			silent()
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		_, _ = unix.Wait4(int(pid), nil, 0, nil)
+	}
 	victims["silent child"] = func(dir string) {
 		silent()
 		_ = os.WriteFile(dir+"/ready", nil, 0o600)
@@ -186,6 +195,43 @@ func TestLiving(t *testing.T) {
 		tree.Continue(ev)
 	}
 	assert.Len(t, tree.Living(), 1)
+}
+
+// TestSilentOrphan: a tree is not over while a process lives of which no call
+// was ever seen, and whose parent, the only one that was met, has ended.
+func TestSilentOrphan(t *testing.T) {
+	dir := t.TempDir()
+	end := func() {
+		for _, s := range alive(t, dir) {
+			pid, _ := strconv.Atoi(s)
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+	t.Cleanup(end) // what failed leaves nothing either
+	cmd := victim(t, "silent orphan", dir)
+	cmd.Env = append(cmd.Env, "GOCOVERDIR=")
+	tree := supervise(t, cmd, Names)
+	quiet := 0
+	for quiet < 3 {
+		ev, err := tree.Next(time.Now().Add(20 * time.Millisecond))
+		if err != nil {
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			if _, err := tree.Wait(time.Now()); err == nil {
+				quiet++
+			}
+			continue
+		}
+		require.NotEqual(t, Gone, ev.Type)
+		if ev.Type == Message {
+			tree.Answer(ev, 0)
+		}
+		tree.Continue(ev)
+	}
+	require.Len(t, alive(t, dir), 1)
+	end()
+	ev, err := tree.Next(soon())
+	require.NoError(t, err)
+	assert.Equal(t, Gone, ev.Type)
 }
 
 // TestKillAll: whatever a victim has started ends, and nothing of the tree is

@@ -15,13 +15,12 @@ const glance = 200 * time.Millisecond
 
 // poll waits until fd can be read or its other side is gone.
 func poll(fd int, deadline time.Time) (int16, error) {
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	// The next call is mostly a moment away: a short wait that does not
 	// give the processor to another goroutine saves the way back.
-	moment := unix.Timespec{Nsec: 200_000}
-	if n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&moment)), 0, 0, 0); errno == 0 && n > 0 {
-		return p[0].Revents, nil
+	if revents := ready(fd, 200*time.Microsecond); revents != 0 {
+		return revents, nil
 	}
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		left := time.Until(deadline)
 		if left <= 0 {
@@ -37,6 +36,16 @@ func poll(fd int, deadline time.Time) (int16, error) {
 			return p[0].Revents, nil
 		}
 	}
+}
+
+// ready is poll for a moment, or none, in which no goroutine can run in its
+// place; 0 when there is nothing.
+func ready(fd int, moment time.Duration) int16 {
+	p, ts := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, unix.NsecToTimespec(int64(moment))
+	if n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)), 0, 0, 0); errno != 0 || n == 0 {
+		return 0
+	}
+	return p[0].Revents
 }
 
 // interrupted says that poll could not look at a listener: a signal came while
@@ -68,6 +77,9 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
 		case interrupted(revents):
+			if !time.Now().Before(deadline) {
+				return nil, os.ErrDeadlineExceeded
+			}
 			continue
 		case revents&unix.POLLIN == 0:
 			// POLLHUP: no task uses the filter any more, or will in a moment.
@@ -114,15 +126,11 @@ func (t *Tree) met(n *notif) *Event {
 }
 
 // Arrived says that a thread stands at a call of which Next has not told yet.
-// No file of /proc says so on each kernel: wchan does not on
-// amd64 before Linux 5.16, and the call's number and arguments are those of the
-// last one when it is one of many alike.
+// No file of /proc says so on each kernel: wchan does not on amd64 before Linux
+// 5.16, and the call's number and arguments are those of the last one when it
+// is one of many alike.
 func (t *Tree) Arrived(tid int) bool {
-	for t.listener >= 0 && !t.gone {
-		p := [1]unix.PollFd{{Fd: int32(t.listener), Events: unix.POLLIN}}
-		if n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(new(unix.Timespec))), 0, 0, 0); errno != 0 || n == 0 || p[0].Revents&unix.POLLIN == 0 {
-			break
-		}
+	for t.listener >= 0 && !t.gone && ready(t.listener, 0)&unix.POLLIN != 0 {
 		n, err := t.take()
 		if err != nil {
 			break // Next will say so

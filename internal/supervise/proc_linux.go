@@ -27,7 +27,7 @@ type procs struct {
 	child   process
 	threads map[int]*process // of processes other than the child
 	others  map[int]*process // by number
-	groups  map[int]bool     // in which they were met
+	groups  map[int]bool     // in which they were met, or that they can have made
 	limit   int              // of others, at which those that have ended are forgotten
 	forks   int
 	lost    map[*Stack]bool // what had started forkers that have ended
@@ -93,6 +93,7 @@ func (p *procs) keep(pid, fd int) *process {
 	pr := &process{pid: pid, pidfd: fd}
 	pr.start = p.inherited(pid)
 	p.others[pid] = pr
+	p.groups[pid] = true // setsid, setpgid
 	if pgid, err := unix.Getpgid(pid); err == nil {
 		p.groups[pgid] = true
 	}
@@ -259,7 +260,8 @@ func (p *procs) living() []int {
 
 // over says that the child has been reaped and nobody else is left. On a busy
 // machine a new process may not have got to its first call when all that were
-// met have ended: it is in the group of one of them, which only a call changes.
+// met have ended, nor may one that makes none: it is in a group that one of them
+// was in or has made.
 // Another program's group that has got the number of one is taken for it, and
 // then nothing but the listener's end says so.
 func (p *procs) over() bool {
