@@ -73,7 +73,7 @@ func ContinueAll(listener int) error {
 	for {
 		revents, err := poll(listener, time.Now().Add(time.Hour))
 		switch {
-		case err == os.ErrDeadlineExceeded, err == nil && interrupted(revents):
+		case err == os.ErrDeadlineExceeded:
 			continue
 		case err != nil:
 			return os.NewSyscallError("ppoll", err)

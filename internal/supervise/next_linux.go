@@ -13,11 +13,15 @@ import (
 // glance is how long to sleep before looking at what wakes nobody.
 const glance = 200 * time.Millisecond
 
+// told is what poll waits for. POLLERR alone says nothing of a listener: a
+// signal came while the kernel waited for the lock that it looks under.
+const told = unix.POLLIN | unix.POLLHUP
+
 // poll waits until fd can be read or its other side is gone.
 func poll(fd int, deadline time.Time) (int16, error) {
 	// The next call is mostly a moment away: a short wait that does not
 	// give the processor to another goroutine saves the way back.
-	if revents := ready(fd, 200*time.Microsecond); revents != 0 {
+	if revents := ready(fd, 200*time.Microsecond); revents&told != 0 {
 		return revents, nil
 	}
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -32,7 +36,9 @@ func poll(fd int, deadline time.Time) (int16, error) {
 		case errno == unix.EINTR:
 		case errno != 0:
 			return 0, errno
-		case n > 0:
+		case p[0].Revents&unix.POLLNVAL != 0:
+			return 0, unix.EBADF
+		case n > 0 && p[0].Revents&told != 0:
 			return p[0].Revents, nil
 		}
 	}
@@ -47,10 +53,6 @@ func ready(fd int, moment time.Duration) int16 {
 	}
 	return p[0].Revents
 }
-
-// interrupted says that poll could not look at a listener: a signal came while
-// it waited for the kernel's lock, of which it makes POLLERR.
-func interrupted(revents int16) bool { return revents&(unix.POLLIN|unix.POLLHUP) == 0 }
 
 // Next waits for the next event: a call at its boundary, a message of the
 // child, or Gone when every process of the tree has ended. At the deadline it
@@ -76,11 +78,6 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 			continue
 		case err != nil:
 			return nil, os.NewSyscallError("ppoll", err)
-		case interrupted(revents):
-			if !time.Now().Before(deadline) {
-				return nil, os.ErrDeadlineExceeded
-			}
-			continue
 		case revents&unix.POLLIN == 0:
 			// POLLHUP: no task uses the filter any more, or will in a moment.
 			if err := t.hangup(deadline); err != nil {

@@ -133,11 +133,11 @@ func (t *Tree) reap() {
 // receive waits for the listener.
 func (t *Tree) receive(sock int, deadline time.Time) error {
 	for {
-		revents, err := poll(sock, earlier(deadline, glance))
-		if err == nil && revents != 0 {
+		_, err := poll(sock, earlier(deadline, glance))
+		if err == nil {
 			break
 		}
-		if err != nil && (err != os.ErrDeadlineExceeded || !time.Now().Before(deadline)) {
+		if err != os.ErrDeadlineExceeded || !time.Now().Before(deadline) {
 			return fmt.Errorf("waiting for the child to install its filter: %w (%s)", err, doing(t.pid))
 		}
 		select {
