@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/tmpproof/tmpproof/tmptest"
 )
@@ -266,7 +266,7 @@ func TestDirRemoves(t *testing.T) {
 			}
 		},
 		"FIFO, socket and links": func(t testing.TB, dir string) {
-			require.NoError(t, syscall.Mkfifo(dir+"/fifo", 0o600))
+			require.NoError(t, unix.Mkfifo(dir+"/fifo", 0o600))
 			require.NoError(t, os.Symlink("fifo", dir+"/link"))
 			require.NoError(t, os.Symlink("none", dir+"/dangling"))
 			require.NoError(t, os.Symlink("loop", dir+"/loop"))

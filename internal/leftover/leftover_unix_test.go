@@ -6,11 +6,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // TestLookSpecial: files that are no files are named as what they are, and
@@ -18,7 +18,7 @@ import (
 func TestLookSpecial(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink("no\nwhere", filepath.Join(dir, "link")))
-	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"})
 	require.NoError(t, err)
 	defer l.Close()

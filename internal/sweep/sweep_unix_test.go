@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // TestSweeperLeavesAlone: what only looks like a root of ours.
@@ -36,7 +36,7 @@ func TestSweeperLeavesAlone(t *testing.T) {
 	plant("tmpproof-linkmarker", 0o700, "")
 	require.NoError(t, os.Symlink("../other/"+Marker, path("tmpproof-linkmarker", Marker)))
 	plant("tmpproof-fifo", 0o700, "")
-	require.NoError(t, syscall.Mkfifo(path("tmpproof-fifo", Marker), 0o600))
+	require.NoError(t, unix.Mkfifo(path("tmpproof-fifo", Marker), 0o600))
 	plant("tmpproof-livesin", 0o700, Text)
 	f, err := os.OpenFile(path("tmpproof-livesin", Marker), os.O_RDWR, 0)
 	require.NoError(t, err)
