@@ -98,15 +98,24 @@ func TestTable(t *testing.T) {
 	row := func(series string, user, tests int) outcome {
 		return outcome{cell: cell{series: series, arch: "amd64", suite: suites[2], user: user, settings: "off", yama: -1}, scene: "tmpfs", tests: tests}
 	}
-	require.NoError(t, updateTable(path, row("6.12", 0, 1), row("5.10", 0, 2)))
+	whole := row("6.12", 0, 1)
+	whole.part, whole.multi = long, true
+	require.NoError(t, updateTable(path, whole, row("5.10", 0, 2), row("5.10", 65534, 2)))
 	require.NoError(t, updateTable(path, row("6.1", 65534, 3), row("5.10", 0, 4)))
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	_, rows, ok := strings.Cut(string(data), columns)
+	head, rows, ok := strings.Cut(string(data), columns)
 	require.True(t, ok)
+	assert.Contains(t, head, `
+| suite | 5.10 amd64 | 6.1 amd64 | 6.12 amd64 |
+|---|---|---|---|
+| oracles | 2 | 1 | |
+| oracles, long | | | 1 |
+`)
 	assert.Equal(t, `| 5.10 amd64 | oracles | 0 | off | tmpfs | 4 | 0 | 0 | 0 | yes |
+| 5.10 amd64 | oracles | 65534 | off | tmpfs | 2 | 0 | 0 | 0 | yes |
 | 6.1 amd64 | oracles | 65534 | off | tmpfs | 3 | 0 | 0 | 0 | yes |
-| 6.12 amd64 | oracles | 0 | off | tmpfs | 1 | 0 | 0 | 0 | yes |
+| 6.12 amd64 | oracles, long, CPUs in parallel | 0 | off | tmpfs | 1 | 0 | 0 | 0 | yes |
 `, rows)
 }
 

@@ -22,6 +22,9 @@ of which the suite by itself takes a part.
 
 `
 
+// overviewHead stands above the number of rows that there are of each suite.
+const overviewHead = "Runs of each suite, of which both users under both settings make four:\n\n"
+
 const columns = "| kernel | suite | uid | protected | /tmp | tests | skipped | boundaries | schedules | same text |\n|---|---|---|---|---|---|---|---|---|---|\n"
 
 // key is what tells a row from others, and orders them.
@@ -62,9 +65,10 @@ func updateTable(path string, done ...outcome) error {
 		return err
 	}
 	rows := map[string]string{}
-	for line := range strings.Lines(string(data)) {
+	_, old, _ := strings.Cut(string(data), columns)
+	for line := range strings.Lines(old) {
 		line = strings.TrimSpace(line)
-		if cells := strings.SplitN(line, " | ", 6); len(cells) == 6 && strings.Count(line, "|") == 11 && !strings.HasPrefix(line, "| kernel") {
+		if cells := strings.SplitN(line, " | ", 6); len(cells) == 6 {
 			rows[strings.Join(cells[:5], " | ")+" |"] = line
 		}
 	}
@@ -72,11 +76,44 @@ func updateTable(path string, done ...outcome) error {
 		rows[o.key()] = o.row()
 	}
 	var b strings.Builder
-	b.WriteString(tableHead + columns)
-	for _, k := range slices.SortedFunc(maps.Keys(rows), compareRows) {
+	keys := slices.SortedFunc(maps.Keys(rows), compareRows)
+	b.WriteString(tableHead + overviewHead + overview(keys) + "\n" + columns)
+	for _, k := range keys {
 		b.WriteString(rows[k] + "\n")
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+// overview counts the rows, of which it gets the keys, by suite and kernel.
+func overview(keys []string) string {
+	var kernels, suites []string
+	count := map[[2]string]int{}
+	for _, k := range keys {
+		cells := strings.Split(k, " | ")
+		kernel, suite := strings.TrimPrefix(cells[0], "| "), strings.TrimSuffix(cells[1], ", CPUs in parallel")
+		count[[2]string{kernel, suite}]++
+		if !slices.Contains(kernels, kernel) {
+			kernels = append(kernels, kernel)
+		}
+		if !slices.Contains(suites, suite) {
+			suites = append(suites, suite)
+		}
+	}
+	slices.Sort(suites)
+	var b strings.Builder
+	fmt.Fprintf(&b, "| suite | %s |\n|---|%s\n", strings.Join(kernels, " | "), strings.Repeat("---|", len(kernels)))
+	for _, suite := range suites {
+		b.WriteString("| " + suite + " |")
+		for _, kernel := range kernels {
+			if n := count[[2]string{kernel, suite}]; n > 0 {
+				fmt.Fprintf(&b, " %d |", n)
+			} else {
+				b.WriteString(" |")
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // compareRows orders by kernel, the oldest first.
