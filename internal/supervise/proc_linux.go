@@ -161,13 +161,14 @@ func exited(pidfd int) bool {
 }
 
 // fork counts a new process of pr's, and returns how many there are besides
-// the child. One that has made no call yet is met in the group.
+// the child. One that has made no call yet is met in the group; one whose fork
+// is still under way is in no place yet, so that there can be twice as many.
 func (p *procs) fork(pr *process) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	const look = maxProcesses / 4
+	look := min(p.most, maxProcesses) / 4
 	pr.forked = true
-	if p.forks++; p.forks%look == 0 || len(p.others) >= maxProcesses-look {
+	if p.forks++; p.forks%look == 0 || len(p.others) >= p.most-look {
 		p.forget()
 		p.collect()
 	}
