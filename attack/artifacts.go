@@ -178,11 +178,16 @@ func (e *explorer) plain(test string, n int) *report.Report {
 		p.Verdict = report.Inconclusive
 	case e.opt.verb == race:
 		p.Verdict = report.NotWon
+	case r.untried() != "":
+		p.Verdict, p.Untried = report.Untried, r.untried()
 	default:
 		p.Verdict = report.Clean
 	}
 	if o := r.Odds; o != nil {
 		p.Odds = &report.Odds{Attempts: o.Attempts, Hits: o.Hits, Wins: o.Wins, Low: o.Low, High: o.High}
+	}
+	for _, a := range r.Assumptions {
+		p.Assumptions = append(p.Assumptions, report.Assumption{Kind: string(a.Kind), What: a.What, Why: a.Why})
 	}
 	if e.covered != nil {
 		p.Matrix = e.covered.matrix(e)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -74,6 +75,7 @@ type child struct {
 	user    string
 	points  sync.Mutex // one message goes at a time
 	parents bool       // the process had children before the first run
+	started []string   // and which programs those run
 
 	// of the present run
 	phase      string
@@ -102,7 +104,31 @@ func (c *child) settle() error {
 	}
 	_, none := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 	c.parents = none != unix.ECHILD
+	c.started = startedPrograms(c.parents)
 	return errors.Join(err, werr, cerr, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+}
+
+// startedPrograms names the programs that this process has started.
+func startedPrograms(any bool) []string {
+	if !any {
+		return nil
+	}
+	var names []string
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		pids, _ := os.ReadFile(list)
+		for pid := range strings.FieldsSeq(string(pids)) {
+			name, err := os.ReadFile("/proc/" + pid + "/comm")
+			if text := "the process " + printable(strings.TrimSpace(string(name))); err == nil && !slices.Contains(names, text) {
+				names = append(names, text)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return []string{"a process"}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // restore takes back what a run may have changed of the process: a victim is
@@ -165,7 +191,7 @@ func (c *child) next(end *rerun.Error) func() {
 		}
 	}
 	c.restore()
-	c.o = &outcome{Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
+	c.o = &outcome{Started: c.started, Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
 		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
 	if c.opt.setup != nil {
 		c.phase = inSetup

@@ -99,6 +99,13 @@
 // A run that could not finish, because the budget was used up or the victim
 // did not come back, fails and says what was not tried.
 //
+// Report.Assumptions has what a verdict rests on, as data, and under -v as
+// text: the names that were taken for chance, the boundaries at which no move
+// was possible and why, calls to places outside of the scene that the whole
+// system shares (C11), and processes whose calls are not seen, since the test
+// had started them before or the system did. A report without schedules says
+// first that nothing was tried: it is no proof.
+//
 // # Races
 //
 // Race is the other way to attack: threads of the attacker's act while nobody

@@ -86,6 +86,10 @@ func ExampleReportOnly() {
 			return saveReport(s.Path("report"))
 		}, attack.Target("report"), attack.ReportOnly(), attack.Schedules(1000))
 		fmt.Println(report.Boundaries, report.Schedules, report.Complete, report.Elapsed)
+		var a attack.Assumption
+		for _, a = range report.Assumptions {
+			fmt.Println(a.Kind, a.What, a.Why)
+		}
 		for _, f := range report.Findings {
 			fmt.Println(f.Rule.ID, f.Exploit, f.Path, f.Name)
 			var e attack.Event

@@ -24,6 +24,9 @@ type explorer struct {
 	found    *findings
 	covered  *coverage // nil unless wanted
 	progress func(done, known int)
+	assumed  []Assumption
+	outside  map[outsideCall]int
+	unmoved  map[key]string // boundaries, and why there is no move at them; "" where there is one
 }
 
 // explore is the whole proof.
@@ -101,7 +104,7 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 		if !s.names() {
 			continue
 		}
-		fresh := len(schedule) > 0 && !e.plan.known[s.key]
+		fresh, before := len(schedule) > 0 && !e.plan.known[s.key], len(list)
 		for j, a := range s.accesses() {
 			if len(schedule) > 0 && !fresh && !e.opt.unrelated && len(e.plan.everywhere) == 0 && !touches(moved, a, r) {
 				continue
@@ -110,6 +113,9 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 				m.target = r.plan.names.shape(m.target)
 				list = append(list, placed{at: s.key, move: m})
 			}
+		}
+		if moved := len(list) > before; moved || len(schedule) == 0 || fresh {
+			e.noteMoves(r, s, moved)
 		}
 	}
 	if e.plan.concurrent {
@@ -155,6 +161,7 @@ func (e *explorer) executeIn(l *lane, schedule []placed, full bool) (*run, error
 	for _, p := range r.problems {
 		e.problem("%s", p)
 	}
+	e.noteOutside(r)
 	return r, nil
 }
 

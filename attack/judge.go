@@ -27,21 +27,23 @@ const (
 
 // outcome is what a run came to.
 type outcome struct {
-	End        ending   `json:"end"`
-	Err        string   `json:"err,omitempty"`
-	Nil        bool     `json:"nil,omitempty"`    // returned without an error
-	Text       string   `json:"text,omitempty"`   // panic value and stack, or the process's last words
-	Ensure     string   `json:"ensure,omitempty"` // what Ensure said
-	Setup      string   `json:"setup,omitempty"`  // what Setup said
-	Goroutines int      `json:"goroutines,omitempty"`
-	At         string   `json:"-"` // the FIFO at which it waits
-	Late       string   `json:"-"` // a call that one of them then made
-	Processes  int      `json:"processes,omitempty"`
-	Context    context  `json:"context"`
-	Removed    bool     `json:"-"` // the victim removed a part of the scene itself
-	Refused    string   `json:"-"` // what the victim tried to do to the process of the test
-	Spent      bool     `json:"-"` // the process must not be used for another run
-	Open       []string `json:"-"` // names in the scene of descriptors that are open at the end
+	End        ending        `json:"end"`
+	Err        string        `json:"err,omitempty"`
+	Nil        bool          `json:"nil,omitempty"`    // returned without an error
+	Text       string        `json:"text,omitempty"`   // panic value and stack, or the process's last words
+	Ensure     string        `json:"ensure,omitempty"` // what Ensure said
+	Setup      string        `json:"setup,omitempty"`  // what Setup said
+	Goroutines int           `json:"goroutines,omitempty"`
+	At         string        `json:"-"` // the FIFO at which it waits
+	Late       string        `json:"-"` // a call that one of them then made
+	Processes  int           `json:"processes,omitempty"`
+	Context    context       `json:"context"`
+	Removed    bool          `json:"-"`                 // the victim removed a part of the scene itself
+	Refused    string        `json:"-"`                 // what the victim tried to do to the process of the test
+	Spent      bool          `json:"-"`                 // the process must not be used for another run
+	Started    []string      `json:"started,omitempty"` // processes that the test had started before
+	Outside    []outsideCall `json:"-"`
+	Open       []string      `json:"-"` // names in the scene of descriptors that are open at the end
 }
 
 func (o *outcome) success() bool { return o.End == returned && o.Nil }

@@ -40,6 +40,7 @@ type osWorld struct {
 	rooted    bool // the thread's root was changed by some process
 	attacker  *attacker
 	touched   bool
+	modes     map[string]uint32 // of directories outside of the scene
 
 	// of the present run
 	clock    clock
@@ -53,6 +54,7 @@ type osWorld struct {
 	still    int            // glances during which nothing moved
 	opaque   string
 	programs []int // process ids of what the victim started
+	outside  []outsideCall
 	injected
 }
 
@@ -135,7 +137,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
-	w.waiting, w.inCall, w.slow, w.still, w.programs = map[int]string{}, map[int]bool{}, map[int]bool{}, 0, nil
+	w.waiting, w.inCall, w.slow, w.still, w.programs, w.outside = map[int]string{}, map[int]bool{}, map[int]bool{}, 0, nil, nil
 	if err := w.closeStandIns(); err != nil {
 		return nil, err
 	}
@@ -163,7 +165,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
 			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
-			o.Context.Programs = w.programs
+			o.Context.Programs, o.Outside = w.programs, w.outside
 			return o, nil
 		}
 		w.clock.progress()
@@ -254,11 +256,15 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		if w.refuses(ev) {
 			w.tree.Fail(ev, unix.EPERM)
 		} else {
+			w.notesOutside(ev)
 			w.tree.Continue(ev)
 		}
 		return nil, nil
 	}
 	b := w.boundary(ev)
+	if b == nil || len(b.lookups) < len(ev.Paths) {
+		w.notesOutside(ev)
+	}
 	if b == nil {
 		if ev.Kind == supervise.Exec {
 			_, _ = w.tree.Stack(ev) // the program that follows inherits the line

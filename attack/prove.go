@@ -225,13 +225,28 @@ func (e *explorer) verdict(t *testing.T, n int) {
 	case len(report.Findings) > 0:
 		t.Error(reportText(e.opt.verb, t.Name(), n, report))
 	}
-	if testing.Verbose() && !t.Failed() {
-		twice := ""
-		if report.Repeated {
-			twice = " (each one twice: before Linux 5.19 a signal can show a call twice)"
-		}
-		t.Logf("%d boundaries, %d schedules%s%s, %d findings, %v", report.Boundaries, report.Schedules, report.ofShard(), twice, len(report.Findings), report.Elapsed.Round(100*time.Microsecond))
+	if !testing.Verbose() {
+		return
 	}
+	text := report.assumedText()
+	if !t.Failed() {
+		text = report.summary() + "\n" + text
+	}
+	if text = strings.TrimSpace(text); text != "" {
+		t.Log(text)
+	}
+}
+
+// summary is what a clean report says under -v.
+func (r *Report) summary() string {
+	twice, first := "", ""
+	if r.Repeated {
+		twice = " (each one twice: before Linux 5.19 a signal can show a call twice)"
+	}
+	if why := r.untried(); why != "" && len(r.Findings) == 0 {
+		first = "nothing was tried: " + why + "\n"
+	}
+	return first + fmt.Sprintf("%d boundaries, %d schedules%s%s, %d findings, %v", r.Boundaries, r.Schedules, r.ofShard(), twice, len(r.Findings), r.Elapsed.Round(100*time.Microsecond))
 }
 
 // verdictExpected compares the rules that were found with those of Expect.

@@ -22,6 +22,8 @@ type Report struct {
 	Shard      string   // "1/2" where the schedules are split among processes: Complete is of this part
 	Odds       *Odds    // of a Race
 	Repeated   bool     // each schedule was run twice or more: before Linux 5.19 a signal can show one call twice
+	// Assumptions are what the verdict takes for granted or leaves out, sorted.
+	Assumptions []Assumption
 }
 
 // ofShard is what a verdict says of its part.
@@ -353,5 +355,6 @@ func (e *explorer) finish() {
 		return cmp.Or(cmp.Compare(exploitsFirst(a), exploitsFirst(b)), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
 	e.report.Findings = list
+	e.report.Assumptions = e.assumptions()
 	e.report.Complete = len(e.report.Problems) == 0
 }

@@ -169,6 +169,9 @@ func (s *search) take() {
 	if e.opt.ran != nil {
 		e.opt.ran(j.schedule)
 	}
+	if r != nil {
+		e.noteOutside(r)
+	}
 	if r != nil && e.opt.verb.injects() {
 		e.record(r)
 		if r.outcome.End == hung || r.outcome.End == endless {

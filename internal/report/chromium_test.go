@@ -161,7 +161,7 @@ func TestPage(t *testing.T) {
 				}
 			}
 
-			assert.Equal(t, 2, p.Tables)
+			assert.Equal(t, 3, p.Tables)
 			assert.Equal(t, p.Tables, p.Captions, "each table has a caption")
 			assert.Zero(t, p.Unscoped, "each header says what it heads")
 			assert.Equal(t, "H1", p.Headings[0])
@@ -184,6 +184,7 @@ func TestPageVerdicts(t *testing.T) {
 		want string
 	}{
 		{Report{Tool: "attack.Prove", Test: "TestClean", Verdict: Clean, Complete: true}, "No schedule within the bound breaks it."},
+		{Report{Tool: "attack.Prove", Test: "TestNothing", Verdict: Untried, Untried: "the name is chance", Complete: true}, "nothing was tried</span> the name is chance."},
 		{Report{Tool: "attack.Prove", Test: "TestHalf", Verdict: Inconclusive, Problems: []string{"budget"}}, "this proves nothing"},
 		{Report{Tool: "attack.Race", Test: "TestRace", Verdict: NotWon, Odds: &Odds{Attempts: 3000, Hits: 12, High: 0.001}}, "That is no proof."},
 	} {

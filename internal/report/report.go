@@ -20,6 +20,7 @@ const (
 	Clean        = "clean"        // no finding in all that there is to try
 	Inconclusive = "inconclusive" // something was not tried: see Problems
 	NotWon       = "not won"      // a race without a win, which is no proof
+	Untried      = "untried"      // no finding, but there was nothing to try: see Untried
 )
 
 // Report is one verdict on one test.
@@ -39,6 +40,16 @@ type Report struct {
 	Odds       *Odds     `json:"odds,omitempty"`
 	Findings   []Finding `json:"findings,omitempty"`
 	Matrix     *Matrix   `json:"matrix,omitempty"`
+	Untried    string    `json:"untried,omitempty"` // why nothing was tried
+
+	Assumptions []Assumption `json:"assumptions,omitempty"`
+}
+
+// Assumption is something that the verdict takes for granted, or leaves out.
+type Assumption struct {
+	Kind string `json:"kind"` // "chance", "no move", "outside", "unwatched", "state"
+	What string `json:"what"`
+	Why  string `json:"why"`
 }
 
 // Odds is a race in numbers; the bounds hold with 95 % confidence each.

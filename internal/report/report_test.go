@@ -37,7 +37,7 @@ func sample() *Report {
 		Matrix: &Matrix{Moves: []string{"symlink-file", "symlink-absent", "symlink-dir", "hardlink", "file", "dir", "fifo", "socket"}, Notes: []string{"why not"},
 			Rows: []Row{{Call: "newfstatat", Path: "shared/out", Line: "source.go:9", N: 1, Cells: make([]Cell, 8)},
 				{Call: "openat", Path: "shared/out", Line: "source.go:12", N: 2, Cells: []Cell{{Tried: 3, Found: 2}, {Tried: 1}, {}, {}, {}, {}, {}, {}}}}},
-		Odds: nil,
+		Odds: nil, Assumptions: []Assumption{{"chance", "work-<b>*", "it differs from run to run"}},
 	}
 }
 
@@ -80,7 +80,7 @@ func TestSchema(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(data, &schema))
 	assert.Equal(t, "#/$defs/Report", schema.Ref)
-	for _, v := range []any{Report{}, Odds{}, Finding{}, Event{}, Source{}, Matrix{}, Row{}, Cell{}} {
+	for _, v := range []any{Report{}, Assumption{}, Odds{}, Finding{}, Event{}, Source{}, Matrix{}, Row{}, Cell{}} {
 		typ := reflect.TypeOf(v)
 		def := schema.Defs[typ.Name()]
 		require.NotNil(t, def, typ.Name())
