@@ -10,11 +10,15 @@ import (
 // of the directory means by now is no matter. path is the name in full, of which
 // the last element counts.
 
-// at gives a view that begins in a directory, which must be open.
+// at gives a view that begins in a directory, which must be open. What was
+// opened for one can be a file that stands in its place.
 func (v *FS) at(dir *File) (*FS, error) {
 	n := dir.inode()
 	if n == nil {
 		return nil, syscall.EBADF
+	}
+	if !n.isDir() {
+		return nil, syscall.ENOTDIR
 	}
 	return v.with(func(at *FS) { at.root = n }), nil
 }

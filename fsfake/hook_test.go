@@ -239,6 +239,23 @@ func TestFIFOsDoNotHang(t *testing.T) {
 	}
 }
 
+// TestRemoveAllMeetsFile puts a file where RemoveAll opens the directory that
+// it removes from: the kernel says ENOTDIR to what is then looked up in it.
+func TestRemoveAllMeetsFile(t *testing.T) {
+	d := fsfake.New()
+	v := d.As(fsfake.User{})
+	require.NoError(t, v.MkdirAll("/d/x", 0o700))
+	require.NoError(t, v.WriteFile("/d/x/kept", nil, 0o600))
+	require.NoError(t, v.WriteFile("/file", nil, 0o600))
+	d.Hook(fsfake.Hook{Before: func(op *fsfake.Op) error {
+		if op.Name == "open" && op.Path == "/d" {
+			return v.Quiet().Renameat2("/file", "/d", fsfake.RenameExchange)
+		}
+		return nil
+	}})
+	assert.ErrorIs(t, v.RemoveAll("/d/x"), syscall.ENOTDIR)
+}
+
 // TestReplay logs what every operation does and runs the log on another disk.
 func TestReplay(t *testing.T) {
 	var log bytes.Buffer
