@@ -203,7 +203,7 @@ func sameTargets(a, b []target) bool {
 		for _, t := range ts {
 			var es []string
 			for _, e := range t.entries {
-				es = append(es, e.kind+" "+e.data)
+				es = append(es, e.kind+e.file.line()+e.dir)
 			}
 			slices.Sort(es)
 			fmt.Fprintf(&b, "%q", es)

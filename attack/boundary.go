@@ -157,6 +157,7 @@ type step struct {
 type appliedMove struct {
 	move move
 	path string // of the entry
+	over bool   // something stood there
 	text string
 }
 

@@ -171,12 +171,61 @@ var callTests = []conditionTest{
 		}
 		return errors.Join(err, os.Remove(s.Path("out-1")))
 	}, with(dirs, lock), []string{"X06 shared/out-1 was taken for the one"}},
+	{"a directory of its own that it has removed, and a look below the name", func(s *attack.Scene) error {
+		return ownThen(s, func(dir string) error {
+			_, err := os.Lstat(filepath.Join(dir, "below"))
+			return orMissing(err)
+		})
+	}, with(dirs), nil},
+	{"the same, and whatever is in it", func(s *attack.Scene) error {
+		return ownThen(s, func(dir string) error {
+			_, err := os.ReadDir(dir)
+			return orMissing(err)
+		})
+	}, with(dirs), []string{"X03 the attacker's directory was listed"}},
+	{"the same, and a file made in it", func(s *attack.Scene) error {
+		return ownThen(s, func(dir string) error {
+			return orMissing(write(filepath.Join(dir, "below"), excl, 0o600, "x"))
+		})
+	}, with(dirs), []string{"X06 below was made in it"}},
+	{"a directory of its own that it has removed, and makes again", func(s *attack.Scene) error {
+		return ownThen(s, func(dir string) error {
+			if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+			return nil
+		})
+	}, with(dirs, attack.Allow(tmptest.R01, "this is about whose it is"), attack.Allow(tmptest.C06, "likewise")), []string{"X06 was taken for the one"}},
+	{"a directory of its own that it could not remove, and then whatever has the name", func(s *attack.Scene) error {
+		dir, err := os.MkdirTemp(s.Dir, "own-")
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(write(filepath.Join(dir, "f"), excl, 0o600, ""), os.Chmod(dir, 0o700)); err != nil {
+			return err
+		}
+		_ = os.Remove(dir) // not empty
+		_, _ = os.Lstat(filepath.Join(dir, "below"))
+		return nil
+	}, with(dirs, attack.Unsticky(), attack.Allow(tmptest.R01, "this is about whose it is")), []string{"X06 was taken for the one", "X06 f was made in it"}},
 	{"whatever has the name of a directory, under attack only", func(s *attack.Scene) error {
 		if !there(s, "marker") {
 			return nil
 		}
 		return os.MkdirAll(s.Path("cache"), 0o700)
 	}, with(attack.Moves(attack.File, attack.Dir), lock, attack.Target("cache*")), []string{"X06 shared/cache was taken for the one"}},
+}
+
+// ownThen makes a directory, removes it, and goes on with its name.
+func ownThen(s *attack.Scene, then func(dir string) error) error {
+	dir, err := os.MkdirTemp(s.Dir, "own-")
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil {
+		return err
+	}
+	return then(dir)
 }
 
 // mountOn mounts something on p, which only one thread sees.

@@ -59,7 +59,10 @@ func (n node) kindName() string {
 type disk interface {
 	stat(name string) node
 	list(name string) ([]string, error)
-	read(name string) ([]byte, error) // leaves the access time as it is
+	// blocks reads a file, whatever its size, and leaves the access time as it
+	// is. It gives each block of blockSize, in order; one that is all zeros may
+	// be left out.
+	blocks(name string, f func(at int64, b []byte)) (size int64, err error)
 	symlink(target, name string) error
 	link(old, name string) error
 	mkdir(name string, perm uint32) error

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -173,18 +174,22 @@ func (d *fakeDisk) list(name string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-func (d *fakeDisk) read(name string) ([]byte, error) {
-	f, err := d.quietly(name)
+func (d *fakeDisk) blocks(name string, f func(at int64, b []byte)) (int64, error) {
+	file, err := d.quietly(name)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer f.Close()
-	data := make([]byte, min(d.stat(name).size, maxTarget))
-	n, err := f.ReadAt(data, 0)
-	if n == len(data) {
-		err = nil
+	defer file.Close()
+	size := d.stat(name).size
+	buf := make([]byte, min(size, blockSize))
+	for at := int64(0); at < size; at += blockSize {
+		n, err := file.ReadAt(buf, at)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		f(at, buf[:n])
 	}
-	return data[:n], err
+	return size, nil
 }
 
 // act does what the attacker does, with each of its identities: it is outside

@@ -31,6 +31,22 @@ func inDir(s *attack.Scene, work func(dir string) error) error {
 	return work(dir)
 }
 
+// writesInTwo replaces a target by a large one, whose end is written by a write
+// of its own; what that says is heeded, or not.
+func writesInTwo(heed bool) attack.Victim {
+	return func(s *attack.Scene) error {
+		return replaceOut(s, func(f afero.File) error {
+			if _, err := f.WriteString(megabytes("")); err != nil {
+				return err
+			}
+			if _, err := f.WriteString("end"); err != nil && heed {
+				return err
+			}
+			return nil
+		})
+	}
+}
+
 // injectConditions hold one condition of the judgement of Faults and Kills each:
 // without it the findings are others. testdata/mutants_inject.md says which row
 // holds which.
@@ -56,6 +72,15 @@ var injectConditions = []injectCondition{{
 		}
 	},
 	want: []string{"?C14 openat fails with ENOTSUP: the code tried once more"},
+}, {
+	name: "the end of a large target that was not written", by: attack.Faults,
+	victim: writesInTwo(false),
+	opts:   overOut,
+	want:   []string{"X05"},
+}, {
+	name: "the end of a large target, and an error", by: attack.Faults,
+	victim: writesInTwo(true),
+	opts:   overOut,
 }, {
 	name: "content that is chance is not compared", by: attack.Faults,
 	victim: func(s *attack.Scene) error {

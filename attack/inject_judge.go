@@ -148,7 +148,7 @@ func (r *run) judgePromise(at int, pattern string, now, want target) {
 }
 
 func (t target) has(e targetEntry) bool {
-	return slices.ContainsFunc(t.entries, func(w targetEntry) bool { return w.kind == e.kind && w.data == e.data })
+	return slices.ContainsFunc(t.entries, e.same)
 }
 
 // judgeBehind looks for what the code left in Dir and was not meant to.

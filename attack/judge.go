@@ -155,12 +155,42 @@ func (r *run) judgeAdoption() {
 				continue
 			}
 			n := r.disk.stat(a.path())
-			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && !r.madeAnother(i) {
+			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && !r.madeAnother(i) && !r.gaveUp(i, a.path()) {
 				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: r.lastUse(a.path()),
 					text: "the attacker's directory " + pretty(a.path()) + " was taken for the one that the code meant to make, and the code reported success"})
 			}
 		}
 	}
+}
+
+// gaveUp reports whether the code removed, or renamed away, the directory that
+// it had made in step i before the attacker put another there. What it still
+// looks for under that name is not what it made: see inspectNew and judgePlant
+// for what it then makes and reads there.
+func (r *run) gaveUp(i int, name string) bool {
+	given := false
+	for j := i + 1; j < len(r.steps); j++ {
+		s := r.steps[j]
+		if m := slices.IndexFunc(s.moves, func(m appliedMove) bool { return m.path == name }); m >= 0 {
+			return given && !s.moves[m].over
+		}
+		switch s.kind {
+		case supervise.Mkdir:
+			given = given && !s.about(0, name)
+		case supervise.Unlink, supervise.Rmdir, supervise.Rename:
+			given = given || s.about(0, name)
+		}
+	}
+	return false
+}
+
+// about reports whether the i-th path of a call ends at an entry.
+func (s *step) about(i int, name string) bool {
+	if i >= len(s.lookups) {
+		return false
+	}
+	a, ok := s.lookups[i].final()
+	return ok && a.path() == name
 }
 
 // madeAnother says that after step i the code made a directory that it does
@@ -180,9 +210,16 @@ type target struct {
 }
 
 type targetEntry struct {
-	rel, kind, data string
-	perm            uint32
-	below           []content // of a directory
+	rel, kind string
+	perm      uint32
+	file      digest    // of a file
+	dir       string    // of a directory: what is below it, see rename
+	below     []content // likewise, before
+}
+
+// same says that two entries are of one kind and have one content.
+func (e targetEntry) same(o targetEntry) bool {
+	return e.kind == o.kind && e.file == o.file && e.dir == o.dir
 }
 
 // targets reads what is there under each pattern of Target.
@@ -202,10 +239,8 @@ func (r *run) targetsOf(listing []string) []target {
 			if n.isDir() {
 				e.below = r.contents(name, listing)
 			}
-			if n.regular() && n.size <= maxTarget {
-				if b, err := r.disk.read(name); err == nil {
-					e.data = string(b)
-				}
+			if n.regular() {
+				e.file = r.digest(name)
 			}
 			t.entries = append(t.entries, e)
 		}
@@ -231,10 +266,8 @@ func (r *run) contents(dir string, listing []string) []content {
 			continue
 		}
 		c := content{name[len(dir)+1:], n.kindName()}
-		if n.regular() && n.size <= maxTarget {
-			if data, err := r.disk.read(name); err == nil {
-				c.what += fmt.Sprintf(" %q", data)
-			}
+		if n.regular() {
+			c.what += r.digest(name).line()
 		}
 		all = append(all, c)
 	}
@@ -254,13 +287,10 @@ func (n *names) rename(targets []target) {
 				lines = append(lines, n.shape(e.rel + "/" + c.rel)[len(n.shape(e.rel)):]+" "+c.what+"\n")
 			}
 			slices.Sort(lines)
-			t.entries[i].data = strings.Join(lines, "")
+			t.entries[i].dir = strings.Join(lines, "")
 		}
 	}
 }
-
-// maxTarget bounds the content of a target that is compared, in bytes.
-const maxTarget = 1 << 20
 
 func (r *run) judgeTargets() {
 	if !r.outcome.success() || !r.moved() || len(r.plan.targets) == 0 {
@@ -288,7 +318,7 @@ func (r *run) judgeTargets() {
 			case r.isCanary(n):
 				note(name, "the target "+pretty(name)+" is another user's file")
 			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
-				return w.kind == e.kind && w.data == e.data
+				return w.same(e)
 			}):
 				note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
 			}
@@ -303,16 +333,13 @@ func (r *run) judgeTargets() {
 }
 
 func describe(e targetEntry) string {
-	if e.kind != "file" {
-		if e.data != "" {
-			return "a " + e.kind + " with " + leftover.Count(strings.Count(e.data, "\n"), "entry", "entries")
-		}
-		return "a " + e.kind
+	switch {
+	case e.kind == "file":
+		return e.file.String()
+	case e.dir != "":
+		return "a " + e.kind + " with " + leftover.Count(strings.Count(e.dir, "\n"), "entry", "entries")
 	}
-	if len(e.data) > 40 {
-		return fmt.Sprintf("%d bytes, %q...", len(e.data), e.data[:40])
-	}
-	return fmt.Sprintf("%s, %q", leftover.Count(len(e.data), "byte", "bytes"), e.data)
+	return "a " + e.kind
 }
 
 func (r *run) isCanary(n node) bool { return r.guard.canary(n) != "" }

@@ -14,10 +14,10 @@ func TestConditionsDescribe(t *testing.T) {
 		e    targetEntry
 		want string
 	}{
-		{targetEntry{kind: "file", data: "a\n"}, `2 bytes, "a\n"`},
+		{targetEntry{kind: "file", file: digest{size: 2, head: "a\n"}}, `2 bytes, "a\n"`},
 		{targetEntry{kind: "file"}, `0 bytes, ""`},
-		{targetEntry{kind: "file", data: long}, `41 bytes, "` + long[1:] + `"...`},
-		{targetEntry{kind: "directory", data: "/a file\n/b file\n"}, "a directory with 2 entries"},
+		{targetEntry{kind: "file", file: digest{size: 41, head: long[1:]}}, `41 bytes, "` + long[1:] + `"...`},
+		{targetEntry{kind: "directory", dir: "/a file\n/b file\n"}, "a directory with 2 entries"},
 		{targetEntry{kind: "directory"}, "a directory"}, // or one that is too deep
 		{targetEntry{kind: "symlink"}, "a symlink"},
 	} {

@@ -230,6 +230,21 @@ var misbehaviours = []misbehaviour{
 			_ = p.Kill()
 		}
 	}), says: []string{"kill"}},
+	{name: "signals a child of its own that is gone", victim: after(func(*attack.Scene) {
+		p, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+		if err != nil {
+			panic(err)
+		}
+		fd, err := unix.PidfdOpen(p.Pid, 0)
+		if err != nil {
+			panic(err)
+		}
+		defer unix.Close(fd)
+		if _, err := p.Wait(); err != nil {
+			panic(err)
+		}
+		_ = unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
+	}), clean: true},
 	{name: "kills the process group of the test", victim: after(func(*attack.Scene) {
 		if pg, err := unix.Getpgid(os.Getppid()); err == nil {
 			_ = unix.Kill(-pg, unix.SIGKILL)

@@ -269,9 +269,9 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 		}
 	case n.regular():
 		if n.size != p.node.size || n.mtime != p.node.mtime {
-			if data, err := r.disk.read(at); err == nil && !strings.HasPrefix(p.data, strings.TrimRight(string(data), "\x00")) { // cut or lengthened alone tells nothing
+			if r.wrote(at, p.data) > 0 {
 				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
-					text: leftover.Count(len(data), "byte was", "bytes were") + " written to the attacker's file"})
+					text: leftover.Count(int(n.size), "byte was", "bytes were") + " written to the attacker's file"})
 			}
 		} else if !input && n.atime != p.node.atime && r.outcome.success() {
 			step, what := r.opened(victimName, forReading), "content was read"

@@ -178,23 +178,45 @@ func (d *osDisk) restoreAtime(name string, before node) error {
 	return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-func (d *osDisk) read(name string) ([]byte, error) {
-	size := d.stat(name).size
+func (d *osDisk) blocks(name string, f func(at int64, b []byte)) (int64, error) {
 	fd, done, err := d.quietly(name, 0)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer done()
-	data := make([]byte, min(size, maxTarget))
-	n := 0
-	for n < len(data) {
-		m, err := unix.Pread(fd, data[n:], int64(n))
-		if err != nil || m == 0 {
-			return data[:n], pathError("read", name, err)
+	size, err := unix.Seek(fd, 0, unix.SEEK_END)
+	if err != nil {
+		return 0, pathError("lseek", name, err)
+	}
+	buf := make([]byte, min(size, blockSize))
+	for at := int64(0); at < size; at += blockSize {
+		if next, err := unix.Seek(fd, at, unix.SEEK_DATA); err == unix.ENXIO {
+			break // a hole up to the end
+		} else if err == nil {
+			at = next &^ (blockSize - 1)
+		}
+		n, err := preadFull(fd, buf, at)
+		if err != nil {
+			return 0, pathError("read", name, err)
+		}
+		f(at, buf[:n])
+	}
+	return size, nil
+}
+
+// preadFull reads until the buffer is full or the file ends.
+func preadFull(fd int, b []byte, at int64) (n int, err error) {
+	for n < len(b) {
+		m, err := unix.Pread(fd, b[n:], at+int64(n))
+		if err != nil {
+			return n, err
+		}
+		if m == 0 {
+			break
 		}
 		n += m
 	}
-	return data, nil
+	return n, nil
 }
 
 func (d *osDisk) symlink(target, name string) error {

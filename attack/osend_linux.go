@@ -165,7 +165,8 @@ func (w *osWorld) refuses(ev *supervise.Event) bool {
 	return true
 }
 
-// pidOf is the process that a pidfd of a stopped thread refers to.
+// pidOf is the process that a pidfd of a stopped thread refers to, 0 for one
+// that is gone: of a child that was reaped the kernel says "Pid: -1".
 func pidOf(tid, fd int) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", tid, fd))
 	if err != nil {
@@ -174,5 +175,5 @@ func pidOf(tid, fd int) int {
 	_, rest, _ := strings.Cut(string(b), "\nPid:\t")
 	line, _, _ := strings.Cut(rest, "\n")
 	pid, _ := strconv.Atoi(line)
-	return pid
+	return max(pid, 0)
 }

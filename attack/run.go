@@ -192,7 +192,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 			r.guard.watch(dirVault, vaultMirror)
 			r.guard.touched = true // the vault has one entry too many for the next run
 		}
-		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), text: text})
+		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), over: a.node.exists(), text: text})
 		return true, nil
 	}
 	return false, nil

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
@@ -36,6 +37,24 @@ var targetTests = []victimTest{{
 }, {
 	name:   "a directory that is filled all the same",
 	victim: fillsDir(map[bool]string{false: "data", true: "data"}),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+}, {
+	name:   "a large target that ends otherwise where a lock is",
+	victim: fillsDir(map[bool]string{false: megabytes("end"), true: megabytes("END")}),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+	want:   "X05",
+}, {
+	name:   "a large target that ends the same",
+	victim: fillsDir(map[bool]string{false: megabytes("end"), true: megabytes("end")}),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+}, {
+	name:   "a large target with a hole, filled where a lock is",
+	victim: sparse(false),
+	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
+	want:   "X05",
+}, {
+	name:   "a large target with a hole, written as zeros where a lock is",
+	victim: sparse(true),
 	opts:   []attack.Option{attack.Target("out"), attack.Moves(attack.File)},
 }, {
 	name: "a directory in which strangers have a file, which they take away",
@@ -87,6 +106,9 @@ var targetTests = []victimTest{{
 	opts: []attack.Option{attack.Moves(attack.File), attack.Unrelated()},
 }}
 
+// megabytes is more than what any buffer of ours holds, and ends with text.
+func megabytes(text string) string { return strings.Repeat("line of a large target\n", 100_000) + text }
+
 // writesIf opens a file that may be there already, else makes it, and writes if
 // what it opened is right.
 func writesIf(right func(mine bool, names int) bool) attack.Victim {
@@ -123,5 +145,26 @@ func fillsDir(with map[bool]string) attack.Victim {
 			return nil
 		}
 		return put(s.FS, s.Path("out", "data"), newFile, 0o600, data)
+	}
+}
+
+// sparse makes a large file of one byte at its end, and writes zeros, or else
+// one other byte, in its middle if a lock is found.
+func sparse(zeros bool) attack.Victim {
+	return func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("out"), newFile, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt([]byte("x"), 3<<20)
+		if exists(s, s.Path("lock")) {
+			middle := make([]byte, 5000)
+			if !zeros {
+				middle[4321] = 1
+			}
+			_, err2 := f.WriteAt(middle, 1<<20+7)
+			err = errors.Join(err, err2)
+		}
+		return errors.Join(err, f.Close())
 	}
 }

@@ -1,0 +1,104 @@
+package attack
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+
+	"github.com/tmpproof/tmpproof/internal/leftover"
+)
+
+// digest is the content of a file of any size, in a form that can be compared
+// and that a report can show. Holes are the zeros that they read as.
+type digest struct {
+	size int64
+	head string // the first bytes
+	sum  [sha256.Size]byte
+}
+
+// digestHead is how much of a content is kept to be shown, in bytes.
+const digestHead = 40
+
+// blockSize is what contents are read by, and divides every block size of a
+// file system.
+const blockSize = 1 << 16
+
+// digest reads a file. One that is removed meanwhile, or cannot be read, has
+// the digest of nothing.
+func (r *run) digest(name string) digest {
+	h := hasher{sum: sha256.New()}
+	d := digest{}
+	size, err := r.disk.blocks(name, h.block)
+	if err != nil {
+		return d
+	}
+	d.size = size
+	d.head = string(h.head[:min(size, digestHead)])
+	h.sum.Sum(d.sum[:0])
+	return d
+}
+
+// hasher takes the blocks of a file that are not all zeros, in order.
+type hasher struct {
+	sum  hash.Hash
+	head [digestHead]byte
+}
+
+func (h *hasher) block(at int64, b []byte) {
+	if at == 0 {
+		copy(h.head[:], b)
+	}
+	if !zeros(b) {
+		var where [8]byte
+		binary.LittleEndian.PutUint64(where[:], uint64(at))
+		h.sum.Write(where[:])
+		h.sum.Write(b)
+	}
+}
+
+func zeros(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// String is the content as reports show it.
+func (d digest) String() string {
+	if d.size > digestHead {
+		return fmt.Sprintf("%d bytes, %q...", d.size, d.head)
+	}
+	return fmt.Sprintf("%s, %q", leftover.Count(int(d.size), "byte", "bytes"), d.head)
+}
+
+// line is the content as an entry of a directory is compared by it.
+func (d digest) line() string { return fmt.Sprintf(" %d %q %x", d.size, d.head, d.sum) }
+
+// wrote tells how many bytes of a file are not what the attacker had put
+// there: up to the last that is not zero. What was only cut, or lengthened by
+// zeros, is 0.
+func (r *run) wrote(name, data string) int64 {
+	var end int64 // of what is not zero
+	differs := false
+	_, err := r.disk.blocks(name, func(at int64, b []byte) {
+		for len(b) > 0 && b[len(b)-1] == 0 {
+			b = b[:len(b)-1]
+		}
+		if len(b) == 0 {
+			return
+		}
+		end = at + int64(len(b))
+		was := ""
+		if at < int64(len(data)) {
+			was = data[at:]
+		}
+		differs = differs || len(b) > len(was) || string(b) != was[:len(b)]
+	})
+	if err != nil || !differs {
+		return 0
+	}
+	return end
+}
