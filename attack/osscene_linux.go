@@ -16,7 +16,7 @@ import (
 // newScene makes a scene below TMPDIR.
 func newScene(opt *options) (*osDisk, error) {
 	tmp := os.TempDir()
-	root, err := os.MkdirTemp(tmp, sweep.Prefix)
+	root, marker, err := sweep.Make(tmp)
 	if err != nil {
 		return nil, fmt.Errorf("no scene can be made in %q (set TMPDIR to a directory that can be written): %w", tmp, err)
 	}
@@ -25,14 +25,10 @@ func newScene(opt *options) (*osDisk, error) {
 	}
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(root))
+		return nil, errors.Join(err, sweep.Remove(root), marker.Close())
 	}
-	d := &osDisk{root: root, fd: fd, ownCanaries: opt.verb == race && unix.Geteuid() == 0 && unprotected(), nodes: map[string]node{}, lists: map[string][]string{}}
-	d.marker, err = sweep.Mark(root)
-	if err == nil {
-		err = d.build(opt)
-	}
-	if err != nil {
+	d := &osDisk{root: root, fd: fd, marker: marker, ownCanaries: opt.verb == race && unix.Geteuid() == 0 && unprotected(), nodes: map[string]node{}, lists: map[string][]string{}}
+	if err := d.build(opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("building the scene in %s: %w", root, err), d.destroy())
 	}
 	return d, nil
@@ -193,16 +189,15 @@ func (d *osDisk) giveUp() {
 
 var swept sync.Map // directories, in this process
 
-// destroy removes the whole scene.
+// destroy removes the whole scene. Where a part stays the marker does too, for
+// those who come later.
 func (d *osDisk) destroy() error {
 	d.forget()
-	var err error
-	if list, lerr := d.list("."); lerr == nil {
-		for _, e := range slices.Backward(list) { // the marker last: what is left when this is killed can be swept
+	list, err := d.list(".")
+	for _, e := range list {
+		if e != sweep.Marker {
 			err = errors.Join(err, d.removeAll(e))
 		}
-	} else {
-		err = lerr
 	}
 	root := d.root
 	if at := readlink(fmt.Sprintf("/proc/self/fd/%d", d.fd)); strings.HasPrefix(at, "/") && !strings.HasSuffix(at, " (deleted)") {
@@ -210,8 +205,8 @@ func (d *osDisk) destroy() error {
 	}
 	_ = unix.Close(d.fd)
 	defer d.giveUp()
-	if rerr := unix.Rmdir(root); rerr != nil && rerr != unix.ENOENT {
-		err = errors.Join(err, pathError("rmdir", d.root, rerr))
+	if err == nil {
+		err = sweep.Vanish(root)
 	}
 	if err != nil && strings.Contains(err.Error(), "no such file") {
 		return nil // the victim removed the scene itself

@@ -55,22 +55,19 @@ func newRoot(dir string) (*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := os.MkdirTemp(dir, sweep.Prefix)
+	made, marker, err := sweep.Make(dir)
 	if err != nil {
 		return nil, fmt.Errorf("a private directory for temporary files cannot be made (the variable TMPDIR, or the option Dir, says where): %w", err)
 	}
-	r := &root{path: made, files: filepath.Join(made, filesName)}
+	r := &root{path: made, files: filepath.Join(made, filesName), marker: marker}
 	if err := r.furnish(); err != nil {
 		return nil, errors.Join(err, r.remove())
 	}
 	return r, nil
 }
 
-// furnish makes what is in the root, its marker last.
+// furnish makes what is in the root beside the marker.
 func (r *root) furnish() (err error) {
-	if err := private(r.path); err != nil {
-		return err
-	}
 	if err := os.Mkdir(r.files, 0o700); err != nil {
 		return err
 	}
@@ -81,8 +78,7 @@ func (r *root) furnish() (err error) {
 		return err
 	}
 	r.fd, r.emptySize = int(r.dir.Fd()), sizeOfEmpty(r.dir)
-	r.marker, err = sweep.Mark(r.path)
-	return err
+	return private(r.path)
 }
 
 // private looks whether the file system keeps what the modes say (E09), and

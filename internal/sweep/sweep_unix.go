@@ -37,8 +37,11 @@ func (s *Sweeper) Sweep(dir string) {
 	for n := 0; n < surelySwept || n < mostSwept && !s.cancelled.Load(); {
 		names, err := f.Readdirnames(1000)
 		for _, name := range names {
-			if strings.HasPrefix(name, Prefix) {
-				_ = reclaim(filepath.Join(dir, name)) // what is not surely ours stays
+			switch path := filepath.Join(dir, name); { // what is not surely ours stays
+			case strings.HasPrefix(name, Aside):
+				_ = finish(path)
+			case strings.HasPrefix(name, Prefix):
+				_ = reclaim(path)
 			}
 		}
 		if n += len(names); err != nil || len(names) == 0 {
@@ -50,18 +53,17 @@ func (s *Sweeper) Sweep(dir string) {
 // reclaim removes a root whose process has ended. Whatever else bears such a
 // name is left as it is, and the error says why.
 func reclaim(path string) error {
-	return remove(path, func(dir *os.Root) error {
-		st, err := dir.Stat(".")
-		if err != nil {
+	var marker *os.File
+	defer func() {
+		if marker != nil { // last: nobody else removes it meanwhile
+			marker.Close()
+		}
+	}()
+	return remove(path, func(dir *os.Root) (err error) {
+		if err := ours(dir, path); err != nil {
 			return err
 		}
-		if now, err := os.Lstat(path); err != nil || !os.SameFile(st, now) {
-			return errors.Join(errors.New("a symbolic link, or replaced meanwhile"), err)
-		}
-		if st.Mode().Perm() != 0o700 || !owned(st) {
-			return errors.New("not a directory of mode 0700 of this user")
-		}
-		if err := abandoned(dir); err != nil {
+		if marker, err = abandoned(dir, false); err != nil {
 			return err
 		}
 		endStrays(path)
@@ -69,33 +71,98 @@ func reclaim(path string) error {
 	})
 }
 
+// finish removes a directory that was killed while it was made or removed: an
+// empty one, or one with nothing but a marker, which may have no text yet.
+// One whose process lives loses nothing but an empty directory: it begins anew.
+func finish(path string) error {
+	st, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !st.IsDir() || !owned(st) {
+		return errors.New("not a directory of this user")
+	}
+	if os.Remove(path) == nil {
+		return nil
+	}
+	dir, err := os.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := ours(dir, path); err != nil {
+		return err
+	}
+	marker, err := abandoned(dir, true)
+	if err != nil {
+		return err
+	}
+	defer marker.Close()
+	return vanish(dir, path)
+}
+
+// ours is nil for a directory of mode 0700 of this user.
+func ours(dir *os.Root, path string) error {
+	st, err := dir.Stat(".")
+	if err != nil {
+		return err
+	}
+	if now, err := os.Lstat(path); err != nil || !os.SameFile(st, now) {
+		return errors.Join(errors.New("a symbolic link, or replaced meanwhile"), err)
+	}
+	if st.Mode().Perm() != 0o700 || !owned(st) {
+		return errors.New("not a directory of mode 0700 of this user")
+	}
+	return nil
+}
+
 func owned(st os.FileInfo) bool {
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	return ok && int(sys.Uid) == os.Geteuid()
 }
 
-// abandoned is nil when the directory has the marker of a root and nobody
-// holds its lock. The lock is released again: no new root ever gets an old
-// name while the directory is there, and two sweepers do no harm.
-func abandoned(dir *os.Root) error {
+// mostText is more than a marker has.
+const mostText = 1000
+
+// abandoned locks the marker of a directory that nobody holds. With begun its
+// text may have been cut short.
+func abandoned(dir *os.Root, begun bool) (_ *os.File, err error) {
 	st, err := dir.Lstat(Marker)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !st.Mode().IsRegular() || st.Mode().Perm() != 0o600 || !owned(st) {
-		return fmt.Errorf("%s is not a file of mode 0600 of this user", Marker)
+	if !st.Mode().IsRegular() || st.Mode().Perm()&^0o600 != 0 || !begun && st.Mode().Perm() != 0o600 || !owned(st) {
+		return nil, fmt.Errorf("%s is not a file of mode 0600 of this user", Marker)
+	}
+	if st.Mode().Perm() != 0o600 { // a umask took from it
+		_ = dir.Chmod(Marker, 0o600)
 	}
 	f, err := dir.OpenFile(Marker, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer f.Close()
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	locked := lock(f)
 	if now, err := f.Stat(); err != nil || !os.SameFile(st, now) {
-		return errors.New("the marker was replaced meanwhile")
+		return nil, errors.New("the marker was replaced meanwhile")
 	}
-	text := make([]byte, len(Text))
-	if _, err := io.ReadFull(f, text); err != nil || string(text) != Text {
-		return errors.New("the marker was not written by tmpproof")
+	if now, err := dir.Lstat(Marker); err != nil || !os.SameFile(st, now) {
+		return nil, errors.New("the marker was removed meanwhile")
 	}
-	return lock(f)
+	b, err := io.ReadAll(io.LimitReader(f, mostText))
+	if err != nil {
+		return nil, err
+	}
+	line, whole := strings.CutPrefix(string(b), Text)
+	if !whole && !(begun && strings.HasPrefix(Text, string(b))) {
+		return nil, errors.New("the marker was not written by tmpproof")
+	}
+	if locked != nil && !ended(line) {
+		return nil, locked
+	}
+	return f, nil
 }

@@ -56,13 +56,9 @@ func Dir(t testing.TB) string {
 }
 
 func newDir() (dir string, remove func() error, err error) {
-	dir, err = os.MkdirTemp(outer, sweep.Prefix)
+	dir, marker, err := sweep.Make(outer)
 	if err != nil {
 		return "", nil, err
-	}
-	marker, err := sweep.Mark(dir)
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return dir, func() error { return errors.Join(sweep.Remove(dir), marker.Close()) }, nil
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
+	"github.com/tmpproof/tmpproof/internal/sweep"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -260,20 +260,5 @@ func (r *result) write(dir string) error {
 		return err
 	}
 	name := strings.NewReplacer("/", "_", `\`, "_", ":", "_").Replace(r.Package) + ".json"
-	// Whoever reads it meanwhile reads the old one or the new one.
-	f, err := os.CreateTemp(dir, name+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return sweep.WriteFile(dir, name, append(b, '\n'))
 }
