@@ -27,6 +27,7 @@ type boundary struct {
 	perm    uint32
 	lookups []lookup
 	object  string // of a call on a descriptor: the name it now has, or ""
+	fd      descriptor
 	thread  int
 	line    string // innermost line of the user's code, "file.go:12"
 	chain   string // "file.go:12 < main.go:3"

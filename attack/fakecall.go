@@ -101,7 +101,9 @@ func (w *fakeWorld) lookUp() {
 	b, op := &w.stands, w.standOp
 	b.lookups, b.object = nil, ""
 	if op.File != nil && op.Name != "open" {
-		b.object = w.objectOf(op.File)
+		if b.object = w.objectOf(op.File); w.opt.verb == faults {
+			b.fd = w.descriptorOf(op.File, b.object)
+		}
 	} else {
 		w.lookup(b, op, op.Path, w.standFollow)
 	}

@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"syscall"
@@ -21,6 +22,7 @@ type injectedFake struct {
 // openFile is what the victim has open.
 type openFile struct {
 	nameless bool // O_TMPFILE made it
+	flag     int
 	listed   bool // in part at least
 }
 
@@ -53,7 +55,7 @@ func (w *fakeWorld) injected(op *fsfake.Op) {
 	}
 	switch {
 	case op.Name == "open" && op.Err == nil:
-		w.open[op.File] = openFile{nameless: op.Flag&fsfake.O_TMPFILE == fsfake.O_TMPFILE}
+		w.open[op.File] = openFile{nameless: op.Flag&fsfake.O_TMPFILE == fsfake.O_TMPFILE, flag: op.Flag}
 	case op.Name == "readdir":
 		f, own := w.open[op.File]
 		if toTheEnd(op, f.listed) {
@@ -142,4 +144,20 @@ func (w *fakeWorld) point(op, name string) {
 	case goexits:
 		runtime.Goexit()
 	}
+}
+
+// descriptorOf looks at the open file that an operation acts on.
+func (w *fakeWorld) descriptorOf(f *fsfake.File, name string) descriptor {
+	o, ok := w.open[f]
+	if !ok {
+		return descriptor{}
+	}
+	d := descriptor{write: o.flag&(os.O_WRONLY|os.O_RDWR) != 0, nonblock: o.flag&fsfake.O_NONBLOCK != 0}
+	switch n := w.d.stat(name); {
+	case n.exists():
+		d.kind = n.kindName()
+	case o.nameless || d.write: // what is removed and is no directory
+		d.kind = "file"
+	}
+	return d
 }

@@ -105,7 +105,7 @@ var errnos = []struct {
 	errno syscall.Errno
 	name  string
 }{
-	{syscall.EACCES, "EACCES"}, {syscall.EBUSY, "EBUSY"}, {syscall.ECONNREFUSED, "ECONNREFUSED"}, {syscall.EDQUOT, "EDQUOT"},
+	{syscall.EACCES, "EACCES"}, {syscall.EADDRINUSE, "EADDRINUSE"}, {syscall.EBUSY, "EBUSY"}, {syscall.ECONNREFUSED, "ECONNREFUSED"}, {syscall.EDQUOT, "EDQUOT"},
 	{syscall.EEXIST, "EEXIST"}, {syscall.EFBIG, "EFBIG"}, {syscall.EINTR, "EINTR"}, {syscall.EIO, "EIO"},
 	{syscall.EMFILE, "EMFILE"}, {syscall.EMLINK, "EMLINK"}, {syscall.ENFILE, "ENFILE"}, {syscall.ENOENT, "ENOENT"},
 	{syscall.ENOMEM, "ENOMEM"}, {syscall.ENOSPC, "ENOSPC"}, {syscall.ENOTSUP, "ENOTSUP"}, {syscall.EPERM, "EPERM"},
@@ -146,6 +146,7 @@ var (
 	errWriting  = words("EACCES EPERM EROFS EMFILE ENFILE EINTR EIO ENOMEM ETXTBSY")
 	errTmpfile  = words("ENOTSUP ENOSPC EDQUOT EROFS EACCES EMFILE ENFILE EINTR EIO ENOMEM ENOENT")
 	errMake     = words("ENOSPC EDQUOT EROFS EACCES EPERM EEXIST EIO ENOMEM ENOENT")
+	errBind     = words("EADDRINUSE ENOSPC EDQUOT EROFS EACCES EPERM EIO ENOMEM ENOENT")
 	errMkdir    = words("ENOSPC EDQUOT EROFS EACCES EPERM EEXIST EMLINK EIO ENOMEM ENOENT")
 	errLink     = words("ENOSPC EDQUOT EROFS EACCES EPERM EEXIST EMLINK EIO ENOMEM ENOENT")
 	errRename   = words("ENOSPC EDQUOT EROFS EACCES EPERM EBUSY EIO ENOMEM")
@@ -168,8 +169,8 @@ var (
 	errMount    = words("EPERM EACCES EBUSY ENOMEM")
 )
 
-// canFail lists the errors that the call at a boundary can return.
-func canFail(b *boundary) []syscall.Errno {
+// listed are the errors that the manual page of the call at a boundary lists.
+func listed(b *boundary) []syscall.Errno {
 	switch b.kind {
 	case supervise.Open:
 		switch {
@@ -177,7 +178,7 @@ func canFail(b *boundary) []syscall.Errno {
 			return errTmpfile
 		case b.excl:
 			return append(errCreate[:len(errCreate):len(errCreate)], syscall.EEXIST)
-		case b.create:
+		case b.create && !b.finds():
 			return errCreate
 		case b.write:
 			return errWriting
@@ -186,6 +187,9 @@ func canFail(b *boundary) []syscall.Errno {
 	case supervise.Mkdir:
 		return errMkdir
 	case supervise.Mknod, supervise.Symlink:
+		if b.call == "bind" {
+			return errBind
+		}
 		return errMake
 	case supervise.Link:
 		return append(errLink[:len(errLink):len(errLink)], b.crossing()...)

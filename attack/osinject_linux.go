@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
+	"golang.org/x/sys/unix"
 )
 
 // injected is what a schedule has done to the victim's calls in this run, and
@@ -217,4 +218,25 @@ func withoutNumber(name string) string {
 		return dir + "#*"
 	}
 	return name
+}
+
+// descriptorOf looks at the descriptor that a call acts on.
+func descriptorOf(ev *supervise.Event) descriptor {
+	fd := ev.FD
+	if ev.Name == "connect" {
+		fd = int(int32(ev.Args[0]))
+	}
+	if fd < 0 {
+		return descriptor{}
+	}
+	proc, n := "/proc/"+strconv.Itoa(ev.TID), strconv.Itoa(fd)
+	info, err := os.ReadFile(proc + "/fdinfo/" + n)
+	_, rest, found := strings.Cut(string(info), "flags:\t")
+	line, _, _ := strings.Cut(rest, "\n")
+	flags, perr := strconv.ParseUint(line, 8, 32)
+	if err != nil || !found || perr != nil {
+		return descriptor{}
+	}
+	return descriptor{kind: statAt(unix.AT_FDCWD, proc+"/fd/"+n, 0).kindName(),
+		write: flags&unix.O_ACCMODE != unix.O_RDONLY, nonblock: flags&unix.O_NONBLOCK != 0}
 }

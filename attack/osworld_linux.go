@@ -317,6 +317,9 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		b.onlyDir = ev.Flags&unix.O_DIRECTORY != 0
 		b.nowait = ev.Flags&unix.O_NONBLOCK != 0 || ev.Flags&unix.O_ACCMODE == unix.O_RDWR || ev.Flags&unix.O_PATH != 0
 	}
+	if w.opt.verb == faults {
+		b.fd = descriptorOf(ev)
+	}
 	if ev.Kind == supervise.Unlink && ev.Flags&unix.AT_REMOVEDIR != 0 {
 		b.kind = supervise.Rmdir
 	}
