@@ -171,8 +171,9 @@ func (e *explorer) plain(test string, n int) *report.Report {
 	r := e.report
 	p := &report.Report{Tool: e.opt.verb.String(), Test: test, Package: callerPackage(), Complete: r.Complete, Shard: r.Shard,
 		Boundaries: r.Boundaries, Schedules: r.Schedules, Seconds: r.Elapsed.Seconds(), Problems: r.Problems}
+	failing, _ := e.opt.divide(r.Findings)
 	switch {
-	case len(r.Findings) > 0:
+	case len(failing) > 0:
 		p.Verdict = report.Broken
 	case len(r.Problems) > 0:
 		p.Verdict = report.Inconclusive

@@ -125,8 +125,11 @@ func (e *explorer) useless(r *run) bool {
 		e.problem("Setup failed: %s", r.mask(o.Setup))
 	case o.Removed:
 		e.problem("without any attack, the victim removed the scene itself")
-	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0:
-		e.problem("without any attack, the victim %s: what always fails is not proved by failing", r.mask(o.String()))
+	case o.End == returned && o.Nil && e.opt.refuses:
+		e.problem("without any attack, the victim returned nil, and by the option Refuses it was to return an error: what it should refuse, it took")
+	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0 && !e.opt.refuses:
+		e.problem("without any attack, the victim %s: what always fails is not proved by failing. "+
+			"Where the refusal is the right answer, as with hostile input, say so with the option attack.Refuses()", r.mask(o.String()))
 	default:
 		return false
 	}

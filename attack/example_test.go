@@ -3,6 +3,7 @@ package attack_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -143,6 +144,33 @@ func ExampleRace() {
 		}, attack.Target("report"), attack.ReportOnly(), attack.Budget(time.Second))
 		var odds *attack.Odds = report.Odds
 		fmt.Printf("%d attempts, %d won: between %.2g and %.2g", odds.Attempts, odds.Wins, odds.Low, odds.High)
+	}
+}
+
+// A refusal is the right answer to hostile input, and is attacked as such.
+func ExampleRefuses() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			name := "../home/keys" // as an archive has it
+			if !filepath.IsLocal(name) {
+				return fmt.Errorf("%s leads out of the directory", name)
+			}
+			return saveReport(s.Path(name))
+		}, attack.Refuses())
+	}
+}
+
+// Warnings fail the test as well: here a temporary file that SIGKILL leaves.
+func ExampleStrict() {
+	_ = func(t *testing.T) {
+		attack.Kills(t, func(s *attack.Scene) error {
+			f, err := os.CreateTemp(s.Dir, "report-*")
+			if err != nil {
+				return err
+			}
+			defer os.Remove(f.Name())
+			return f.Close()
+		}, attack.Strict())
 	}
 }
 

@@ -179,7 +179,7 @@ var misbehaviours = []misbehaviour{
 			}
 		}()
 		return nil
-	}), says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat home/no"}},
+	}), opts: []attack.Option{attack.Strict()}, says: []string{"R14", "a goroutine that the code started went on after it returned: newfstatat home/no"}},
 
 	{name: "names nothing and leaves a process that is allowed", victim: func(*testing.T) attack.Victim {
 		return func(*attack.Scene) error { return exec.Command("sh", "-c", "sleep 60 >/dev/null 2>&1 &").Run() }

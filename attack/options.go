@@ -36,6 +36,8 @@ type options struct {
 	expect        []tmptest.Rule
 	expects       bool
 	reportOnly    bool
+	strict        bool // warnings fail as well
+	refuses       bool // the undisturbed run returns an error
 	budget        time.Duration
 	budgetBy      string // what bounds it
 	maxSchedules  int
@@ -146,8 +148,22 @@ func Allow(rule tmptest.Rule, reason string) Option {
 	})
 }
 
+// Strict lets warnings fail the test too. Those are the findings of the rules
+// of level w (R07, R14, C14 ...): without Strict they are logged, unless Expect
+// names the rule.
+func Strict() Option { return optionFunc(func(o *options) { o.strict = true }) }
+
+// Refuses says that the victim is right to return an error without any attack:
+// a test of hostile input, such as an archive with names that lead out of the
+// directory (see Hostile). Then the refusal is what is attacked: nothing may be
+// damaged, read or left behind on the way to it. The test fails if the
+// undisturbed victim returns nil, and, under Faults, if it does so after an
+// error.
+func Refuses() Option { return optionFunc(func(o *options) { o.refuses = true }) }
+
 // Expect is for code that is known to be broken: the test fails unless
 // exactly these rules are found. Without rules it expects a clean verdict.
+// Warnings (see Strict) that it does not name are logged.
 func Expect(rules ...tmptest.Rule) Option {
 	return optionFunc(func(o *options) {
 		for _, r := range rules {
@@ -222,6 +238,8 @@ func newOptions(how verb, opts []Option) (*options, error) {
 	o.refuse(len(o.canaries) > 0 && o.setup == nil, "Canary names entries that Setup makes: give Setup as well")
 	o.refuse(len(o.hostile) > 0 && o.setup == nil, "Hostile names entries that Setup makes: give Setup as well")
 	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")
+	o.refuse(o.strict && o.reportOnly, "Strict and ReportOnly exclude each other")
+	o.refuse(o.refuses && o.ensure != nil, "Refuses and Ensure exclude each other: Ensure is about a victim that returned nil")
 	if how.injects() {
 		for _, given := range []struct {
 			option string
@@ -234,6 +252,14 @@ func newOptions(how verb, opts []Option) (*options, error) {
 		o.depth = 2
 	}
 	return o, errors.Join(o.errs...)
+}
+
+// fails reports whether a finding of a rule fails the test.
+func (o *options) fails(rule tmptest.Rule) bool {
+	if rule.Level() == tmptest.Fail || o.strict {
+		return true
+	}
+	return slices.ContainsFunc(o.expect, func(r tmptest.Rule) bool { return r.ID == rule.ID })
 }
 
 func (o *options) allows(m Move) bool { return len(o.moves) == 0 || slices.Contains(o.moves, m) }

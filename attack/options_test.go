@@ -41,6 +41,8 @@ func TestOptionsRefused(t *testing.T) {
 		{"no rule", []Option{Allow(tmptest.Rule{}, "why")}, "Allow: no rule given"},
 		{"expected rule without id", []Option{Expect(tmptest.Rule{})}, "Expect: a rule without an id"},
 		{"expect and report", []Option{Expect(), ReportOnly()}, "exclude each other"},
+		{"strict and report", []Option{Strict(), ReportOnly()}, "exclude each other"},
+		{"a promise of what refuses", []Option{Refuses(), Ensure(nothing)}, "Refuses and Ensure exclude each other"},
 		{"no budget", []Option{Budget(0)}, "Budget(0s)"},
 		{"negative budget", []Option{Budget(-time.Second)}, "Budget(-1s)"},
 		{"no schedules", []Option{Schedules(0)}, "Schedules(0)"},

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
@@ -218,12 +219,16 @@ func (e *explorer) verdict(t *testing.T, n int) {
 	if len(report.Problems) > 0 {
 		t.Errorf("%v of %s is inconclusive, which proves nothing%s:\n  - %s", e.opt.verb, t.Name(), report.ofShard(), strings.Join(report.Problems, "\n  - "))
 	}
+	failing, warnings := e.opt.divide(report.Findings)
 	switch {
 	case e.opt.reportOnly:
 	case e.opt.expects:
-		e.verdictExpected(t)
-	case len(report.Findings) > 0:
+		e.verdictExpected(t, failing)
+	case len(failing) > 0:
 		t.Error(reportText(e.opt.verb, t.Name(), n, report))
+	}
+	if len(warnings) > 0 && !e.opt.reportOnly && (e.opt.expects || len(failing) == 0) { // else they stand there already
+		t.Log(warningText(e.opt.verb, t.Name(), n, warnings))
 	}
 	if !testing.Verbose() {
 		return
@@ -250,13 +255,13 @@ func (r *Report) summary() string {
 }
 
 // verdictExpected compares the rules that were found with those of Expect.
-func (e *explorer) verdictExpected(t *testing.T) {
+func (e *explorer) verdictExpected(t *testing.T, found []Finding) {
 	t.Helper()
 	want, got := map[string]bool{}, map[string]bool{}
 	for _, r := range e.opt.expect {
 		want[r.ID] = true
 	}
-	for _, f := range e.report.Findings {
+	for _, f := range found {
 		got[f.Rule.ID] = true
 	}
 	var lines []string
@@ -269,7 +274,7 @@ func (e *explorer) verdictExpected(t *testing.T) {
 			lines = append(lines, "expected but not found: "+r.String())
 		}
 	}
-	for _, f := range e.report.Findings {
+	for _, f := range found {
 		if !want[f.Rule.ID] {
 			lines = append(lines, "found but not expected: "+f.String())
 		}
@@ -283,11 +288,21 @@ func (e *explorer) verdictExpected(t *testing.T) {
 const maxShown = 12
 
 func reportText(how verb, test string, n int, report *Report) string {
+	return fmt.Sprintf("%v: %s is broken: %d findings in %d schedules over %d boundaries%s\n", how, test, len(report.Findings), report.Schedules, report.Boundaries, report.ofShard()) +
+		findingsText(test, n, report.Findings)
+}
+
+// warningText is for findings that do not fail the test.
+func warningText(how verb, test string, n int, warnings []Finding) string {
+	return fmt.Sprintf("%v: %s: %s, which the rule book has as advice; the option Strict makes them fail the test\n", how, test, leftover.Count(len(warnings), "warning", "warnings")) +
+		findingsText(test, n, warnings)
+}
+
+func findingsText(test string, n int, findings []Finding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %s is broken: %d findings in %d schedules over %d boundaries%s\n", how, test, len(report.Findings), report.Schedules, report.Boundaries, report.ofShard())
-	for i, f := range report.Findings {
+	for i, f := range findings {
 		if i == maxShown {
-			fmt.Fprintf(&b, "... and %d more\n", len(report.Findings)-maxShown)
+			fmt.Fprintf(&b, "... and %d more\n", len(findings)-maxShown)
 			break
 		}
 		fmt.Fprintf(&b, "\n%s", f)
@@ -296,4 +311,16 @@ func reportText(how verb, test string, n int, report *Report) string {
 		}
 	}
 	return b.String()
+}
+
+// divide parts the findings that fail a test from those that are logged.
+func (o *options) divide(all []Finding) (failing, warnings []Finding) {
+	for _, f := range all {
+		if o.fails(f.Rule) {
+			failing = append(failing, f)
+		} else {
+			warnings = append(warnings, f)
+		}
+	}
+	return failing, warnings
 }
