@@ -133,7 +133,9 @@
 //     report success then is to break the promise.
 //   - leaves nothing in Dir but targets (R05), no descriptor open (R03) and no
 //     process running (R13). What it tried to remove, and could not, may stay
-//     if it returns an error (R11).
+//     if it returns an error (R11); a look at what is then removed, as rm -r
+//     and python's rmtree begin with, is part of that try. A target that the
+//     undisturbed code removes again, a lock file, may stay likewise.
 //   - leaves each target as it was before or whole, also when it returns an
 //     error (X05). A directory that Target names is one thing, with all that
 //     is in it; Target("app/*") makes each of its entries one.
@@ -165,7 +167,7 @@
 //     handles was to be removed (R06)
 //   - what else is in Dir after SIGKILL is a weakness (R07), which no file
 //     with a name can avoid: use O_TMPFILE, or remove the name before the
-//     first write, or accept it with Allow(tmptest.R07, reason)
+//     first write. It is a warning, which is logged: see Strict
 //   - the code comes back after a signal that it handles (X07)
 //
 // Replay and TMPPROOF_REPLAY work as with Prove. Options about the attacker's

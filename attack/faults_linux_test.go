@@ -1,6 +1,8 @@
 package attack_test
 
 import (
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -50,6 +52,34 @@ var systemFaults = []victimTest{{
 		_ = cmd.Wait()
 		return err
 	},
+}, {
+	// a connect that does not wait is not interrupted
+	name: "a client and its server at a unix socket",
+	victim: func(s *attack.Scene) (err error) {
+		l, err := net.Listen("unix", s.Path("s"))
+		if err != nil {
+			return err
+		}
+		l.(*net.UnixListener).SetUnlinkOnClose(false) // which swallows the error
+		defer func() { err = errors.Join(err, l.Close(), os.Remove(s.Path("s"))) }()
+		c, err := net.Dial("unix", s.Path("s"))
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	},
+	opts: []attack.Option{attack.Target("s")},
+}, {
+	name: "a server that does not say that its socket stays",
+	victim: func(s *attack.Scene) error {
+		l, err := net.Listen("unix", s.Path("s"))
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	},
+	opts: []attack.Option{attack.Target("s")},
+	want: "R11",
 }, {
 	name: "sh: the file stays when the command fails",
 	victim: func(s *attack.Scene) error {

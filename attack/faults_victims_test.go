@@ -263,6 +263,30 @@ var faultTests = []victimTest{{
 	},
 	opts: []attack.Option{attack.Target("app")},
 }, {
+	// a target that is there only while the code works
+	name: "a lock file is removed on each way out",
+	victim: func(s *attack.Scene) (err error) {
+		if err := put(s.FS, s.Path("lock"), newFile, 0o600, "1"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.FS.Remove(s.Path("lock"))) }()
+		_, err = s.FS.Stat(s.Dir)
+		return err
+	},
+	opts: []attack.Option{attack.Target("lock")},
+}, {
+	name: "a lock file stays, and nobody is told",
+	victim: func(s *attack.Scene) (err error) {
+		if err := put(s.FS, s.Path("lock"), newFile, 0o600, "1"); err != nil {
+			return err
+		}
+		defer func() { _ = s.FS.Remove(s.Path("lock")) }()
+		_, err = s.FS.Stat(s.Dir)
+		return err
+	},
+	opts: []attack.Option{attack.Target("lock")},
+	want: "R11",
+}, {
 	// X01: nothing else is touched on the way out
 	name: "a name that was not made leads the removal astray",
 	victim: func(s *attack.Scene) error {

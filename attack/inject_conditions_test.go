@@ -218,13 +218,61 @@ var injectConditions = []injectCondition{{
 			if err := s.FS.Remove(f); err != nil {
 				return errors.Join(err, s.FS.RemoveAll(dir))
 			}
-			if _, err := s.FS.Stat(dir); err != nil {
+			if _, err := s.FS.Stat(s.Dir); err != nil {
 				return err
 			}
 			return s.FS.Remove(dir)
 		})
 	},
 	want: []string{"R05 newfstatat fails with EACCES: the code returned an error: "},
+}, {
+	name: "a look at the directory right before its removal", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		return inDir(s, func(dir string) error {
+			if _, err := lstat(s, dir); err != nil {
+				return err
+			}
+			return s.FS.Remove(dir)
+		})
+	},
+}, {
+	name: "a look, something else, and the removal", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		return inDir(s, func(dir string) error {
+			if _, err := lstat(s, dir); err != nil {
+				return err
+			}
+			if err := put(s.FS, filepath.Join(s.Home, "f"), newFile, 0o600, ""); err != nil {
+				return errors.Join(err, s.FS.Remove(dir))
+			}
+			return s.FS.Remove(dir)
+		})
+	},
+	want: []string{"R05 newfstatat fails with EACCES: the code returned an error: "},
+}, {
+	name: "a look at the open file, and the removal", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
+		if err != nil {
+			return err
+		}
+		if _, err := f.Stat(); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		return errors.Join(f.Close(), s.FS.Remove(f.Name()))
+	},
+	want: []string{"R05 fstat fails with EIO: the code returned an error: "},
+}, {
+	name: "a look whose error is swallowed", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		return inDir(s, func(dir string) error {
+			if !exists(s, dir) {
+				return nil
+			}
+			return s.FS.Remove(dir)
+		})
+	},
+	want: []string{"R11 newfstatat fails with EACCES: the code returned nil, and left "},
 }, {
 	name: "what it holds cannot be removed", by: attack.Faults,
 	victim: func(s *attack.Scene) error {

@@ -39,6 +39,9 @@ func (r *run) sealInjected() {
 		r.injectedFact(tmptest.C13, at, r.steps[at].subject(), "the code "+o.String())
 		return
 	}
+	if r.plan.opt.refuses && r.outcome.success() {
+		r.injectedFact(tmptest.X05, at, r.steps[at].subject(), "and the code returned nil, where an undisturbed run refuses")
+	}
 	r.judgeWhole(at)
 	r.judgeBehind(at)
 	if r.plan.opt.verb == faults {
@@ -104,14 +107,14 @@ func (r *run) judgeWhole(at int) {
 			old = r.before[i]
 		}
 		if r.outcome.success() {
-			r.judgePromise(at, pattern, now, want)
+			r.judgePromise(at, pattern, now, old, want)
 			continue
 		}
 		if !r.plan.stableTargets {
 			continue
 		}
 		for _, e := range now.entries {
-			if !old.has(e) && !want.has(e) {
+			if !old.has(e) && !want.has(e) && !r.passes(e, old, want) {
 				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+
 					", and the target "+pretty(e.rel)+" is neither what was there before nor what an undisturbed run leaves: "+describe(e))
 			}
@@ -127,7 +130,7 @@ func (r *run) judgeWhole(at int) {
 
 // judgePromise sees that what a successful run leaves is what an undisturbed
 // one does, modes included.
-func (r *run) judgePromise(at int, pattern string, now, want target) {
+func (r *run) judgePromise(at int, pattern string, now, old, want target) {
 	say := func(name, text string) {
 		r.injectedFact(tmptest.X05, at, path.Join(dirShared, name), text+", and the code reported success")
 	}
@@ -136,6 +139,9 @@ func (r *run) judgePromise(at int, pattern string, now, want target) {
 		return
 	}
 	for _, e := range now.entries {
+		if r.passes(e, old, want) {
+			continue // see judgeBehind
+		}
 		sameKind := func(w targetEntry) bool { return w.kind == e.kind }
 		sameMode := func(w targetEntry) bool { return w.kind == e.kind && w.perm == e.perm }
 		switch {
@@ -145,6 +151,17 @@ func (r *run) judgePromise(at int, pattern string, now, want target) {
 			say(e.rel, "the target "+pretty(e.rel)+" has mode "+octal(e.perm)+", and after an undisturbed run "+octal(want.entries[slices.IndexFunc(want.entries, sameKind)].perm))
 		}
 	}
+}
+
+// passes reports whether an entry was not there before and is gone after an
+// undisturbed run: a lock file, a socket. It may stay where the code has named
+// it a target, but is not compared.
+func (r *run) passes(e targetEntry, old, want target) bool {
+	return !old.names(e.rel) && !want.names(e.rel) && r.plan.passing[path.Join(dirShared, e.rel)]
+}
+
+func (t target) names(rel string) bool {
+	return slices.ContainsFunc(t.entries, func(e targetEntry) bool { return e.rel == rel })
 }
 
 func (t target) has(e targetEntry) bool {
@@ -157,7 +174,7 @@ func (r *run) judgeBehind(at int) {
 	var told []string
 	for _, name := range r.listing() {
 		n := r.disk.stat(name)
-		if r.scene.initial[name] || r.plan.isTarget(name) || r.holdsTarget(name, n) || r.plan.leaves(r.plan.names.shape(name)) {
+		if r.scene.initial[name] || r.plan.isTarget(name) && !r.unreported(name) || r.holdsTarget(name, n) || r.plan.leaves(r.plan.names.shape(name)) {
 			continue
 		}
 		r.judgePrivate(name, n)
@@ -188,6 +205,12 @@ func (r *run) judgeBehind(at int) {
 	}
 }
 
+// unreported reports whether a target that the code removes stays since its
+// removal failed, and the code reported success.
+func (r *run) unreported(name string) bool {
+	return r.plan.opt.verb == faults && r.outcome.success() && r.plan.passing[name] && r.stuckAt(name)
+}
+
 // judgePrivate sees that others cannot open what a killed process left.
 func (r *run) judgePrivate(name string, n node) {
 	if n.perm&0o077 == 0 || n.isLink() {
@@ -210,19 +233,17 @@ func (r *run) hides(name string, n node) bool {
 	return a.path() == name
 }
 
-// stuckAt says that the code did try to remove a name, and that the removal
-// was made to fail.
+// stuckAt reports whether the code did try to remove a name, and the removal was
+// made to fail, or the look that it begins with.
 func (r *run) stuckAt(name string) bool {
 	tried := false
-	for _, s := range r.steps {
-		about := s.object
-		if len(s.lookups) > 0 {
-			if a, ok := s.lookups[0].final(); ok {
-				about = a.path()
-			}
-		}
+	for i, s := range r.steps {
+		about := s.about()
 		if !under(name, about) && !under(about, name) {
 			continue
+		}
+		if s.answer.act == fail && r.plan.looks.begins(s, slices.Contains(r.struck, i)) {
+			return true
 		}
 		removes := s.kind == supervise.Unlink || s.kind == supervise.Rmdir
 		if removes && under(name, about) {

@@ -18,7 +18,7 @@ func (e *explorer) injections(r *run, schedule []placed) [][]placed {
 	}
 	var list [][]placed
 	if len(schedule) == 0 {
-		e.plan.known, e.plan.occurrences = map[key]bool{}, r.occurrences()
+		e.plan.known, e.plan.occurrences, e.plan.looks, e.plan.passing = map[key]bool{}, r.occurrences(), looksOf(r), passingOf(r)
 	} else if last := schedule[len(schedule)-1].inject; last.of() != faults || last.on || len(schedule) > 1 || !r.outcome.success() {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (l *lane) learn(r *run) error {
 // teaches is the plan for the schedules that go on from this run's.
 func (r *run) teaches() *plan {
 	p := *r.plan
-	p.occurrences = r.occurrences()
+	p.occurrences, p.looks = r.occurrences(), looksOf(r).and(p.looks)
 	return &p
 }
 

@@ -12,10 +12,12 @@ type plan struct {
 	names         *names
 	made          map[string]bool // shapes of directories it makes
 	left          map[string]bool // shapes of what it leaves behind
+	passing       map[string]bool // targets that it makes and removes, under Faults and Kills
 	targets       []target
 	stableTargets bool // their content is the same in every run
 	known         map[key]bool
 	occurrences   map[string]int // of boundaries in the run without the last injection, by site
+	looks         removalLooks   // with which its removals begin, in that run
 	hopeless      bool           // it does not come back by itself
 	everywhere    []string       // full search: entries on which moves are made at every boundary
 	fresh         bool           // it keeps state: each run in a process of its own

@@ -196,8 +196,9 @@ func (s *search) take() {
 // extend adds the schedules that go on from one.
 func (s *search) extend(r *run, schedule []placed) {
 	if s.e.opt.verb.injects() {
-		for _, next := range s.e.injections(r, schedule) {
-			s.add(job{schedule: next, taught: r.teaches()})
+		all, taught := s.e.injections(r, schedule), r.teaches()
+		for _, next := range all {
+			s.add(job{schedule: next, taught: taught})
 		}
 		return
 	}
