@@ -238,7 +238,7 @@ func (r *run) hides(name string, n node) bool {
 func (r *run) stuckAt(name string) bool {
 	tried := false
 	for i, s := range r.steps {
-		about := s.about()
+		about := s.topic()
 		if !under(name, about) && !under(about, name) {
 			continue
 		}

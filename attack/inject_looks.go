@@ -27,7 +27,7 @@ func looksOf(r *run) removalLooks {
 	l := removalLooks{sites: map[string]bool{}, shapes: map[string]bool{}}
 	opened := map[string]bool{} // directories that a removal has opened
 	for i, s := range r.steps {
-		name := s.about()
+		name := s.topic()
 		switch {
 		case name == "" || !s.looks():
 		case len(s.lookups) == 0: // on a descriptor: whose it is, its opening says
@@ -44,9 +44,9 @@ func looksOf(r *run) removalLooks {
 	return l
 }
 
-// about is the name that a call is about: where its path leads, or that of its
+// topic is the name that a call is about: where its path leads, or that of its
 // descriptor.
-func (s *step) about() string {
+func (s *step) topic() string {
 	for _, l := range s.lookups {
 		if a, ok := l.final(); ok {
 			return a.path()
@@ -78,7 +78,7 @@ func (s *step) looks() bool {
 // removed was opened the first time for something else.
 func (r *run) removedNext(i int, name string) bool {
 	for _, s := range r.steps[i+1:] {
-		about := s.about()
+		about := s.topic()
 		switch {
 		case s.kind == supervise.Unlink || s.kind == supervise.Rmdir:
 			if about == name {
