@@ -241,3 +241,8 @@ func parseVDSO(b []byte) (*vdso, error) {
 	}
 	return v, nil
 }
+
+// Has reports whether the instruction at an address is of the held clock.
+func (im *Image) Has(ip uint64) bool {
+	return ip > im.data+offCode && ip <= im.data+offCode+uint64(len(clockCode))
+}

@@ -15,6 +15,10 @@ const (
 
 var archCalls []syscallSpec
 
+const getpgrp = -1
+
+var archHeldCalls []heldCall
+
 func walk(*memory, uint64, uint64, uint64, code, func(pc uintptr, lo, hi uint64) bool) {}
 
 func ownCode() (code, error) { return nil, errors.New("no unwinder for " + runtime.GOARCH) }

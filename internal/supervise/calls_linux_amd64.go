@@ -34,3 +34,12 @@ var archCalls = []syscallSpec{
 	creates(unix.SYS_VFORK, "vfork", Process),
 	data(unix.SYS_GETDENTS, "getdents", Read, 0),
 }
+
+// getpgrp is getpgid of oneself.
+const getpgrp = unix.SYS_GETPGRP
+
+var archHeldCalls = []heldCall{
+	{nr: unix.SYS_ARCH_PRCTL},
+	{nr: unix.SYS_TIME, answer: answerTime},
+	{nr: unix.SYS_GETPGRP, answer: answerGroup(unix.Getpgid)},
+}

@@ -11,3 +11,8 @@ var archCalls = []syscallSpec{
 	names(unix.SYS_NEWFSTATAT, "newfstatat", Check, atFlags(0, 1).orNull()).withFlags(3),
 	creates(unix.SYS_RENAMEAT, "renameat", Rename, at(0, 1, name), at(2, 3, name)),
 }
+
+// getpgrp is getpgid of oneself; arm64 has no such call.
+const getpgrp = -1
+
+var archHeldCalls []heldCall

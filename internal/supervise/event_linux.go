@@ -7,6 +7,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/tmpproof/tmpproof/internal/still"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,6 +52,7 @@ type Event struct {
 	data seccompData
 	proc *process
 	done bool // answered
+	made bool // it was about a made-up process number
 }
 
 // Path is one path argument as the program gave it.
@@ -76,9 +78,9 @@ var specTable = sync.OnceValue(func() map[uint32]*syscallSpec {
 // decode reads what a verdict needs of a notification. The memory it reads is
 // the caller's, stopped; another thread may still write there, which is the
 // program's own race and is settled by what the kernel then does.
-func (t *Tree) decode(n *notif) *Event {
+func (t *Tree) decode(n *notif, pr *process) *Event {
 	ev := &Event{Type: Call, TID: int(n.pid), Args: n.data.args, FD: -1, id: n.id, ip: n.data.ip, data: n.data}
-	ev.proc = t.procs.of(ev.TID)
+	ev.proc = pr
 	ev.PID = ev.proc.pid
 	if n.data.arch != auditArch {
 		ev.Name = fmt.Sprintf("call %d of architecture %#x", n.data.nr, n.data.arch)
@@ -112,9 +114,14 @@ func (t *Tree) decode(n *notif) *Event {
 			ev.Paths = append(ev.Paths, p)
 		}
 	}
+	t.translate(ev)
 	switch ev.Kind {
 	case Exec:
 		t.starts(ev)
+		if t.held != nil {
+			ev.proc.held.renewed = true
+			t.waited(still.Program)
+		}
 	case Process:
 		t.process(ev)
 	}

@@ -2,17 +2,16 @@ package supervise
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// test is a condition of the filter on one argument of one call.
+// test is a call that stops by its arguments.
 type test struct {
 	nr   uint32
-	arg  int8
-	op   uint16 // BPF_JSET or BPF_JEQ
-	k    uint32
-	hit  uint32 // what to return if it holds
+	when []cond
+	hit  uint32 // what to return if one of them holds
 	miss uint32
 }
 
@@ -28,19 +27,38 @@ func chosen(set Set) (whole []uint32, tests []test) {
 	for _, c := range calls() {
 		switch {
 		case c.nr == unix.SYS_CLONE: // a thread is none of the tree's business
-			tests = append(tests, test{c.nr, 0, unix.BPF_JSET, unix.CLONE_THREAD, retAllow, retNotify})
+			tests = append(tests, test{c.nr, []cond{{0, unix.BPF_JSET, unix.CLONE_THREAD}}, retAllow, retNotify})
 		case c.nr == unix.SYS_TGKILL: // by which Go preempts itself all the time
 			if c.set&set != 0 {
-				tests = append(tests, test{c.nr, 0, unix.BPF_JEQ, uint32(os.Getppid()), retNotify, retAllow})
+				when := []cond{equal(0, uint32(os.Getppid()))}
+				if set&Held != 0 {
+					when = append(when, made(0)...)
+				}
+				tests = append(tests, test{c.nr, when, retNotify, retAllow})
 			}
 		case c.set&set == Creates && c.createBits != 0:
-			tests = append(tests, test{c.nr, c.flags, unix.BPF_JSET, c.createBits, retNotify, retAllow})
+			tests = append(tests, test{c.nr, []cond{{c.flags, unix.BPF_JSET, c.createBits}}, retNotify, retAllow})
 		case c.set&set != 0:
 			whole = append(whole, c.nr)
 		case c.nr == unix.SYS_FSYNC: // a message of the child's
-			tests = append(tests, test{c.nr, 0, unix.BPF_JEQ, hyperFD, retNotify, retAllow})
+			tests = append(tests, test{c.nr, []cond{equal(0, hyperFD)}, retNotify, retAllow})
 		}
 	}
+	if set&Held == 0 {
+		return whole, tests
+	}
+	for _, c := range heldCalls {
+		if c.when == nil {
+			whole = append(whole, c.nr)
+		} else {
+			tests = append(tests, test{c.nr, c.when, retNotify, retAllow})
+		}
+	}
+	// The clock is looked at more often than anything else.
+	slices.SortStableFunc(tests, func(a, b test) int {
+		first := func(t test) int { return map[bool]int{true: 0, false: 1}[t.nr == unix.SYS_CLOCK_GETTIME] }
+		return first(a) - first(b)
+	})
 	return whole, tests
 }
 
@@ -68,8 +86,11 @@ func program(set Set) []unix.SockFilter {
 	}
 	whole, tests := chosen(set)
 	for _, t := range tests {
-		p = append(p, jump(unix.BPF_JEQ, t.nr, 0, 4),
-			load(offArg(t.arg)), jump(t.op, t.k, 0, 1), ret(t.hit), ret(t.miss))
+		p = append(p, jump(unix.BPF_JEQ, t.nr, 0, 3*len(t.when)+1))
+		for _, c := range t.when {
+			p = append(p, load(offArg(c.arg)), jump(c.op, c.k, 0, 1), ret(t.hit))
+		}
+		p = append(p, ret(t.miss))
 	}
 	for i, nr := range whole { // fewer than 255: a jump's length is one byte
 		p = append(p, jump(unix.BPF_JEQ, nr, len(whole)-i, 0))

@@ -23,6 +23,9 @@ const (
 	Creates
 	// Reads: the read family. It is chosen together with one of the others.
 	Reads
+	// Held: the calls by which a program learns the time, process numbers, and
+	// chance. They are answered, not shown: see StartHeld.
+	Held
 )
 
 // Kind says what a call does to the names or the object it is given.

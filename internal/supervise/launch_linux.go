@@ -30,7 +30,7 @@ func StartProgram(cmd *exec.Cmd, path string, set Set, deadline time.Time) (*Tre
 		cmd.SysProcAttr = &unix.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
-	t, err := begin(cmd, set, deadline)
+	t, err := begin(cmd, set, nil, deadline)
 	if err != nil {
 		return nil, errors.Join(err, p.file.Close())
 	}

@@ -54,13 +54,14 @@ func Attach() (*Child, error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	pid, tid := os.Getpid(), unix.Gettid() // the real ones
 	if err := install(ctl, Set(set)); err != nil {
 		// The parent reads the reason; nothing is filtered yet.
 		_ = unix.Sendmsg(ctl, []byte(err.Error()), nil, nil, unix.MSG_NOSIGNAL)
 		return nil, err
 	}
 	c := &Child{}
-	return c, c.selfTest()
+	return c, c.selfTest(pid, tid)
 }
 
 // install installs the filter and hands the listener over. What other threads

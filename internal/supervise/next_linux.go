@@ -58,6 +58,10 @@ func ready(fd int, moment time.Duration) int16 {
 // child, or Gone when every process of the tree has ended. At the deadline it
 // returns os.ErrDeadlineExceeded, and the tree goes on waiting.
 func (t *Tree) Next(deadline time.Time) (*Event, error) {
+	since, wait := time.Now(), glance
+	if t.held != nil {
+		wait = idleGlance
+	}
 	for {
 		if t.gone || t.listener < 0 {
 			return &Event{Type: Gone, FD: -1}, nil
@@ -65,9 +69,10 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 		if ev := t.next(); ev != nil {
 			return ev, nil
 		}
-		revents, err := poll(t.listener, earlier(deadline, glance))
+		revents, err := poll(t.listener, earlier(deadline, wait))
 		switch {
 		case err == os.ErrDeadlineExceeded:
+			since = t.idle(since)
 			// Before Linux 6.11 a zombie that nobody reaps (its parent has
 			// died, and process 1 does not care) keeps the listener open.
 			if t.procs.over() {
@@ -85,6 +90,7 @@ func (t *Tree) Next(deadline time.Time) (*Event, error) {
 			}
 			continue
 		}
+		since = time.Now()
 		n, err := t.take()
 		if err != nil {
 			return nil, err
@@ -114,7 +120,14 @@ func (t *Tree) take() (*notif, error) {
 
 // met is the event of a notification, nil when there is nothing to tell.
 func (t *Tree) met(n *notif) *Event {
-	ev := t.decode(n)
+	pr := t.procs.of(int(n.pid))
+	if t.held != nil {
+		t.holdClock(n, pr)
+	}
+	if t.answers(n, pr) {
+		return nil
+	}
+	ev := t.decode(n, pr)
 	if ev.Type == Message && ev.Args[4] == t.saidSeq {
 		t.send(ev, t.said) // a signal had taken it back
 		return nil

@@ -24,7 +24,7 @@ func TestOddCalls(t *testing.T) {
 		"one of the table": {seccompData{arch: auditArch, nr: unix.SYS_FSYNC, args: [6]uint64{3}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ev := tree.decode(&notif{pid: uint32(tree.PID()), data: tt.data})
+			ev := tree.decode(&notif{pid: uint32(tree.PID()), data: tt.data}, &tree.procs.child)
 			assert.Contains(t, ev.Opaque, tt.opaque)
 			assert.Equal(t, tt.opaque == "", ev.Opaque == "")
 			assert.Nil(t, ev.Data)

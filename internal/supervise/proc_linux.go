@@ -38,6 +38,7 @@ type process struct {
 	pid    int
 	pidfd  int // -1 for the child, which is not reaped before its time
 	forked bool
+	held   heldProcess
 
 	// of the unwinder
 	image *image // nil: not read

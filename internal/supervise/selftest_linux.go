@@ -3,7 +3,6 @@ package supervise
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -30,13 +29,12 @@ const (
 // selfTest is the child's half.
 //
 //go:noinline
-func (c *Child) selfTest() error {
-	tid := unix.Gettid()
+func (c *Child) selfTest(pid, tid int) error {
 	var stop atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for pid := os.Getpid(); !stop.Load(); {
+		for !stop.Load() {
 			_ = unix.Tgkill(pid, tid, unix.SIGURG)
 			time.Sleep(10 * time.Microsecond)
 		}

@@ -26,7 +26,7 @@ type Tree struct {
 	gone     bool
 	hungUp   time.Time // of the first POLLHUP while the child lived
 	killed   bool
-	waited   chan struct{} // closed when the child has been reaped
+	done     chan struct{} // closed when the child has been reaped
 	procs    procs
 	un       unwinder
 	target   *goProgram // of StartProgram
@@ -37,6 +37,10 @@ type Tree struct {
 	// said is the answer to the child's latest message, by its number.
 	saidSeq uint64
 	said    notifResp
+	held    *held // nil: nothing is
+	// sentTo is the thread in whose place the last signal was sent.
+	sentTo  int
+	sentErr int32
 }
 
 const (
@@ -60,12 +64,12 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 	if err := contain(cmd); err != nil {
 		return nil, err
 	}
-	return begin(cmd, set, deadline)
+	return begin(cmd, set, nil, deadline)
 }
 
 // begin starts a child that may be contained or not.
-func begin(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
-	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads) != 0 {
+func begin(cmd *exec.Cmd, set Set, know *Knowledge, deadline time.Time) (*Tree, error) {
+	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads|Held) != 0 || set&Held != 0 && know == nil {
 		return nil, fmt.Errorf("set %#x of system calls: it must have Names or Creates", set)
 	}
 	if len(archCalls) == 0 {
@@ -82,16 +86,25 @@ func begin(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 		cmd.Env = os.Environ()
 	}
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d:%d", envVar, 2+len(cmd.ExtraFiles), set))
-	err = cmd.Start()
+	t := &Tree{cmd: cmd, listener: -1, done: make(chan struct{}), cancelled: map[int]seccompData{}}
+	t.procs.child = process{pidfd: -1}
+	if know != nil {
+		err = t.startHeld(cmd, *know)
+	} else {
+		err = cmd.Start()
+	}
 	theirs.Close()
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{cmd: cmd, listener: -1, pid: cmd.Process.Pid, waited: make(chan struct{}), cancelled: map[int]seccompData{}}
-	t.procs.main, t.procs.most, t.procs.child = t.pid, maxProcesses, process{pid: t.pid, pidfd: -1}
+	t.pid = cmd.Process.Pid
+	t.procs.main, t.procs.most, t.procs.child.pid = t.pid, maxProcesses, t.pid
 	go t.reap()
 	if err := t.receive(ours, deadline); err != nil {
 		return nil, errors.Join(err, t.Kill())
+	}
+	if know != nil {
+		t.Hold(*know) // now that its number is known
 	}
 	if err := t.checkSelfTest(deadline); err != nil {
 		return nil, errors.Join(err, t.Kill())
@@ -123,7 +136,7 @@ func contain(cmd *exec.Cmd) error {
 // reap waits for the child's end. Before the child's number becomes free, the
 // rest of its group is met.
 func (t *Tree) reap() {
-	defer close(t.waited)
+	defer close(t.done)
 	for unix.Waitid(unix.P_PID, t.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	t.procs.release()
@@ -141,7 +154,7 @@ func (t *Tree) receive(sock int, deadline time.Time) error {
 			return fmt.Errorf("waiting for the child to install its filter: %w (%s)", err, doing(t.pid))
 		}
 		select {
-		case <-t.waited: // and something that it had started holds the socket
+		case <-t.done: // and something that it had started holds the socket
 			return ErrEarlyExit
 		default:
 		}
@@ -203,6 +216,10 @@ func (t *Tree) send(ev *Event, r notifResp) {
 // Continue lets the call go on in the kernel. Of several answers to one event
 // the first counts.
 func (t *Tree) Continue(ev *Event) {
+	if ev.made && !ev.done {
+		t.sendFor(ev)
+		return
+	}
 	t.send(ev, notifResp{flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
 
@@ -262,7 +279,7 @@ func (t *Tree) Wait(deadline time.Time) (*os.ProcessState, error) {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
-	case <-t.waited:
+	case <-t.done:
 		return t.cmd.ProcessState, nil
 	case <-timer.C:
 		return nil, os.ErrDeadlineExceeded

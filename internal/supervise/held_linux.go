@@ -1,0 +1,292 @@
+package supervise
+
+import (
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/tmpproof/tmpproof/internal/still"
+	"golang.org/x/sys/unix"
+)
+
+// Knowledge is what a run of the tree is given for what an attacker can know,
+// and the tape for what he cannot.
+type Knowledge struct {
+	At      int64  // the time, in ns since 1970
+	Numbers int    // where the made-up process numbers begin; below 0: the real ones
+	Tape    uint64 // number of the tape
+}
+
+// held is the state of a tree whose knowledge is held still.
+type held struct {
+	know    Knowledge
+	clock   *still.Clock
+	numbers *still.Numbers // nil: the real ones
+	parts   uint64         // of the tape, by program
+	shown   int64          // the time that the programs have
+	unheld  []string       // what could not be held, and why
+	misled  string         // a made-up number where it cannot be translated
+}
+
+// heldProcess is what is known of one process of the tree.
+type heldProcess struct {
+	image   *still.Image
+	shown   int64
+	renewed bool           // it may have become another program
+	numbers *still.Numbers // that number is of
+	number  int
+	tape    *still.Tape
+	of      *held // that tape is of
+	opaque  bool
+}
+
+// StartHeld is Start with the Held set, and with the child's clock held from
+// its first instruction on.
+func StartHeld(cmd *exec.Cmd, set Set, know Knowledge, deadline time.Time) (*Tree, error) {
+	if err := contain(cmd); err != nil {
+		return nil, err
+	}
+	return begin(cmd, set|Held, &know, deadline)
+}
+
+// Hold begins a run: its time, its numbers and its tape.
+func (t *Tree) Hold(know Knowledge) {
+	next := newHeld(know)
+	if t.held != nil {
+		next.unheld = t.held.unheld
+	}
+	t.held = next
+	if know.Numbers >= 0 {
+		t.held.numbers = still.NewNumbers(know.Numbers)
+		t.held.numbers.Of(os.Getpid())
+		t.number(&t.procs.child)
+	}
+	t.show(&t.procs.child)
+	if im := t.procs.child.held.image; im != nil {
+		t.unheld(im.Sample()) // not before there is somebody to answer
+	}
+}
+
+func newHeld(know Knowledge) *held {
+	return &held{know: know, clock: still.NewClock(know.At), shown: know.At}
+}
+
+// Unheld says what could not be held in this tree, and why.
+func (t *Tree) Unheld() []string {
+	if t.held == nil {
+		return nil
+	}
+	return t.held.unheld
+}
+
+// Misled says where a program of the present run used a made-up number in a
+// call that it cannot be translated in; empty for nowhere. The run is then no
+// ground for anything.
+func (t *Tree) Misled() string {
+	if t.held == nil {
+		return ""
+	}
+	return t.held.misled
+}
+
+// WentOn is by how many seconds the clock of the present run has gone on.
+func (t *Tree) WentOn() int {
+	if t.held == nil {
+		return 0
+	}
+	return t.held.clock.Seconds()
+}
+
+func (t *Tree) unheld(err error) {
+	if err == nil {
+		return
+	}
+	if text := err.Error(); !slices.Contains(t.held.unheld, text) && len(t.held.unheld) < 8 {
+		t.held.unheld = append(t.held.unheld, text)
+	}
+}
+
+// startHeld starts the child with its clock held.
+func (t *Tree) startHeld(cmd *exec.Cmd, know Knowledge) error {
+	t.held = newHeld(know)
+	im, why, err := still.Start(cmd, know.At, t.nextTape().Bytes(16))
+	if err != nil {
+		return err
+	}
+	t.unheld(why)
+	t.procs.child.held = heldProcess{image: im, shown: know.At}
+	return nil
+}
+
+func (t *Tree) nextTape() *still.Tape {
+	t.held.parts++
+	return still.NewTape(t.held.know.Tape, t.held.parts)
+}
+
+// holdClock holds the clock of a program that has not made a call before, and
+// brings the time of every other up to date.
+func (t *Tree) holdClock(n *notif, pr *process) {
+	h := &pr.held
+	switch {
+	case h.opaque:
+	case h.image == nil || h.renewed:
+		im, err := still.Hold(pr.pid, t.held.shown, t.nextTape().Bytes(16))
+		h.opaque = err != nil && ioctl(t.listener, ioctlIDValid, unsafe.Pointer(&n.id)) == 0 // and not killed meanwhile
+		if h.opaque {
+			t.unheld(err)
+		}
+		if err != nil {
+			return
+		}
+		h.image, h.shown, h.renewed = im, t.held.shown, false
+		_ = im.Sample()
+	default:
+		t.show(pr)
+	}
+}
+
+// show gives a process the time that the clock shows.
+func (t *Tree) show(pr *process) {
+	if h := &pr.held; h.image != nil && h.shown != t.held.shown && h.image.Set(t.held.shown) == nil {
+		h.shown = t.held.shown
+	}
+}
+
+// waited lets the clock go on, and shows the new second to all.
+func (t *Tree) waited(d time.Duration) {
+	t.held.clock.Waited(d)
+	now := t.held.clock.Now()
+	if now == t.held.shown {
+		return
+	}
+	t.held.shown = now
+	t.show(&t.procs.child)
+	t.procs.mu.Lock()
+	defer t.procs.mu.Unlock()
+	for _, pr := range t.procs.others {
+		t.show(pr)
+	}
+}
+
+// idleGlance is how often to look whether the programs of a held tree wait.
+const idleGlance = 20 * time.Millisecond
+
+// idle is called when no call has come for a while: if nobody was at work, the
+// programs have waited.
+func (t *Tree) idle(since time.Time) time.Time {
+	now := time.Now()
+	if t.held == nil || t.atWork() {
+		return now
+	}
+	slept := now.Sub(since)
+	t.waited(slept + slept/16) // the rest of the wait, after the last look, is not seen
+	return now
+}
+
+// atWork says that a thread of the tree runs, or is in the kernel.
+func (t *Tree) atWork() bool {
+	t.procs.mu.Lock()
+	pids := []int{t.pid}
+	for pid := range t.procs.others {
+		pids = append(pids, pid)
+	}
+	t.procs.mu.Unlock()
+	return slices.ContainsFunc(pids, func(pid int) bool {
+		states := doing(pid)
+		return strings.Contains(states, ": R") || strings.Contains(states, ", R") || strings.Contains(states, ": D") || strings.Contains(states, ", D")
+	})
+}
+
+// answers answers the calls that are about knowledge and chance, and says
+// whether n was one.
+func (t *Tree) answers(n *notif, pr *process) bool {
+	if n.data.arch != auditArch {
+		return false
+	}
+	call, ok := heldTable()[uint32(n.data.nr)]
+	if !ok {
+		return false
+	}
+	ev := &Event{TID: int(n.pid), PID: pr.pid, Args: n.data.args, id: n.id, ip: n.data.ip, data: n.data, proc: pr}
+	if t.held == nil || call.answer == nil || !call.answer(t, ev) {
+		t.Continue(ev)
+	}
+	return true
+}
+
+// tell writes a result into the caller's buffer and lets the call return val.
+func (t *Tree) tell(ev *Event, addr uint64, b []byte, val int64) bool {
+	if ioctl(t.listener, ioctlIDValid, unsafe.Pointer(&ev.id)) != 0 || writeMem(ev.TID, addr, b) != nil {
+		return false
+	}
+	t.Answer(ev, val)
+	return true
+}
+
+// look is the time of a look at the clock by a system call.
+func (t *Tree) look(ev *Event) (sec, nsec uint64) {
+	d := time.Duration(still.Look)
+	if im := ev.proc.held.image; im != nil && im.Has(ev.ip) && ev.data.nr == unix.SYS_CLOCK_GETTIME {
+		d = still.ManyLooks
+	}
+	t.waited(d)
+	now := uint64(t.held.shown)
+	return now / 1e9, now % 1e9
+}
+
+func pairOf(a, b uint64) []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, a), b)
+}
+
+func answerClock(t *Tree, ev *Event) bool {
+	switch ev.Args[0] {
+	case unix.CLOCK_REALTIME, clockCoarse, unix.CLOCK_REALTIME_ALARM, unix.CLOCK_TAI:
+	default:
+		return false
+	}
+	s, ns := t.look(ev)
+	return t.tell(ev, ev.Args[1], pairOf(s, ns), 0)
+}
+
+const clockCoarse = 5 // CLOCK_REALTIME_COARSE
+
+func answerTimeOfDay(t *Tree, ev *Event) bool {
+	if ev.Args[0] == 0 || ev.Args[1] != 0 {
+		return false // of the time zone the kernel knows nothing worth holding
+	}
+	s, ns := t.look(ev)
+	return t.tell(ev, ev.Args[0], pairOf(s, ns/1000), 0)
+}
+
+func answerTime(t *Tree, ev *Event) bool {
+	s, _ := t.look(ev)
+	if ev.Args[0] == 0 {
+		t.Answer(ev, int64(s))
+		return true
+	}
+	return t.tell(ev, ev.Args[0], pairOf(s, 0)[:8], int64(s))
+}
+
+// mostChance bounds what one call gets, as the kernel may (getrandom(2)).
+const mostChance = 64 << 10
+
+func answerRandom(t *Tree, ev *Event) bool {
+	const known = unix.GRND_NONBLOCK | unix.GRND_RANDOM | unix.GRND_INSECURE
+	n := min(ev.Args[1], mostChance)
+	if ev.Args[2]&^known != 0 || n == 0 {
+		return false
+	}
+	return t.tell(ev, ev.Args[0], t.tape(ev.proc).Bytes(int(n)), int64(n))
+}
+
+// tape is the tape of a process in the present run.
+func (t *Tree) tape(pr *process) *still.Tape {
+	if h := &pr.held; h.tape == nil || h.of != t.held {
+		h.tape, h.of = t.nextTape(), t.held
+	}
+	return pr.held.tape
+}
