@@ -4,6 +4,7 @@ import (
 	"debug/buildinfo"
 	"encoding/binary"
 	"runtime"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -28,22 +29,31 @@ const (
 )
 
 // gLayouts are those of the releases whose sources were looked at, by DWARF.
-var gLayouts = map[string]gLayout{
-	"go1.23": {160, 280, 288, 304},
-	"go1.24": {160, 280, 288, 304},
-	"go1.25": {152, 272, 280, 296},
-	"go1.26": {152, 280, 288, 304},
+var gLayouts = map[int]gLayout{
+	23: {160, 280, 288, 304},
+	24: {160, 280, 288, 304},
+	25: {152, 272, 280, 296},
+	26: {152, 280, 288, 304},
+	27: {152, 280, 288, 304},
 }
 
 // layoutOf is the layout of a Go version such as "go1.26.3".
 func layoutOf(version string) (gLayout, bool) {
-	major, rest, _ := strings.Cut(version, ".")
-	minor := rest
-	if i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		minor = rest[:i]
-	}
-	l, ok := gLayouts[major+"."+minor]
+	l, ok := gLayouts[minorOf(version)]
 	return l, ok
+}
+
+// minorOf is the 26 of "go1.26.3", 0 for what is no version of Go 1.
+func minorOf(version string) (n int) {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(version, "devel "), "go1.")
+	if end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		rest = rest[:end]
+	}
+	if !ok {
+		return 0
+	}
+	n, _ = strconv.Atoi(rest)
+	return n
 }
 
 const (

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -97,7 +98,11 @@ func (p *goProgram) read(pid int) error {
 		return err
 	}
 	bias := headerAddress(strconv.Itoa(pid)) - p.phdr
-	if err := t.module(f, pid, bias, at); err != nil {
+	bi, err := buildinfo.Read(p.file)
+	if err != nil {
+		return fmt.Errorf("the program does not say by which Go it was built: %w", err)
+	}
+	if err := t.module(f, pid, bias, at, bi.GoVersion); err != nil {
 		return err
 	}
 	p.tab = t
@@ -129,18 +134,33 @@ func (t *programTable) header(b []byte) error {
 	return nil
 }
 
-// Words of moduledata, the same from Go 1.20 to 1.26.
+// Words of moduledata, the same from Go 1.20 to 1.27.
 const (
-	moduleText   = 22
-	moduleBss    = 28
-	moduleGofunc = 40
-	moduleWords  = 41
+	moduleText  = 22
+	moduleBss   = 28
+	moduleWords = 44
 )
+
+// gofuncWord is the word of moduledata that leads to the inlining trees, 0 for a
+// Go that is not known: a wrong one would give wrong lines.
+func gofuncWord(version string) int {
+	switch n := minorOf(version); {
+	case n >= 20 && n <= 26:
+		return 40
+	case n == 27:
+		return 43
+	}
+	return 0
+}
 
 // module reads what only moduledata has: where the code begins, and where the
 // inlining trees are. A process has it with its final addresses. Its first
 // word leads to the line table, by which it is found.
-func (t *programTable) module(f *elf.File, pid int, bias, pclntab uint64) error {
+func (t *programTable) module(f *elf.File, pid int, bias, pclntab uint64, version string) error {
+	gofunc := gofuncWord(version)
+	if gofunc == 0 {
+		return fmt.Errorf("the program was built by %s, which is not known here: lines need go1.20 to go1.27", version)
+	}
 	for _, name := range []string{".go.module", ".noptrdata", ".data", ".data.rel.ro"} {
 		sec := f.Section(name)
 		if sec == nil || sec.Type == elf.SHT_NOBITS {
@@ -155,7 +175,7 @@ func (t *programTable) module(f *elf.File, pid int, bias, pclntab uint64) error 
 				continue
 			}
 			t.text = binary.LittleEndian.Uint64(b[8*moduleText:]) - bias
-			t.gofunc = binary.LittleEndian.Uint64(b[8*moduleGofunc:]) - bias
+			t.gofunc = binary.LittleEndian.Uint64(b[8*gofunc:]) - bias
 			t.bss = binary.LittleEndian.Uint64(b[8*moduleBss:]) - bias
 			t.ebss = binary.LittleEndian.Uint64(b[8*(moduleBss+1):]) - bias
 			if t.plausible() {
@@ -181,9 +201,12 @@ func (t *programTable) plausible() bool {
 		if !ok {
 			return false
 		}
+		if _, ok := t.treeAt(fn); !ok {
+			continue
+		}
 		b := t.tree(fn, 0)
 		if b == nil {
-			continue
+			return false
 		}
 		name := binary.LittleEndian.Uint32(b[4:])
 		if name == 0 || int(name) >= len(t.names) || t.names[name-1] != 0 || int32(binary.LittleEndian.Uint32(b[8:])) < 0 {
@@ -281,17 +304,20 @@ func (t *programTable) frameSize(pc uintptr) (int32, bool) {
 	return n, n != notGo
 }
 
-// tree is the entry i of a function's inlining tree, runtime.inlinedCall.
-func (t *programTable) tree(fn goFunc, i int32) []byte {
+// treeAt is where a function's inlining tree is, if it has one.
+func (t *programTable) treeAt(fn goFunc) (uint64, bool) {
 	if int(fn.raw[funcFuncdata]) <= inlTree {
-		return nil
+		return 0, false
 	}
 	off := fn.u32(funcWords + int(fn.u32(funcPcdata)) + inlTree)
-	if off == ^uint32(0) {
-		return nil
-	}
+	return t.gofunc + uint64(off), off != ^uint32(0)
+}
+
+// tree is the entry i of a function's inlining tree, runtime.inlinedCall.
+func (t *programTable) tree(fn goFunc, i int32) []byte {
+	at, ok := t.treeAt(fn)
 	b := make([]byte, 16)
-	if !t.readAt(b, t.gofunc+uint64(off)+16*uint64(i)) {
+	if !ok || !t.readAt(b, at+16*uint64(i)) {
 		return nil
 	}
 	return b

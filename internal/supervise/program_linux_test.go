@@ -285,3 +285,17 @@ func TestGoString(t *testing.T) {
 		assert.False(t, ok, name)
 	}
 }
+
+// TestReleases: what is known of each release of Go, and that others are not
+// taken for one of them.
+func TestReleases(t *testing.T) {
+	for version, want := range map[string]struct{ gofunc, goid int }{
+		"go1.19.13": {0, 0}, "go1.20": {40, 0}, "go1.22.1": {40, 0}, "go1.23.4": {40, 160}, "go1.25rc1": {40, 152}, "go1.26.8": {40, 152}, "go1.26.8-X:jsonv2": {40, 152},
+		"go1.27.4": {43, 152}, "devel go1.27-0123abc": {43, 152}, "go1.28rc1": {0, 0}, "devel go1.28-abc": {0, 0}, "go2.27": {0, 0}, "": {0, 0}, "devel +0123": {0, 0},
+	} {
+		layout, ok := layoutOf(version)
+		assert.Equal(t, want.gofunc, gofuncWord(version), version)
+		assert.Equal(t, want.goid, layout.goid, version)
+		assert.Equal(t, want.goid != 0, ok, version)
+	}
+}
