@@ -1,0 +1,10 @@
+package hunt_test
+
+import (
+	"testing"
+
+	"github.com/tmpproof/tmpproof/leakcheck"
+)
+
+// Nothing that these tests make may be left.
+func TestMain(m *testing.M) { leakcheck.Main(m) }
