@@ -7,20 +7,21 @@ import (
 )
 
 // The calls that begin in an open directory instead of at a root: what the name
-// of the directory means by now is no matter. path is the name in full, of which
-// the last element counts.
+// of the directory means by now is no matter.
 
-// at gives a view that begins in a directory, which must be open. What was
-// opened for one can be a file that stands in its place.
+// at gives a view in which relative names begin in a directory, which must be
+// open. A view that is confined stays so: its names do not leave the directory.
 func (v *FS) at(dir *File) (*FS, error) {
 	n := dir.inode()
 	if n == nil {
 		return nil, syscall.EBADF
 	}
-	if !n.isDir() {
-		return nil, syscall.ENOTDIR
-	}
-	return v.with(func(at *FS) { at.root = n }), nil
+	return v.with(func(at *FS) {
+		at.from = n
+		if v.beneath {
+			at.root = n
+		}
+	}), nil
 }
 
 // inode is what the file is open on, nil after Close.
@@ -34,38 +35,55 @@ func (f *File) inode() *node {
 	return n
 }
 
-func lastElement(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+// below is the name in full of an entry of an open directory, as hooks see it.
+func (f *File) below(name string) string {
+	switch {
+	case f.name == "." || strings.HasPrefix(name, "/"):
+		return name
+	case strings.HasSuffix(f.name, "/"):
+		return f.name + name
+	}
+	return f.name + "/" + name
+}
 
-func (v *FS) unlinkAt(dir *File, path string) error {
-	return v.call(Op{Name: "unlink", Dir: dir, Path: path}, func() error {
+// callAt runs an operation on a name in an open directory.
+func (v *FS) callAt(op string, dir *File, name string, do func(at *FS) error) error {
+	return v.call(Op{Name: op, Dir: dir, Path: dir.below(name)}, func() error {
 		at, err := v.at(dir)
 		if err != nil {
 			return err
 		}
-		return at.unlink(lastElement(path))
+		return do(at)
 	})
 }
 
-func (v *FS) rmdirAt(dir *File, path string) error {
-	return v.call(Op{Name: "rmdir", Dir: dir, Path: path}, func() error {
-		at, err := v.at(dir)
-		if err != nil {
-			return err
-		}
-		return at.rmdir(lastElement(path))
+func (v *FS) unlinkAt(dir *File, name string) error {
+	return v.callAt("unlink", dir, name, func(at *FS) error { return at.unlink(name) })
+}
+
+func (v *FS) rmdirAt(dir *File, name string) error {
+	return v.callAt("rmdir", dir, name, func(at *FS) error { return at.rmdir(name) })
+}
+
+func (v *FS) readlinkAt(dir *File, name string) (text string, err error) {
+	err = v.callAt("readlink", dir, name, func(at *FS) (err error) {
+		text, err = at.readlink(name)
+		return err
 	})
+	return text, err
 }
 
 // openDirAt opens a directory that is no symbolic link, for listing.
-func (v *FS) openDirAt(dir *File, path string) (*File, error) {
+func (v *FS) openDirAt(dir *File, name string) (*File, error) {
 	const flag = os.O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-	op := &Op{Name: "open", FS: v, Dir: dir, Path: path, Flag: flag}
+	full := dir.below(name)
+	op := &Op{Name: "open", FS: v, Dir: dir, Path: full, Flag: flag}
 	do := func() error {
 		at, err := v.at(dir)
 		if err != nil {
 			return err
 		}
-		f, err := at.open(path, lastElement(path), flag, 0)
+		f, err := at.open(full, name, flag, 0)
 		if err != nil {
 			return err
 		}

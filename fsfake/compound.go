@@ -1,6 +1,7 @@
 package fsfake
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -82,7 +83,7 @@ func (v *FS) MkdirAll(path string, perm fs.FileMode) error {
 // one directory after the other. Where it meets anything else it stops and reports
 // false, and what the error is remains to be seen.
 func (v *FS) mkdirTree(path string, mode uint32) bool {
-	if v.beneath || len(path) >= maxPath || hasNUL(path) {
+	if v.beneath || path == "" || len(path) >= maxPath || hasNUL(path) {
 		return false
 	}
 	var w walk
@@ -138,10 +139,8 @@ func (v *FS) RemoveAll(name string) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for len(path) > 1 && path[len(path)-1] == '/' {
-		path = path[:len(path)-1]
-	}
-	parent, err := v.openFile(directoryOf(path), os.O_RDONLY, 0)
+	dir, base := splitPath(path)
+	parent, err := v.openFile(dir, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -149,77 +148,116 @@ func (v *FS) RemoveAll(name string) error {
 		return err
 	}
 	defer parent.Close()
-	err = v.removeAllFrom(parent, path)
-	if pe, ok := err.(*fs.PathError); ok && pe.Path == path {
-		pe.Path = name
+	err = v.removeAllFrom(parent, base)
+	if pe, ok := err.(*fs.PathError); ok {
+		pe.Path = dir + "/" + pe.Path
 	}
 	return err
 }
 
-// directoryOf is the directory that the last name of a path is looked up in.
-func directoryOf(path string) string {
-	switch i := strings.LastIndexByte(path, '/'); {
-	case i > 0:
-		return path[:i]
-	case i == 0:
-		return "/"
+// splitPath gives the directory in which package os opens the last name of a
+// path, and that name: ".." and "/" are names here too.
+func splitPath(path string) (dir, base string) {
+	for len(path) > 1 && path[0] == '/' && path[1] == '/' {
+		path = path[1:]
 	}
-	return "."
+	for len(path) > 1 && path[len(path)-1] == '/' {
+		path = path[:len(path)-1]
+	}
+	switch i := strings.LastIndexByte(path, '/'); {
+	case path == "/", i < 0:
+		return ".", path
+	case i == 0:
+		return "/", path[1:]
+	default:
+		return path[:i], path[i+1:]
+	}
 }
 
-// removeAllFrom removes what the last name of a path is in an open directory,
-// and what is below it, entry by entry. No path is walked twice: who moves a
-// directory meanwhile does not lead the removal elsewhere.
-func (v *FS) removeAllFrom(parent *File, path string) error {
-	const atOnce = 1024
-	err := v.unlinkAt(parent, path)
+// removeAllFrom removes what a name is in an open directory, and what is below
+// it, entry by entry, and returns the first error. No path is walked twice: who
+// moves a directory meanwhile does not lead the removal elsewhere.
+func (v *FS) removeAllFrom(parent *File, name string) error {
+	err := v.unlinkAt(parent, name)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != syscall.EISDIR && err != errPerm && err != errAccess {
-		return pathError("unlinkat", path, err)
+		return pathError("unlinkat", name, err)
 	}
-	unlinkErr := err
-	var failed error
-	for {
-		dir, err := v.openDirAt(parent, path)
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err == syscall.ENOTDIR || err == syscall.ELOOP {
-				return pathError("unlinkat", path, unlinkErr)
-			}
-			failed = pathError("openfdat", path, err)
-			break
-		}
-		names, readErr := dir.Readdirnames(atOnce)
-		if readErr != nil && readErr != io.EOF {
-			dir.Close()
-			if errors.Is(readErr, fs.ErrNotExist) {
-				return nil
-			}
-			return pathError("readdirnames", path, errors.Unwrap(readErr))
-		}
-		failed = nil
-		for _, name := range names {
-			if err := v.removeAllFrom(dir, path+"/"+name); err != nil {
-				failed = err
-			}
-		}
-		dir.Close()
-		if failed != nil || len(names) < atOnce {
-			break
-		}
+	done, failed := v.removeEntries(parent, name, err)
+	if done {
+		return failed
 	}
-	err = v.rmdirAt(parent, path)
+	err = v.rmdirAt(parent, name)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if failed != nil {
 		return failed
 	}
-	return pathError("unlinkat", path, err)
+	return pathError("unlinkat", name, err)
+}
+
+// removeAtOnce is how many names package os lists before it removes them.
+const removeAtOnce = 1024
+
+// removeEntries empties a directory that could not be unlinked, and returns the
+// first error. It is done if the directory is not to be removed after that.
+func (v *FS) removeEntries(parent *File, name string, unlinkErr error) (done bool, first error) {
+	for {
+		dir, err := v.openDirAt(parent, name)
+		if err == syscall.ENOTDIR { // a file, or a link
+			if _, notLink := v.readlinkAt(parent, name); notLink != nil {
+				return true, pathError("unlinkat", name, unlinkErr)
+			}
+			err = unlinkErr
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return true, nil
+		}
+		if err != nil {
+			return false, cmp.Or(first, pathError("openfdat", name, err))
+		}
+		count, done, err := v.removeListed(dir, name)
+		dir.Close()
+		first = cmp.Or(first, err)
+		if done {
+			return true, err
+		}
+		if count < removeAtOnce {
+			return false, first
+		}
+	}
+}
+
+// removeListed removes what an open directory lists, until some of a list is
+// gone, and returns how long that was and the first error.
+func (v *FS) removeListed(dir *File, name string) (count int, done bool, first error) {
+	for {
+		names, err := dir.Readdirnames(removeAtOnce)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return 0, true, nil
+		case err != nil && err != io.EOF:
+			return 0, true, pathError("readdirnames", name, pathError("readdirent", name, errors.Unwrap(err)))
+		}
+		kept := 0
+		for _, entry := range names {
+			err := v.removeAllFrom(dir, entry)
+			if err == nil {
+				continue
+			}
+			if pe, ok := err.(*fs.PathError); ok {
+				pe.Path = name + "/" + pe.Path
+			}
+			kept++
+			first = cmp.Or(first, err)
+		}
+		if kept < removeAtOnce {
+			return len(names), false, first
+		}
+	}
 }
 
 // removeTree removes a tree at once, when nobody watches and the user may

@@ -24,7 +24,7 @@ func TestConcurrentUse(t *testing.T) {
 	for i := range 8 {
 		one := *w // its own handles
 		wg.Go(func() {
-			g := &generator{rand.New(rand.NewPCG(uint64(i), 3)), len(accounts), ""}
+			g := &generator{chooser: rand.New(rand.NewPCG(uint64(i), 3)), users: len(accounts)}
 			for range 3000 {
 				one.do(g.call())
 			}

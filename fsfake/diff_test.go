@@ -147,6 +147,8 @@ func (c call) borrows(r result) bool {
 	switch c.name {
 	case "link", "flink", "unlink", "rmdir", "rename":
 		return r.err == 0
+	case "osremove", "osremoveall", "osrename": // which may have failed only in a part
+		return true
 	}
 	return false
 }

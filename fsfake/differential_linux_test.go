@@ -21,6 +21,7 @@ type session struct {
 	t      testing.TB
 	kernel *kernelWorld
 	opts   []fsfake.Option
+	tiny   bool
 }
 
 // run plays calls from an empty directory.
@@ -61,13 +62,13 @@ func TestKernelAgrees(t *testing.T) {
 	start := time.Now()
 	opts := sysctls(t)
 	made := 0
-	onTmpfs(t, func(w *kernelWorld) {
-		s := &session{t: t, kernel: w, opts: opts}
+	run := func(s *session, total int) {
+		w := s.kernel
 		for ; made < total && !t.Failed(); made += length {
 			if end, ok := t.Deadline(); ok && time.Until(end) < 10*time.Second {
 				break // report what was done
 			}
-			g := &generator{seeded(seed), len(w.users), w.base}
+			g := &generator{chooser: seeded(seed), users: len(w.users), base: w.base, odd: seed%2 == 0, tiny: s.tiny}
 			root := g.IntN(len(rootModes))
 			calls := g.calls(length)
 			if diff, done := s.run(root, calls); diff != "" {
@@ -75,7 +76,14 @@ func TestKernelAgrees(t *testing.T) {
 			}
 			seed++
 		}
-	})
+	}
+	// On disks that are soon full the last tenth.
+	onTmpfs(t, func(w *kernelWorld) { run(&session{t: t, kernel: w, opts: opts}, total-total/10) })
+	for i, size := range tinySizes {
+		onTinyTmpfs(t, size, func(w *kernelWorld) {
+			run(&session{t: t, kernel: w, opts: append(opts, size.options()...), tiny: true}, total-total/10*(len(tinySizes)-1-i)/len(tinySizes))
+		})
+	}
 	t.Logf("%d calls, next seed %d, %v", made, seed, time.Since(start).Round(time.Second))
 }
 
@@ -106,7 +114,7 @@ func FuzzKernel(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		onTmpfs(t, func(w *kernelWorld) {
 			s := &session{t: t, kernel: w, opts: opts}
-			g := &generator{&byteChooser{data}, len(w.users), w.base}
+			g := &generator{chooser: &byteChooser{data}, users: len(w.users), base: w.base, odd: len(data)%2 == 0}
 			root := g.IntN(len(rootModes))
 			calls := g.calls(min(len(data)/8, 100))
 			if diff, _ := s.run(root, calls); diff != "" {

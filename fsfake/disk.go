@@ -159,13 +159,16 @@ func (d *Disk) newNode(mode, uid, gid, dev uint32, now stamp) *node {
 	return n
 }
 
+// pagesOf is how many pages n bytes take.
+func pagesOf(n int64) int64 { return n>>pageShift + min(n&(pageSize-1), 1) }
+
 // charge takes up to want pages for a file and tells how many it got.
 func (d *Disk) charge(a *attr, want int64) int64 {
 	got := want
 	if limit := d.conf().bytes; limit > 0 {
 		for {
 			used := d.usage.pages.Load()
-			got = max(min(want, limit>>pageShift-used), 0)
+			got = max(min(want, pagesOf(limit)-used), 0)
 			if d.usage.pages.CompareAndSwap(used, used+got) {
 				break
 			}

@@ -105,6 +105,9 @@ func (w *fakeWorld) do(c call) result {
 
 func (w *fakeWorld) run(c call, v *fsfake.FS) (int64, string, error) {
 	a, b := c.a, c.b
+	if wouldWait(modeOn(v), c) {
+		return 0, waits, nil
+	}
 	switch c.name {
 	case "mkdir":
 		return 0, "", v.Mkdir(a, goMode(c.mode))
@@ -147,8 +150,56 @@ func (w *fakeWorld) run(c call, v *fsfake.FS) (int64, string, error) {
 		return 0, s, err
 	case "open":
 		return w.openFile(c, v)
+	case "statfs":
+		s, err := v.Statfs(a)
+		if err != nil {
+			return 0, "", err
+		}
+		return s.BlockSize, roomText(s.Blocks, s.BlocksFree, s.Files, s.FilesFree), nil
+	case "osremove":
+		return osResult(v.Remove(a))
+	case "osremoveall":
+		return osRemoveAll(a, v.RemoveAll(a))
+	case "osmkdirall":
+		return osResult(v.MkdirAll(a, goMode(c.mode)))
+	case "osrename":
+		return osResult(v.Rename(a, b))
+	case "oswritefile":
+		return osResult(v.WriteFile(a, pattern(c.n&0xffff, c.m), goMode(c.mode)))
+	case "osreadfile":
+		if tooLong(sizeOn(v), a) {
+			return 0, "too long to read", nil
+		}
+		data, err := v.ReadFile(a)
+		if err != nil {
+			return osResult(err)
+		}
+		return int64(len(data)), digest(data), nil
+	case "osreaddir":
+		f, err := v.Open(a)
+		return osReadDir(c.flag > 0, f, err)
 	}
 	return w.runHandle(c)
+}
+
+func modeOn(v *fsfake.FS) func(name string) (fs.FileMode, error) {
+	return func(name string) (fs.FileMode, error) {
+		fi, err := v.Stat(name)
+		if err != nil {
+			return 0, err
+		}
+		return fi.Mode(), nil
+	}
+}
+
+func sizeOn(v *fsfake.FS) func(name string) int64 {
+	return func(name string) int64 {
+		fi, err := v.Stat(name)
+		if err != nil {
+			return 0
+		}
+		return fi.Size()
+	}
 }
 
 func (w *fakeWorld) openFile(c call, v *fsfake.FS) (int64, string, error) {
@@ -179,6 +230,8 @@ func (w *fakeWorld) runHandle(c call) (int64, string, error) {
 	}
 	size := c.n & 0xffff
 	switch c.name {
+	case "osempty":
+		return osEmpty(f, c)
 	case "close":
 		w.open[c.handle] = nil
 		return 0, "", f.Close()
@@ -199,7 +252,7 @@ func (w *fakeWorld) runHandle(c call) (int64, string, error) {
 		n, err := f.Write(pattern(size, c.m))
 		return int64(n), "", err
 	case "pwrite":
-		n, err := f.WriteAt(pattern(size, c.m), c.m)
+		n, err := f.WriteAt(pattern(max(size, 1), c.m), c.m)
 		return int64(n), "", err
 	case "seek":
 		if fi, err := f.Stat(); err != nil || fi.IsDir() {

@@ -32,6 +32,8 @@ type generator struct {
 	chooser
 	users int
 	base  string // before each path; "" if ".." and absolute names are fine too
+	tiny  bool   // the disk is small, so that its size is known
+	odd   bool   // more of the paths lead through files, links to them and what is missing, or end oddly
 }
 
 func pick[T any](g *generator, list ...T) T { return list[g.IntN(len(list))] }
@@ -48,7 +50,11 @@ func (g *generator) name() string {
 // path is up to three names long, and sometimes odd.
 func (g *generator) path() string {
 	p := g.name()
-	for g.chance(45) && strings.Count(p, "/") < 3 {
+	more, strange := 45, 12
+	if g.odd {
+		more, strange = 60, 40
+	}
+	for g.chance(more) && strings.Count(p, "/") < 3 {
 		p += pick(g, "/", "/", "/", "/", "//", "/./") + g.name()
 	}
 	if g.base != "" {
@@ -56,7 +62,7 @@ func (g *generator) path() string {
 	} else if g.chance(5) {
 		p = "/" + p
 	}
-	if !g.chance(12) {
+	if !g.chance(strange) {
 		return p
 	}
 	switch g.IntN(10) {
@@ -93,7 +99,7 @@ func (g *generator) target() string {
 }
 
 func (g *generator) mode() uint32 {
-	m := pick[uint32](g, 0o777, 0o755, 0o700, 0o666, 0o644, 0o600, 0o000, 0o070, 0o007, 0o711, 0o750, 0o770, 0o555)
+	m := pick[uint32](g, 0o777, 0o755, 0o700, 0o666, 0o644, 0o600, 0o444, 0o000, 0o070, 0o007, 0o711, 0o750, 0o770, 0o555)
 	if g.chance(25) {
 		m |= pick[uint32](g, 0o1000, 0o2000, 0o4000, 0o6000, 0o7000)
 	}
@@ -137,8 +143,17 @@ func (g *generator) call() call {
 		{"chmod", 5}, {"chown", 3}, {"lchown", 2}, {"utimens", 3}, {"lutimens", 2}, {"truncate", 3}, {"access", 2},
 		{"stat", 2}, {"lstat", 1}, {"readlink", 1}, {"mknod", 2}, {"close", 2}, {"read", 3}, {"pread", 2},
 		{"write", 6}, {"pwrite", 3}, {"seek", 2}, {"ftruncate", 3}, {"fchmod", 2}, {"fchown", 1}, {"readdir", 3}, {"flink", 1},
+		{"osremove", 3}, {"osremoveall", 4}, {"osmkdirall", 3}, {"osrename", 3}, {"oswritefile", 3}, {"osreadfile", 2},
+		{"osreaddir", 4}, {"osempty", 3},
 	}
-	at := g.IntN(111)
+	if g.tiny {
+		kinds = append(kinds, kind{"statfs", 4})
+	}
+	all := 0
+	for _, k := range kinds {
+		all += k.weight
+	}
+	at := g.IntN(all)
 	for _, k := range kinds {
 		if c.name = k.name; at < k.weight {
 			break
@@ -148,7 +163,7 @@ func (g *generator) call() call {
 	switch c.name {
 	case "open":
 		c.flag, c.mode = g.openFlags(), g.mode()
-	case "mkdir", "chmod", "fchmod":
+	case "mkdir", "chmod", "fchmod", "osmkdirall":
 		c.mode = g.mode()
 		if g.base != "" {
 			c.mode |= 0o700 // the test itself must read the tree
@@ -159,8 +174,14 @@ func (g *generator) call() call {
 		c.mode = g.mode() | pick[uint32](g, 0, 0o010000, 0o010000, 0o140000, 0o100000, 0o020000, 0o040000, 0o120000)
 	case "symlink":
 		c.b = g.target()
-	case "link":
+	case "link", "osrename":
 		c.b = g.path()
+	case "oswritefile":
+		c.mode, c.n, c.m = g.mode(), g.size(), max(g.size(), 0)
+	case "osempty":
+		c.flag, c.m = g.IntN(5), g.size()
+	case "osreaddir":
+		c.flag = g.IntN(3)
 	case "rename":
 		c.b, c.flag = g.path(), pick(g, 0, 0, 0, 1, 2, 3)
 	case "chown", "lchown", "fchown":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -34,8 +35,28 @@ type kernelWorld struct {
 
 const shm = "/dev/shm"
 
+// tinySize bounds a disk.
+type tinySize struct{ bytes, inodes int64 }
+
+// tinySizes are less than a page, and a few pages; the directory of a run is an
+// inode too.
+var tinySizes = []tinySize{{1, 0}, {4097, 6}, {0, 4}, {40_000, 12}, {200_000, 0}}
+
+func (s tinySize) options() []fsfake.Option {
+	return []fsfake.Option{fsfake.Size(s.bytes), fsfake.Inodes(s.inodes)}
+}
+
 // onTmpfs runs f on a thread of its own that works in a new directory on tmpfs.
-func onTmpfs(t testing.TB, f func(w *kernelWorld)) {
+func onTmpfs(t testing.TB, f func(w *kernelWorld)) { onTmpfsOf(t, nil, f) }
+
+// onTinyTmpfs is onTmpfs with a disk of that size, which root can mount.
+func onTinyTmpfs(t testing.TB, size tinySize, f func(w *kernelWorld)) {
+	if os.Getuid() == 0 {
+		onTmpfsOf(t, &size, f)
+	}
+}
+
+func onTmpfsOf(t testing.TB, size *tinySize, f func(w *kernelWorld)) {
 	var fsinfo unix.Statfs_t
 	if err := unix.Statfs(shm, &fsinfo); err != nil || fsinfo.Type != unix.TMPFS_MAGIC {
 		t.Skipf("%s is not a tmpfs: %v", shm, err)
@@ -55,6 +76,11 @@ func onTmpfs(t testing.TB, f func(w *kernelWorld)) {
 			w.open[i] = -1
 		}
 		check(unix.Unshare(unix.CLONE_FS))
+		if size != nil { // gone with the thread
+			check(unix.Unshare(unix.CLONE_NEWNS))
+			check(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+			check(unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,nr_inodes=%d", size.bytes, size.inodes)))
+		}
 		check(unix.Chdir(dir))
 		if os.Getuid() == 0 {
 			check(unix.Chroot("."))
@@ -177,6 +203,9 @@ func (w *kernelWorld) do(c call) result {
 func (w *kernelWorld) run(c call) (int64, string, error) {
 	a, b := c.a, c.b
 	const cwd = unix.AT_FDCWD
+	if wouldWait(kernelMode, c) {
+		return 0, waits, nil
+	}
 	switch c.name {
 	case "mkdir":
 		return 0, "", unix.Mkdirat(cwd, a, c.mode)
@@ -224,8 +253,48 @@ func (w *kernelWorld) run(c call) (int64, string, error) {
 		return 0, string(w.buf[:n]), nil
 	case "open":
 		return w.openFile(c)
+	case "statfs":
+		var s unix.Statfs_t
+		if err := unix.Statfs(a, &s); err != nil {
+			return 0, "", err
+		}
+		return s.Bsize, roomText(int64(s.Blocks), int64(s.Bfree), int64(s.Files), int64(s.Ffree)), nil
+	case "osremove":
+		return osResult(os.Remove(a))
+	case "osremoveall":
+		return osRemoveAll(a, os.RemoveAll(a))
+	case "osmkdirall":
+		return osResult(os.MkdirAll(a, goMode(c.mode)))
+	case "osrename":
+		return osResult(os.Rename(a, b))
+	case "oswritefile":
+		return osResult(os.WriteFile(a, pattern(c.n&0xffff, c.m), goMode(c.mode)))
+	case "osreadfile":
+		if tooLong(kernelSize, a) {
+			return 0, "too long to read", nil
+		}
+		data, err := os.ReadFile(a)
+		if err != nil {
+			return osResult(err)
+		}
+		return int64(len(data)), digest(data), nil
+	case "osreaddir":
+		f, err := os.Open(a)
+		return osReadDir(c.flag > 0, f, err)
 	}
 	return w.runHandle(c)
+}
+
+func kernelMode(name string) (fs.FileMode, error) {
+	var s unix.Stat_t
+	err := unix.Stat(name, &s)
+	return goMode(s.Mode), err
+}
+
+func kernelSize(name string) int64 {
+	var s unix.Stat_t
+	_ = unix.Stat(name, &s) // 0 if there is none
+	return s.Size
 }
 
 func access(path string, mode uint32) error {
@@ -284,6 +353,11 @@ func (w *kernelWorld) runHandle(c call) (int64, string, error) {
 	w.be(w.whose[c.handle])
 	size := c.n & 0xffff
 	switch c.name {
+	case "osempty":
+		if c.flag == 3 && w.adds[c.handle] { // which package os knows of files that it has opened
+			return 0, appendAt, nil
+		}
+		return osEmpty(w.osFile(fd), c)
 	case "close":
 		w.open[c.handle] = -1
 		return 0, "", unix.Close(fd)
@@ -296,12 +370,12 @@ func (w *kernelWorld) runHandle(c call) (int64, string, error) {
 		n = max(n, 0)
 		return int64(n), digest(w.buf[:n]), err
 	case "write":
-		return whole(unix.Write(fd, pattern(size, c.m)))
+		return whole(pattern(size, c.m), func(p []byte, _ int64) (int, error) { return unix.Write(fd, p) })
 	case "pwrite":
 		if w.adds[c.handle] {
-			return 0, "no errno: os: invalid use of WriteAt on file opened with O_APPEND", nil
+			return 0, appendAt, nil
 		}
-		return whole(unix.Pwrite(fd, pattern(size, c.m), c.m))
+		return whole(pattern(max(size, 1), c.m), func(p []byte, off int64) (int, error) { return unix.Pwrite(fd, p, c.m+off) })
 	case "seek":
 		var s unix.Stat_t
 		if err := unix.Fstat(fd, &s); err != nil || s.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -331,7 +405,24 @@ func (w *kernelWorld) runHandle(c call) (int64, string, error) {
 	panic("unknown call " + c.name)
 }
 
-func whole(n int, err error) (int64, string, error) { return int64(max(n, 0)), "", err }
+// osFile is a handle as package os has it, on a descriptor of its own.
+func (w *kernelWorld) osFile(fd int) *os.File {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	check(err)
+	return os.NewFile(uintptr(own), "handle")
+}
+
+const appendAt = "no errno: os: invalid use of WriteAt on file opened with O_APPEND"
+
+// whole writes on after a short write, as package os does.
+func whole(p []byte, write func(p []byte, off int64) (int, error)) (int64, string, error) {
+	for done := 0; ; {
+		n, err := write(p[done:], int64(done))
+		if done += max(n, 0); err != nil || done == len(p) {
+			return int64(done), "", err
+		}
+	}
+}
 
 func (w *kernelWorld) tree() []object {
 	user := w.now

@@ -37,8 +37,8 @@ const (
 	strictatime
 )
 
-// Size limits the data on the disk to n bytes, counted in pages of 4096 as
-// tmpfs does. A write beyond it is short, and then fails with ENOSPC.
+// Size limits the data on the disk to n bytes, counted in pages of 4096 and
+// rounded up, as tmpfs does. A write beyond it is short, and then fails with ENOSPC.
 func Size(n int64) Option {
 	return optionFunc(func(c *config) { c.bytes = n })
 }

@@ -38,9 +38,16 @@ func (f *File) Stat() (fs.FileInfo, error) {
 // the names were made: all entries for n <= 0, otherwise up to n, and io.EOF
 // when none are left. A name that is added or removed meanwhile disturbs no
 // other.
+//
+// It asks for the attributes of each entry, as package os does, and fails with
+// EACCES where the user may list the directory but not search it.
 func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
 	var list []fs.FileInfo
-	err := f.list(n, func(entries []dirent, count int) {
+	var denied error
+	err := f.list(n, func(dir *node, entries []dirent, count int) {
+		if denied = f.maySearch(dir, count); denied != nil {
+			return
+		}
 		list = make([]fs.FileInfo, 0, count)
 		infos := make([]FileInfo, count)
 		for i := range entries {
@@ -51,13 +58,25 @@ func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
 			}
 		}
 	})
+	if err == nil {
+		err = f.fail("fstatat", denied)
+	}
 	return list, err
+}
+
+// maySearch reports, as an error, that the user may not look up the entries of
+// the directory. Its lock is held.
+func (f *File) maySearch(dir *node, entries int) error {
+	if entries == 0 {
+		return nil
+	}
+	return f.v.cred.may(dir.dir.mode, dir.dir.uid, dir.dir.gid, mayExec)
 }
 
 // Readdirnames is Readdir for the names alone.
 func (f *File) Readdirnames(n int) ([]string, error) {
 	var list []string
-	err := f.list(n, func(entries []dirent, count int) {
+	err := f.list(n, func(_ *node, entries []dirent, count int) {
 		list = make([]string, 0, count)
 		for i := range entries {
 			if e := &entries[i]; e.node != nil && len(list) < count {
@@ -68,18 +87,54 @@ func (f *File) Readdirnames(n int) ([]string, error) {
 	return list, err
 }
 
-// ReadDir is os.File's: Readdir with entries, for the io/fs interface.
+// ReadDir is os.File's: names and types. Info of an entry is a call of its own
+// (lstat of the directory's name as it was opened, and the entry's), which sees
+// what is there by then; but not in a view that Root made, which asks at once.
 func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
-	infos, err := f.Readdir(n)
-	list := make([]fs.DirEntry, len(infos))
-	for i, fi := range infos {
-		list[i] = fi.(*FileInfo)
+	var list []fs.DirEntry
+	var denied error
+	err := f.list(n, func(dir *node, entries []dirent, count int) {
+		if f.v.beneath {
+			if denied = f.maySearch(dir, count); denied != nil {
+				return
+			}
+		}
+		list = make([]fs.DirEntry, 0, count)
+		for i := range entries {
+			e := &entries[i]
+			switch {
+			case e.node == nil || len(list) == count:
+			case f.v.beneath:
+				list = append(list, &FileInfo{e.name, e.node.stat()})
+			default:
+				list = append(list, &dirEntry{f, e.name, fileMode(uint32(e.node.typ)).Type()})
+			}
+		}
+	})
+	if err == nil {
+		err = f.fail("fstatat", denied)
+	}
+	if list == nil {
+		list = []fs.DirEntry{}
 	}
 	return list, err
 }
 
+// dirEntry is an entry as a directory lists it.
+type dirEntry struct {
+	dir  *File
+	name string
+	typ  fs.FileMode
+}
+
+func (e *dirEntry) Name() string               { return e.name }
+func (e *dirEntry) IsDir() bool                { return e.typ.IsDir() }
+func (e *dirEntry) Type() fs.FileMode          { return e.typ }
+func (e *dirEntry) Info() (fs.FileInfo, error) { return e.dir.v.Lstat(e.dir.name + "/" + e.name) }
+func (e *dirEntry) String() string             { return fs.FormatDirEntry(e) }
+
 // list gives the next n entries to take, which sees holes among them.
-func (f *File) list(n int, take func(entries []dirent, count int)) error {
+func (f *File) list(n int, take func(dir *node, entries []dirent, count int)) error {
 	var err error
 	if o := f.v.observed(); o != nil {
 		op := &Op{Name: "readdir", FS: f.v, File: f, Path: f.name, Offset: int64(n)}
@@ -99,7 +154,7 @@ func (f *File) list(n int, take func(entries []dirent, count int)) error {
 	return f.fail("readdirent", err)
 }
 
-func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, error) {
+func (f *File) getdents(n int, take func(dir *node, entries []dirent, count int)) (int, error) {
 	h, shard, err := f.begin()
 	if err != nil {
 		return 0, err
@@ -128,7 +183,7 @@ func (f *File) getdents(n int, take func(entries []dirent, count int)) (int, err
 			}
 		}
 	}
-	take(entries, count)
+	take(node, entries, count)
 	if len(entries) > 0 {
 		h.next = entries[len(entries)-1].seq
 	}

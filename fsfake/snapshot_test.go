@@ -48,7 +48,7 @@ func (w *fakeWorld) read(path string) ([]byte, error) {
 func TestSnapshotsAgree(t *testing.T) {
 	for seed := range uint64(setting(t, "FSFAKE_SNAPSHOT_RUNS", 60)) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
-		g := &generator{rnd, len(accounts), ""}
+		g := &generator{chooser: rnd, users: len(accounts)}
 		w := newFakeWorld(t, accounts, "", 0o1777, 0, 0)
 		type saved struct {
 			s    *fsfake.Snapshot

@@ -103,12 +103,12 @@ func (d *Disk) statfs() Statfs {
 		BlocksInUse: d.usage.pages.Load(), FilesInUse: d.usage.inodes.Load(),
 	}
 	if d.conf().bytes > 0 {
-		s.Blocks = d.conf().bytes >> pageShift
-		s.BlocksFree = s.Blocks - s.BlocksInUse
+		s.Blocks = pagesOf(d.conf().bytes)
+		s.BlocksFree = max(s.Blocks-s.BlocksInUse, 0) // after Remount to less
 	}
 	if d.conf().inodes > 0 {
 		s.Files = d.conf().inodes
-		s.FilesFree = s.Files - s.FilesInUse
+		s.FilesFree = max(s.Files-s.FilesInUse, 0)
 	}
 	return s
 }

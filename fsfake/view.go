@@ -21,6 +21,7 @@ import (
 type FS struct {
 	disk    *Disk
 	root    *node
+	from    *node // where a relative name begins, if not at root
 	cred    cred
 	user    User
 	umask   atomic.Uint32
@@ -49,7 +50,7 @@ func (d *Disk) view(v *FS) *FS {
 
 // with makes another view like this one.
 func (v *FS) with(change func(*FS)) *FS {
-	n := &FS{disk: v.disk, root: v.root, user: v.User(), quiet: v.quiet, beneath: v.beneath}
+	n := &FS{disk: v.disk, root: v.root, from: v.from, user: v.User(), quiet: v.quiet, beneath: v.beneath}
 	change(n)
 	return v.disk.view(n)
 }
@@ -81,7 +82,7 @@ func (v *FS) Sub(dir string) (*FS, error) {
 	if err != nil {
 		return nil, pathError("chroot", dir, err)
 	}
-	return v.with(func(s *FS) { s.root = n }), nil
+	return v.with(func(s *FS) { s.root, s.from = n, nil }), nil
 }
 
 // Root gives a view of a directory as os.OpenRoot does: every path that would
@@ -91,7 +92,7 @@ func (v *FS) Root(dir string) (*FS, error) {
 	if err != nil {
 		return nil, pathError("open", dir, err)
 	}
-	return v.with(func(s *FS) { s.root, s.beneath = n, true }), nil
+	return v.with(func(s *FS) { s.root, s.from, s.beneath = n, nil, true }), nil
 }
 
 func (v *FS) directory(name string) (*node, error) {

@@ -53,7 +53,13 @@ func (w *walk) parent(path string) error {
 		return w.start(path)
 	}
 	if at <= 0 { // in the root of the view, whose path "" in the cache would be wrong
-		w.dir, w.last, w.kind, w.slash = w.v.root, last, lastName, false
+		if w.dir = w.v.root; at < 0 {
+			w.dir = w.v.begin()
+		}
+		if !w.dir.isDir() {
+			return syscall.ENOTDIR
+		}
+		w.last, w.kind, w.slash = last, lastName, false
 		return w.v.cred.may(w.dir.dir.mode, w.dir.dir.uid, w.dir.dir.gid, mayExec)
 	}
 	prefix := path[:at]
@@ -131,7 +137,15 @@ func (w *walk) extend(prefix string) *node {
 	return n
 }
 
-// start begins a walk at the root of the view.
+// begin is where a relative name begins.
+func (v *FS) begin() *node {
+	if v.from != nil {
+		return v.from
+	}
+	return v.root
+}
+
+// start begins a walk.
 func (w *walk) start(path string) error {
 	if path == "" {
 		return syscall.ENOENT
@@ -139,7 +153,9 @@ func (w *walk) start(path string) error {
 	if strings.IndexByte(path, 0) >= 0 {
 		return syscall.EINVAL
 	}
-	w.dir = w.v.root
+	if w.dir = w.v.begin(); !w.dir.isDir() && path[0] != '/' {
+		return syscall.ENOTDIR
+	}
 	return w.run(path)
 }
 
