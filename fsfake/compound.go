@@ -320,9 +320,7 @@ func (d *Disk) empty(n *node, now stamp) {
 		if h != nil {
 			h.add(change{kind: changedEntry, node: n, name: e.name, child: e.node, seq: e.seq})
 		}
-		e.node.mu.Lock()
-		d.unlinked(e.node, now)
-		e.node.mu.Unlock()
+		d.unlinkedLocking(e.node, now)
 	}
 	n.dir.entries, n.dir.slots, n.dir.live = nil, nil, 0
 }

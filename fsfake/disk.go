@@ -249,12 +249,15 @@ func (d *Disk) unlinked(n *node, now stamp) bool {
 
 // unlink is unlinked for a caller that does not hold n.mu.
 func (d *Disk) unlink(n *node, now stamp) {
-	n.mu.Lock()
-	gone := d.unlinked(n, now)
-	n.mu.Unlock()
-	if gone {
+	if d.unlinkedLocking(n, now) {
 		d.reuse(n)
 	}
+}
+
+func (d *Disk) unlinkedLocking(n *node, now stamp) (gone bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return d.unlinked(n, now)
 }
 
 // closed frees an inode whose last handle was closed after its last name went,
@@ -323,12 +326,9 @@ func (d *Disk) accessed(n *node) {
 		return
 	}
 	n.lock()
-	due := d.atimeDue(conf, n.attr.Load(), d.reads.Add(1))
-	n.unlock()
-	if due {
-		n.lock()
+	defer n.unlock()
+	if d.atimeDue(conf, n.attr.Load(), d.reads.Add(1)) {
 		d.edit(n).setStamp(atime, d.now())
-		n.unlock()
 	}
 }
 

@@ -143,20 +143,24 @@ func (f *File) readFrom(p []byte, off int64) (int, error) { return f.pread(p, of
 func (f *File) pread(p []byte, off int64, moves bool) (int, error) {
 	d, n := f.v.disk, f.h.node
 	conf := d.conf()
-	n.mu.Lock()
-	if d.gen.Load()&1 == 0 {
-		if m, done, err := f.preadLocked(conf, p, off, moves, false); done {
-			n.mu.Unlock()
-			return m, err
-		}
+	if m, done, err := f.preadAlone(conf, p, off, moves); done {
+		return m, err
 	}
-	n.mu.Unlock()
-	shard := d.mu.RLock()
+	defer d.mu.RUnlock(d.mu.RLock())
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	m, _, err := f.preadLocked(d.conf(), p, off, moves, true)
-	n.mu.Unlock()
-	d.mu.RUnlock(shard)
 	return m, err
+}
+
+// preadAlone is pread under the file's lock alone, if that will do.
+func (f *File) preadAlone(conf *config, p []byte, off int64, moves bool) (m int, done bool, err error) {
+	f.h.node.mu.Lock()
+	defer f.h.node.mu.Unlock()
+	if f.v.disk.gen.Load()&1 != 0 {
+		return 0, false, nil
+	}
+	return f.preadLocked(conf, p, off, moves, false)
 }
 
 // preadLocked is pread(2), with io.EOF for no bytes at the end. It is not done if
@@ -216,11 +220,11 @@ func (f *File) writeNext(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer f.end(h, shard)
 	n, end, err := f.v.pwrite(h, p, h.off, h.access&canAppend != 0)
 	if n > 0 {
 		h.off = end
 	}
-	f.end(h, shard)
 	return n, err
 }
 
@@ -265,8 +269,8 @@ func (f *File) writeTo(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer f.end(h, shard)
 	n, _, err := f.v.pwrite(h, p, off, false)
-	f.end(h, shard)
 	return n, err
 }
 

@@ -98,9 +98,8 @@ func (v *FS) open(name, path string, flag int, mode uint32) (*File, error) {
 	}
 	var w walk
 	w.begin(v, false)
-	f, err := v.openWalk(&w, name, path, &how, mode)
-	w.end()
-	return f, err
+	defer w.end()
+	return v.openWalk(&w, name, path, &how, mode)
 }
 
 // openToRead is the most frequent open: of a file whose path is cached, to read. It
@@ -112,12 +111,12 @@ func (v *FS) openToRead(name, path string) (f *File) {
 	}
 	n := e.node
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if e.holds(v.disk) {
 		if a := n.attr.Load(); v.cred.may(a.mode, a.uid, a.gid, mayRead) == nil {
 			f = n.open(v, name, canRead)
 		}
 	}
-	n.mu.Unlock()
 	return f
 }
 
@@ -125,17 +124,13 @@ func (v *FS) openToRead(name, path string) (f *File) {
 // no longer. To read, it need not know more than what the file's lock guards.
 func (v *FS) openCached(e *cachedPath, name string, how *openFlags) (f *File, err error) {
 	n, d := e.node, v.disk
-	shard := -1
 	if how.want != mayRead || how.create {
-		shard = d.mu.RLock()
+		defer d.mu.RUnlock(d.mu.RLock())
 	}
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if e.holds(d) {
 		f, err = v.openLocked(e.dir, n, name, how)
-	}
-	n.mu.Unlock()
-	if shard >= 0 {
-		d.mu.RUnlock(shard)
 	}
 	return f, err
 }

@@ -14,12 +14,12 @@ func (f *File) Stat() (fs.FileInfo, error) {
 		if err != nil {
 			return err
 		}
+		defer f.end(h, shard)
 		if a = h.node.attr.Load(); h.node.isDir() {
 			a = h.node.stat()
 		} else {
 			a.share()
 		}
-		f.end(h, shard)
 		return nil
 	}
 	var err error
@@ -164,9 +164,25 @@ func (f *File) getdents(n int, take func(dir *node, entries []dirent, count int)
 	if err := h.canList(); err != nil {
 		return 0, err
 	}
+	count, err := h.nextEntries(n, take)
+	if err != nil {
+		return 0, err
+	}
+	if h.access&quietRead == 0 {
+		f.v.disk.accessed(node)
+	}
+	if count == 0 {
+		return 0, io.EOF
+	}
+	return count, nil
+}
+
+// nextEntries gives the next n entries to take, and counts them.
+func (h *handle) nextEntries(n int, take func(dir *node, entries []dirent, count int)) (int, error) {
+	node := h.node
 	node.lock()
+	defer node.unlock()
 	if node.dir.dead {
-		node.unlock()
 		return 0, syscall.ENOENT
 	}
 	count := node.dir.live
@@ -186,13 +202,6 @@ func (f *File) getdents(n int, take func(dir *node, entries []dirent, count int)
 	take(node, entries, count)
 	if len(entries) > 0 {
 		h.next = entries[len(entries)-1].seq
-	}
-	node.unlock()
-	if h.access&quietRead == 0 {
-		f.v.disk.accessed(node)
-	}
-	if count == 0 {
-		return 0, io.EOF
 	}
 	return count, nil
 }

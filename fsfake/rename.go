@@ -167,15 +167,18 @@ func (d *Disk) move(from *node, oldName string, to *node, newName string, exchan
 	if j >= 0 && to.dir.entries[j].node != n {
 		target = to.dir.entries[j].node
 	}
-	lockBoth(n, target)
-	gone := d.moveLocked(from, i, to, j, newName, exchange)
-	n.mu.Unlock()
-	if target != nil {
-		target.mu.Unlock()
-	}
-	if gone {
+	if d.moveLocking(n, target, func() bool { return d.moveLocked(from, i, to, j, newName, exchange) }) {
 		d.reuse(target)
 	}
+}
+
+func (d *Disk) moveLocking(n, target *node, move func() (gone bool)) (gone bool) {
+	lockBoth(n, target)
+	defer n.mu.Unlock()
+	if target != nil {
+		defer target.mu.Unlock()
+	}
+	return move()
 }
 
 // lockBoth locks one or two inodes.

@@ -242,14 +242,12 @@ func (v *FS) stat(name string, follow bool) (*attr, error) {
 	}
 	var w walk
 	w.begin(v, false)
+	defer w.end()
 	n, err := w.resolve(name, follow)
 	if err != nil {
-		w.end()
 		return nil, err
 	}
-	a := n.stat()
-	w.end()
-	return a, nil
+	return n.stat(), nil
 }
 
 // statCached gives the attributes of a cached path, without a lock: they were
@@ -300,13 +298,13 @@ func (v *FS) identify(op, name string, follow bool) (id identity, err error) {
 	}
 	var w walk
 	w.begin(v, false)
+	defer w.end()
 	n, err := w.resolve(path, follow)
 	if err == nil {
 		n.lock()
 		id = n.attr.Load().identity()
 		n.unlock()
 	}
-	w.end()
 	return id, err
 }
 
