@@ -279,7 +279,7 @@ func (v *FS) removeTree(path string) bool {
 	}
 	now := v.disk.now()
 	v.disk.moved = true
-	v.disk.empty(n, now)
+	v.disk.empty(n, now, true)
 	v.disk.drop(w.dir, i, now)
 	return true
 }
@@ -299,11 +299,15 @@ func (v *FS) mayEmpty(n *node) bool {
 	return true
 }
 
-// empty takes everything out of a directory. The caller has the disk alone, and
-// says that it moved.
-func (d *Disk) empty(n *node, now stamp) {
+// empty takes everything out of a directory. listed says that the directories are
+// read for that, which sets their access times. The caller has the disk alone,
+// and says that it moved.
+func (d *Disk) empty(n *node, now stamp, listed bool) {
 	if n.dir.live == 0 {
 		return
+	}
+	if listed {
+		d.accessed(n)
 	}
 	a := d.edit(n)
 	a.touch(now)
@@ -315,7 +319,10 @@ func (d *Disk) empty(n *node, now stamp) {
 			continue
 		}
 		if e.node.isDir() {
-			d.empty(e.node, now)
+			if listed && e.node.dir.live == 0 {
+				d.accessed(e.node)
+			}
+			d.empty(e.node, now, listed)
 		}
 		if h != nil {
 			h.add(change{kind: changedEntry, node: n, name: e.name, child: e.node, seq: e.seq})

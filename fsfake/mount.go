@@ -41,7 +41,7 @@ func (d *Disk) Unmount(dir string) error {
 	}
 	now := d.now()
 	d.moved = true
-	d.empty(n, now)
+	d.empty(n, now, false)
 	d.put(parent, i, n.dir.covered)
 	d.unlink(n, now)
 	return nil
