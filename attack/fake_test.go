@@ -59,7 +59,7 @@ func afterReturn(s *Scene) {
 	w, _ := openWorlds.Load(s)
 	for late, f := false, w.(*fakeWorld); !late; runtime.Gosched() {
 		f.mu.Lock()
-		late = f.over || f.phase == inLate
+		late = f.over.Load() || f.phase == inLate
 		f.mu.Unlock()
 	}
 }
@@ -360,4 +360,51 @@ func TestFakeInjectNotReached(t *testing.T) {
 	}, Target("out"))
 	assert.False(t, r.Complete)
 	assert.Contains(t, strings.Join(r.Problems, "\n"), "the boundary of a schedule was not reached in 3 runs")
+}
+
+// TestFakePanics has the disk, a hook of the test's and the victim panic, or
+// stand still, in a call: the verdict comes, and says whose fault it is.
+func TestFakePanics(t *testing.T) {
+	hooked := func(hook func(op *fsfake.Op) fsfake.Hook) Victim {
+		return func(s *Scene) error {
+			v := s.FS.(*fsfake.FS)
+			var once sync.Once
+			remove := v.Disk().Hook(hook(nil))
+			defer once.Do(remove)
+			return afero.WriteFile(v, s.Path("out"), []byte("x"), 0o600)
+		}
+	}
+	tests := []struct {
+		name   string
+		victim Victim
+		want   string
+	}{
+		{"the disk", func(s *Scene) error {
+			v := s.FS.(*fsfake.FS)
+			v.Disk().Remount(fsfake.Clock(func() time.Time { panic("no time") }))
+			defer v.Disk().Remount(fsfake.Clock(time.Now))
+			return afero.WriteFile(v, s.Path("out"), []byte("x"), 0o600)
+		}, "a call on the disk in memory panicked (open shared/out)"},
+		{"a hook before", hooked(func(*fsfake.Op) fsfake.Hook {
+			return fsfake.Hook{Before: func(*fsfake.Op) error { panic("hook") }}
+		}), "a call on the disk in memory panicked (open shared/out)"},
+		{"a hook after", hooked(func(*fsfake.Op) fsfake.Hook {
+			return fsfake.Hook{After: func(*fsfake.Op) { panic("hook") }}
+		}), "panicked: hook"},
+		{"the victim", func(s *Scene) error {
+			_, _ = s.FS.Stat(s.Path("out"))
+			panic("victim")
+		}, "panicked: victim"},
+		{"a hook that waits for ever", hooked(func(*fsfake.Op) fsfake.Hook {
+			return fsfake.Hook{Before: func(*fsfake.Op) error { select {} }}
+		}), "budget"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := exploreFake(t, tt.victim, Budget(2*time.Second))
+			assert.False(t, r.Complete)
+			require.NotEmpty(t, r.Problems)
+			assert.Contains(t, r.Problems[0], tt.want)
+		})
+	}
 }

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"bytes"
+	"cmp"
 	stdcontext "context"
 	"errors"
 	"fmt"
@@ -50,12 +51,22 @@ func (w *fakeWorld) once() runEnd {
 func (w *fakeWorld) onceInto(r *runEnd) {
 	verdict := w.verdict()
 	defer func() {
-		if r.err == nil {
+		if r.err = cmp.Or(r.err, w.broken()); r.err == nil {
 			r.err = verdict()
 		}
 	}()
 	w.phases(r)
 	r.o.Spent = r.o.Removed
+}
+
+// broken is the disk's own failure in the run.
+func (w *fakeWorld) broken() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.defect == "" {
+		return nil
+	}
+	return errors.New(w.defect)
 }
 
 // verdict gives what tells later whether the victim has decided the test.
@@ -169,7 +180,7 @@ func (w *fakeWorld) guarded(said *string, f func(*Scene) error) {
 func (w *fakeWorld) enter(phase string, do func() error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.over {
+	if w.over.Load() {
 		return nil
 	}
 	w.phase = phase

@@ -59,5 +59,5 @@ func (w *fakeWorld) cameBack() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running = false
-	return w.over
+	return w.over.Load()
 }

@@ -120,7 +120,7 @@ func (w *fakeWorld) openFiles() []string {
 // point is a point in the victim's code at which a panic can be injected.
 func (w *fakeWorld) point(op, name string) {
 	w.mu.Lock()
-	if w.over {
+	if w.over.Load() {
 		w.mu.Unlock()
 		runtime.Goexit()
 	}

@@ -52,6 +52,7 @@ type fakeWorld struct {
 	// call that holds it.
 	mu     sync.Mutex
 	inCall atomic.Pointer[fsfake.Op]
+	over   atomic.Bool // given up: what still runs of the victim ends at its next call
 
 	runs    int
 	driving bool // the explorer is on the serving goroutine as well: see drive
@@ -68,7 +69,7 @@ type fakeWorld struct {
 	running   bool     // it has not come back yet
 	seen      int      // calls at the last look
 	still     int      // looks during which nothing moved
-	over      bool     // given up: what still runs of the victim ends at its next call
+	defect    string   // of the disk
 }
 
 // runEnd is how a run ended.
@@ -140,7 +141,7 @@ func (w *fakeWorld) prepare(a *attacker, h hooks) error {
 	defer w.mu.Unlock()
 	w.d.disk.Restore(w.clean)
 	w.fs.Umask(0)
-	w.h, w.attacker, w.calls, w.blocked, w.blockedAt, w.waiting, w.seen, w.still = h, a, 0, "", "", nil, 0, 0
+	w.h, w.attacker, w.calls, w.blocked, w.blockedAt, w.waiting, w.seen, w.still, w.defect = h, a, 0, "", "", nil, 0, 0, ""
 	w.runs++
 	w.injectedFake = injectedFake{}
 	if w.opt.verb.injects() {
@@ -160,7 +161,10 @@ func (w *fakeWorld) prepare(a *attacker, h hooks) error {
 
 // look is what the explorer does while it waits: it bounds the run.
 func (w *fakeWorld) look() (runEnd, bool) {
-	w.mu.Lock()
+	if !w.lockBy(w.clock.budget.Add(w.clock.patience)) {
+		w.giveUp()
+		return runEnd{err: w.opt.usedUp("a call on the disk in memory, or a hook in it,")}, true
+	}
 	defer w.mu.Unlock()
 	if !w.running {
 		return runEnd{}, false
@@ -195,18 +199,63 @@ func (w *fakeWorld) look() (runEnd, bool) {
 	return runEnd{o: o}, true
 }
 
+// lockBy takes mu, unless that is not to be had until a deadline: a hook of the
+// test's own that waits holds it.
+func (w *fakeWorld) lockBy(deadline time.Time) bool {
+	if w.mu.TryLock() {
+		return true
+	}
+	locked := make(chan struct{})
+	go func() {
+		w.mu.Lock()
+		close(locked)
+	}()
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-locked:
+		return true
+	case <-timer.C:
+		go func() {
+			<-locked
+			w.mu.Unlock()
+		}()
+		return false
+	}
+}
+
 // giveUp leaves the victim's goroutines to themselves: each ends at its next
 // call. mu is held.
-func (w *fakeWorld) giveUp() { w.over = true }
+func (w *fakeWorld) giveUp() { w.over.Store(true) }
 
 // before stands before each call of the victim on the disk.
 func (w *fakeWorld) before(op *fsfake.Op) error {
 	w.mu.Lock()
-	if w.over {
+	if w.over.Load() {
 		w.mu.Unlock()
 		runtime.Goexit()
 	}
 	w.inCall.Store(op)
+	passed := false
+	defer func() {
+		if !passed { // whatever ended the goroutine here, nobody is to wait for it
+			w.leave(op)
+		}
+	}()
+	err := w.met(op)
+	passed = true
+	return err
+}
+
+// leave ends a call that has come to its boundary, unless that was done.
+func (w *fakeWorld) leave(op *fsfake.Op) {
+	if w.inCall.CompareAndSwap(op, nil) {
+		w.mu.Unlock()
+	}
+}
+
+// met handles a call that holds mu.
+func (w *fakeWorld) met(op *fsfake.Op) error {
 	w.calls++
 	switch w.phase {
 	case inVictim:
@@ -230,8 +279,7 @@ func (w *fakeWorld) end(r runEnd) {
 		w.done <- r
 	}
 	w.giveUp()
-	w.inCall.Store(nil)
-	w.mu.Unlock()
+	w.leave(w.inCall.Load())
 	runtime.Goexit()
 }
 
@@ -239,12 +287,15 @@ func (w *fakeWorld) after(op *fsfake.Op) {
 	if w.inCall.Load() != op {
 		return // it failed before it came to its boundary
 	}
+	defer w.leave(op)
+	if op.Panicked {
+		w.defect = fmt.Sprintf("a call on the disk in memory panicked (%s %s): in a hook or a clock of the victim's, or by a defect of package fsfake, which then is to be reported", op.Name, pretty(w.d.named(fakePath(op.Path))))
+		return
+	}
 	w.injected(op)
 	if op.Blocked && w.phase == inVictim && w.blocked == "" {
 		w.blocked = "it waits at the FIFO " + pretty(w.d.named(fakePath(op.Path))) + ", which nobody else opens"
 	}
-	w.inCall.Store(nil)
-	w.mu.Unlock()
 }
 
 // stopped handles one call of the victim.
@@ -273,8 +324,7 @@ func (w *fakeWorld) stopped(op *fsfake.Op) error {
 // waitAt lets a goroutine of the victim's wait at a FIFO for what never comes.
 func (w *fakeWorld) waitAt(fifo string) {
 	w.waiting = append(w.waiting, fifo)
-	w.inCall.Store(nil)
-	w.mu.Unlock()
+	w.leave(w.inCall.Load())
 	<-w.ended
 	runtime.Goexit()
 }
@@ -286,14 +336,16 @@ func (w *fakeWorld) atFIFO(name string) *outcome {
 // close leaves a disk behind that works on, for whoever kept the scene, unless
 // the victim is still at it.
 func (w *fakeWorld) close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if !w.over.Load() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+	}
 	select {
 	case <-w.ended:
 		return nil
 	default:
 	}
-	if !w.over {
+	if !w.over.Load() {
 		w.unhook()
 	}
 	w.ticks.Stop()

@@ -61,5 +61,10 @@
 // There are no access control lists, extended attributes, file locks, memory
 // maps, capabilities of single users or user namespaces; two FIFO ends never
 // meet; RENAME_WHITEOUT is EINVAL; a file that somebody executes is not busy.
-// An operation on a handle is done as the user who opened it.
+// An operation on a handle is done as the user who opened it. A removed directory
+// gives its inode back at once, where the kernel keeps it for as long as a file
+// that was in it is open.
+//
+// A panic, in a hook, in the [Clock] or by a defect of this package, leaves no
+// lock held; what the operation had changed by then it has changed.
 package fsfake

@@ -48,6 +48,12 @@ type Op struct {
 	// ENXIO.
 	Blocked bool
 
+	// Panicked is set after an operation that did not come to its end: its
+	// goroutine panicked, in a later hook, in the disk's clock or by a defect
+	// of this package, or ended. After is then called for the hooks whose
+	// Before has returned.
+	Panicked bool
+
 	short    int // write no more than this, and then fail with shortErr
 	shortErr error
 	cut      bool // short without an error
@@ -119,18 +125,8 @@ func (v *FS) observed() *observers {
 // begins again, as in package os, but for close.
 func (o *observers) run(op *Op, do func() error) error {
 	for {
-		op.Err = o.before(op)
-		if op.Err == nil {
-			op.Err = do()
-			if op.late != nil {
-				op.Err = op.late
-			}
-		}
-		for _, h := range o.hooks {
-			if h.After != nil {
-				h.After(op)
-			}
-		}
+		op.Err = o.carryOut(op, do)
+		o.after(op, len(o.hooks))
 		if op.Err != syscall.EINTR || op.Name == "close" {
 			return op.Err
 		}
@@ -138,18 +134,50 @@ func (o *observers) run(op *Op, do func() error) error {
 	}
 }
 
-func (o *observers) before(op *Op) error {
+// carryOut runs the operation, if nobody refuses it. If it panics those hooks
+// that saw it begin see that it is over, before the panic goes on.
+func (o *observers) carryOut(op *Op, do func() error) error {
+	begun := 0
+	op.Panicked = true
+	defer func() {
+		if op.Panicked {
+			o.after(op, begun)
+		}
+	}()
+	err := o.before(op, &begun)
+	if err == nil {
+		err = do()
+		if op.late != nil {
+			err = op.late
+		}
+	}
+	op.Panicked = false
+	return err
+}
+
+// after tells the first n hooks.
+func (o *observers) after(op *Op, n int) {
+	for _, h := range o.hooks[:n] {
+		if h.After != nil {
+			h.After(op)
+		}
+	}
+}
+
+// before asks the faults and the hooks, and counts the hooks that it has asked.
+func (o *observers) before(op *Op, begun *int) error {
 	for _, f := range o.faults {
 		if err := f.strike(op); err != nil {
 			return err
 		}
 	}
-	for _, h := range o.hooks {
+	for i, h := range o.hooks {
 		if h.Before != nil {
 			if err := h.Before(op); err != nil {
 				return err
 			}
 		}
+		*begun = i + 1
 	}
 	return nil
 }
