@@ -267,9 +267,6 @@
 //
 //	before Linux 5.19         a signal can show one call twice: each schedule
 //	                          is run twice (Report.Repeated), until two runs agree
-//	every kernel              a handler without SA_RESTART, as a shell has for SIGCHLD,
-//	                          can have a call that waits to be met fail with EINTR,
-//	                          also one that never does else: fork
 //	before 6.6, 6.10, ...     calls that the kernel lacks (fchmodat2, linkat of a
 //	                          descriptor without privilege) fail, and the victim's
 //	                          other way is what is attacked

@@ -5,6 +5,8 @@ package supervise
 import (
 	"errors"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 )
 
 // What the other processors lack; begin refuses there.
@@ -22,3 +24,5 @@ var archHeldCalls []heldCall
 func walk(*memory, uint64, uint64, uint64, code, func(pc uintptr, lo, hi uint64) bool) {}
 
 func ownCode() (code, error) { return nil, errors.New("no unwinder for " + runtime.GOARCH) }
+
+func (tr *tracers) deliver(int, unix.Signal) {}

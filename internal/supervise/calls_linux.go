@@ -166,6 +166,7 @@ var commonCalls = []syscallSpec{
 	names(unix.SYS_TKILL, "tkill", Signal),
 	names(unix.SYS_TGKILL, "tgkill", Signal), // to the supervisor only: see chosen
 	names(unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", Signal),
+	creates(unix.SYS_RT_SIGACTION, "rt_sigaction", Handler), // never told of: see handles
 	creates(unix.SYS_SETSID, "setsid", Process),
 	creates(unix.SYS_SETPGID, "setpgid", Process),
 

@@ -311,7 +311,7 @@ func TestCalls(t *testing.T) {
 		return true
 	})
 	for _, c := range calls() {
-		assert.True(t, seen[c.name], "%s is in the table and has no row here", c.name)
+		assert.True(t, seen[c.name] || c.kind == Handler, "%s is in the table and has no row here", c.name)
 	}
 }
 
@@ -324,6 +324,9 @@ func TestSets(t *testing.T) {
 		set[name] = r.set
 	}
 	for _, c := range calls() {
+		if c.kind == Handler {
+			continue // in every set, and told of in none
+		}
 		require.Equal(t, set[c.name], c.set&^Creates, c.name)
 		if c.kind == Process || c.kind == Exec {
 			assert.NotZero(t, c.set&Creates, c.name)

@@ -71,6 +71,14 @@
 // Programs that the child had started live on, and each of their calls that
 // was to stop fails with ENOSYS; most programs end at that.
 //
+// A process of the tree that installs a signal's handler without SA_RESTART, as
+// shells do for SIGCHLD, is traced too (ptrace(2)) until it runs another
+// program: a signal that comes while a call waits to be met would make the call
+// fail with EINTR, which the kernel alone does not do. Such a call begins anew
+// behind the handler. Calls that wait by themselves (an open of a FIFO, a read
+// from a pipe, a lock) fail as they always did. A debugger cannot be attached to
+// such a process, and where the tracer cannot be either, EINTR stays.
+//
 // # Limits
 //
 // Before Linux 5.19 a signal can take a stopped call back, which then comes

@@ -22,7 +22,7 @@ var exempt = map[string]string{
 		munlockall mlock2 remap_file_pages mbind set_mempolicy get_mempolicy migrate_pages move_pages pkey_mprotect pkey_alloc pkey_free
 		membarrier userfaultfd process_madvise process_mrelease set_mempolicy_home_node cachestat mseal map_shadow_stack
 		process_vm_readv process_vm_writev modify_ldt arch_prctl rseq rseq_slice_yield readahead fadvise64`,
-	"takes no path and makes no file: time, signals, scheduling": `rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait
+	"takes no path and makes no file: time, signals, scheduling": `rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait
 		rt_sigqueueinfo rt_sigsuspend rt_tgsigqueueinfo sigaltstack pause nanosleep getitimer alarm setitimer clock_nanosleep clock_gettime
 		clock_settime clock_getres clock_adjtime adjtimex gettimeofday settimeofday time times timer_create timer_settime timer_gettime
 		timer_getoverrun timer_delete timerfd_create timerfd_settime timerfd_gettime signalfd signalfd4 eventfd eventfd2

@@ -28,6 +28,8 @@ func chosen(set Set) (whole []uint32, tests []test) {
 		switch {
 		case c.nr == unix.SYS_CLONE: // a thread is none of the tree's business
 			tests = append(tests, test{c.nr, []cond{{0, unix.BPF_JSET, unix.CLONE_THREAD}}, retAllow, retNotify})
+		case c.nr == unix.SYS_RT_SIGACTION: // to ask for a handler is none of the tree's business
+			tests = append(tests, test{c.nr, []cond{equal(1, 0)}, retAllow, retNotify})
 		case c.nr == unix.SYS_TGKILL: // by which Go preempts itself all the time
 			if c.set&set != 0 {
 				when := []cond{equal(0, uint32(os.Getppid()))}

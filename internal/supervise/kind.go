@@ -52,6 +52,7 @@ const (
 	Close        // closes descriptors
 	Process      // fork, setsid: no path
 	Signal       // sends a signal: no path
+	Handler      // installs a signal's handler: for this package only
 	Special      // connect, inotify_add_watch, name_to_handle_at
 )
 

@@ -120,6 +120,7 @@ func (t *Tree) take() (*notif, error) {
 
 // met is the event of a notification, nil when there is nothing to tell.
 func (t *Tree) met(n *notif) *Event {
+	t.tracers.meets(int(n.pid))
 	pr := t.procs.of(int(n.pid))
 	if t.held != nil {
 		t.holdClock(n, pr)
@@ -128,6 +129,11 @@ func (t *Tree) met(n *notif) *Event {
 		return nil
 	}
 	ev := t.decode(n, pr)
+	if ev.Kind == Handler {
+		t.handles(ev)
+		t.Continue(ev)
+		return nil
+	}
 	if ev.Type == Message && ev.Args[4] == t.saidSeq {
 		t.send(ev, t.said) // a signal had taken it back
 		return nil

@@ -31,6 +31,7 @@ type Tree struct {
 	un       unwinder
 	target   *goProgram // of StartProgram
 	ahead    []notif    // received by Arrived, oldest first
+	tracers  tracers
 	// cancelled remembers, by thread, a call whose notification a signal
 	// took back: it comes again and is not a new boundary.
 	cancelled map[int]seccompData
@@ -220,6 +221,7 @@ func (t *Tree) Continue(ev *Event) {
 		t.sendFor(ev)
 		return
 	}
+	t.tracers.let(ev)
 	t.send(ev, notifResp{flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
 
@@ -247,6 +249,9 @@ func (t *Tree) Kill() error {
 	if t.listener >= 0 {
 		_ = unix.Close(t.listener)
 		t.listener = -1
+	}
+	if t.tracers.any.Load() {
+		t.tracers.await(time.Now().Add(killWait))
 	}
 	t.procs.close()
 	t.un.close()
