@@ -143,7 +143,11 @@ func (a *attacker) make(m move, b *boundary, acc access) (string, error) {
 		if err := a.disk.write(dest, attackerData, 0); err != nil {
 			return "", err
 		}
-		return "writes into " + pretty(dest) + " (mode " + octal(acc.node.perm) + ")", a.disk.age(dest)
+		err := a.disk.age(dest)
+		if err == nil {
+			err = a.disk.watch(dest, a.disk.stat(dest))
+		}
+		return "writes into " + pretty(dest) + " (mode " + octal(acc.node.perm) + ")", err
 	}
 	src := a.place(string(m.family))
 	what, err := a.build(m, src, b, acc)
@@ -257,7 +261,7 @@ func (a *attacker) put(name, data string, err error) error {
 	}
 	n := a.disk.stat(name)
 	a.own[n.id] = &plant{name: name, node: n, data: data, dir: n.isDir()}
-	return nil
+	return a.disk.watch(name, n)
 }
 
 // mirror makes a protected directory that has the name which the victim will

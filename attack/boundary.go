@@ -23,6 +23,7 @@ type boundary struct {
 	tmpfile bool // O_TMPFILE: creates without a name
 	onlyDir bool // O_DIRECTORY
 	owner   bool // sets an owner or a group
+	times   bool // sets times
 	covers  bool // puts a file system over its last path
 	perm    uint32
 	lookups []lookup
@@ -150,8 +151,9 @@ type step struct {
 	key     key
 	moves   []appliedMove // made right before the call
 	damage  []damage
-	newName bool    // it makes a name that others could make as well
-	reach   []reach // by access, in the order of accesses()
+	newName bool     // it makes a name that others could make as well
+	before  []before // of objects whose times it sets
+	reach   []reach  // by access, in the order of accesses()
 }
 
 // appliedMove is a move as it was carried out.

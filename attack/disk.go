@@ -25,10 +25,21 @@ type node struct {
 	perm  uint32      // 07777
 	uid   uint32
 	gid   uint32
+	nlink uint32
 	size  int64
-	mtime int64 // ns
-	atime int64 // ns
+	mtime int64  // ns
+	ctime int64  // ns
+	flags uint64 // inode flags (chattr) that stat tells
 }
+
+// touch is what was done to an object.
+type touch uint8
+
+const (
+	wasRead    touch = 1 << iota // its content or, of a directory, its names
+	wasWritten                   // its content or size, to whatever value
+	wasSet                       // mode, owner, times, extended attributes or number of links, likewise
+)
 
 func (n node) exists() bool  { return n.id != id{} }
 func (n node) isDir() bool   { return n.exists() && n.typ == fs.ModeDir }
@@ -54,13 +65,15 @@ func (n node) kindName() string {
 	return "node"
 }
 
+// flagsExtra is the key of the inode flags among the extras.
+const flagsExtra = "inode flags"
+
 // disk is what the attacker acts on. Names are relative to the scene's root;
 // no operation follows a symbolic link at the end of a name.
 type disk interface {
 	stat(name string) node
 	list(name string) ([]string, error)
-	// blocks reads a file, whatever its size, and leaves the access time as it
-	// is. It gives each block of blockSize, in order; one that is all zeros may
+	// blocks reads a file, whatever its size. It gives each block of blockSize, in order; one that is all zeros may
 	// be left out.
 	blocks(name string, f func(at int64, b []byte)) (size int64, err error)
 	symlink(target, name string) error
@@ -71,10 +84,17 @@ type disk interface {
 	write(name, data string, perm uint32) error // creates, or rewrites in place
 	rename(old, name string) error
 	exchange(a, b string) error
-	// readsShow says that reading sets the access time, as it does where a
-	// file system is not mounted noatime. used sets it in the reader's stead.
-	readsShow() bool
-	used(name string) error
+	// watch begins to note what others than the attacker do to a file or
+	// directory, and touched tells it, also when the object is gone. watchAnew
+	// forgets what was done. unheard says why not all is known, "" when it is.
+	watch(name string, n node) error
+	touched(o id) touch
+	setTouched(o id, t touch)
+	watchAnew()
+	unheard() string
+	// extras are what the kernel tells of an object besides its node: extended
+	// attributes, with access control lists and capabilities, and inode flags.
+	extras(name string) map[string]string
 	age(name string) error  // sets both times to long ago
 	abs(name string) string // as the victim names it
 }

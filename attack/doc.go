@@ -70,8 +70,12 @@
 // When Report.Complete is true and there is no finding, then in each schedule
 // up to the depth, over each boundary:
 //
-//  1. no canary was changed, made or removed (X01)
-//  2. none was read or listed by a victim that reported success (X02)
+//  1. no canary was changed, made or removed (X01): in its content, mode, owner,
+//     times, number of links, extended attributes, access control lists,
+//     capabilities or inode flags, also by a call that sets one of these to what
+//     it is already
+//  2. none was read or listed by a victim that reported success (X02): by any
+//     call, through any descriptor, whatever the access times say
 //  3. nothing that the victim wrote could be read or changed by others (X04,
 //     C03), and no directory of the attacker's was taken for its own (X06)
 //  4. nothing that the attacker wrote was read by a victim that reported
@@ -277,7 +281,7 @@
 //	                          kernel lets do what these settings keep from strangers
 //	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
 //	no statx, no seccomp      skips, with this reason
-//	noatime                   nothing: reading is told from other signs there
+//	noatime                   nothing: inotify tells of reading, and no access time
 //	arm64                     nothing: it has the *at calls only
 //
 // With Fake the attack works on every system that Go does; it is run on Linux

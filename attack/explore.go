@@ -178,20 +178,31 @@ func (r *run) calls() []string {
 
 // prepared takes stock of the scene before the victim runs.
 func (r *run) prepared() error {
+	r.disk.watchAnew()
 	if r.guard.standing == nil {
-		r.guard.watch(".", dirVault, vaultFile)
+		if err := r.guard.watch(".", dirVault, vaultFile); err != nil {
+			return err
+		}
 		r.guard.standing = r.guard.snapshot()
+	}
+	if err := r.guard.begin(); err != nil {
+		return err
 	}
 	for _, c := range r.plan.opt.canaries {
 		name := dirHome + "/" + c
 		if !r.disk.stat(name).exists() {
 			return fmt.Errorf("Canary(%q): Setup made no such entry below Home", c)
 		}
-		r.guard.watch(name)
+		if err := r.guard.watch(name); err != nil {
+			return err
+		}
 	}
 	for _, name := range []string{atticFile, atticDir} {
 		n := r.disk.stat(name)
 		r.attacker.own[n.id] = &plant{name: name, node: n, data: attackerData, dir: n.isDir()}
+		if err := r.disk.watch(name, n); err != nil {
+			return err
+		}
 	}
 	if r.plan.opt.setup == nil {
 		return nil

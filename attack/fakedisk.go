@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/tmpproof/tmpproof/fsfake"
@@ -25,6 +26,9 @@ type fakeDisk struct {
 	owner *fsfake.FS   // the same for the canaries' owner
 	thief []*fsfake.FS // and for the attacker; in the victim's group as well, with SameGroup
 	temps []string     // paths that lead to Dir: where helpers put temporary files
+
+	touchMu sync.Mutex       // goroutines of the victim's may live on
+	touches map[uint64]touch // of what is watched, by inode number
 }
 
 // Who is who on a fake disk. The victim has the number of the test's own user,
@@ -142,9 +146,10 @@ func nodeFrom(fi *fsfake.FileInfo) node {
 		perm:  st.Mode & 0o7777,
 		uid:   st.Uid,
 		gid:   st.Gid,
+		nlink: uint32(st.Nlink),
 		size:  st.Size,
 		mtime: st.Mtim.UnixNano(),
-		atime: st.Atim.UnixNano(),
+		ctime: st.Ctim.UnixNano(),
 	}
 }
 
@@ -156,8 +161,8 @@ func (d *fakeDisk) stat(name string) node {
 	return nodeFrom(&fi)
 }
 
-// quietly opens for reading, leaving the access time as it is.
-func (d *fakeDisk) quietly(name string) (*fsfake.File, error) {
+// open opens for the oracles, whose reading nobody sees.
+func (d *fakeDisk) open(name string) (*fsfake.File, error) {
 	f, err := d.god.OpenFile(name, os.O_RDONLY|fsfake.O_NOFOLLOW|fsfake.O_NOATIME|fsfake.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -166,7 +171,7 @@ func (d *fakeDisk) quietly(name string) (*fsfake.File, error) {
 }
 
 func (d *fakeDisk) list(name string) ([]string, error) {
-	f, err := d.quietly(name)
+	f, err := d.open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +180,7 @@ func (d *fakeDisk) list(name string) ([]string, error) {
 }
 
 func (d *fakeDisk) blocks(name string, f func(at int64, b []byte)) (int64, error) {
-	file, err := d.quietly(name)
+	file, err := d.open(name)
 	if err != nil {
 		return 0, err
 	}
@@ -264,10 +269,6 @@ func (d *fakeDisk) mayMove(name string) bool {
 	err := d.act(name, func(v *fsfake.FS) error { return v.Renameat2(name, aside, fsfake.RenameNoReplace) })
 	return err == nil && d.god.Renameat2(aside, name, fsfake.RenameNoReplace) == nil
 }
-
-func (d *fakeDisk) readsShow() bool { return true }
-
-func (d *fakeDisk) used(string) error { return nil }
 
 var longAgo = time.Unix(0, oldTime)
 

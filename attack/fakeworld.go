@@ -293,6 +293,11 @@ func (w *fakeWorld) after(op *fsfake.Op) {
 		return
 	}
 	w.injected(op)
+	if w.standOp == op {
+		w.d.note(op, &w.stands)
+	} else {
+		w.d.note(op, nil)
+	}
 	if op.Blocked && w.phase == inVictim && w.blocked == "" {
 		w.blocked = "it waits at the FIFO " + pretty(w.d.named(fakePath(op.Path))) + ", which nobody else opens"
 	}

@@ -10,9 +10,7 @@ import (
 // inspect looks at the names that a step may have made.
 func (r *run) inspect(i int) {
 	s := r.steps[i]
-	if s.kind == supervise.Read && s.object != "" { // getdents
-		r.noteUse(s.object, r.disk.stat(s.object))
-	}
+	r.afterIt(s)
 	for j, l := range s.lookups {
 		a, ok := l.final()
 		if !ok {
@@ -23,7 +21,6 @@ func (r *run) inspect(i int) {
 		case supervise.Check, supervise.Read, supervise.Special:
 			r.noteAbsent(a, i)
 		case supervise.Open:
-			r.noteRead(a, s)
 			if !s.create {
 				r.noteAbsent(a, i)
 				continue
@@ -49,20 +46,6 @@ func (r *run) inspect(i int) {
 	if s.kind == supervise.Attr && s.object != "" {
 		r.inspectMode(s.object, i, false)
 		r.inspectOwner(r.disk.stat(s.object), s)
-	}
-}
-
-// noteRead stands in for access times where the scene's file system has none:
-// a file that was opened for reading counts as read.
-func (r *run) noteRead(a access, s *step) {
-	if s.read && a.node.regular() {
-		r.noteUse(a.path(), a.node)
-	}
-}
-
-func (r *run) noteUse(name string, n node) {
-	if !r.disk.readsShow() && (r.attacker.owns(n) || r.isCanary(n)) {
-		_ = r.disk.used(name)
 	}
 }
 

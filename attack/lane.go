@@ -285,6 +285,9 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	}
 	w.settled(r.guard.touched)
 	l.keep(r)
+	if why := w.disk().unheard(); why != "" {
+		r.problems = append(r.problems, why)
+	}
 	if o.Refused != "" {
 		r.problems = append(r.problems, "the victim "+o.Refused+": that was refused, and what it did then is no ground for a verdict")
 	}
@@ -302,14 +305,14 @@ func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
 		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
 		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}, steps: make([]*step, 0, 8), open: make([]int, 0, 8)}
-	r.guard.coarse, r.improvise = plan.coarse, l.improvise
+	r.guard.coarse, r.guard.loose, r.improvise = plan.coarse, opt.verb == race && !opt.fake, l.improvise
 	r.attacker.reset()
 	return r
 }
 
 // keep notes how the canaries stand after a run, for the next one.
 func (l *lane) keep(r *run) {
-	if r.guard.touched {
+	if r.guard.touched || r.guard.moved {
 		l.canaries = nil
 	} else if l.canaries == nil {
 		l.canaries = r.guard.standing

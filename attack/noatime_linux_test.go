@@ -89,6 +89,7 @@ func TestOnNoatime(t *testing.T) {
 			assert.Equal(t, tt.want, ruleIDs(r))
 		})
 	}
+	testConditions(t, readerTests())
 }
 
 func writeAndChmod(p string) error {

@@ -1,177 +1,13 @@
 package attack
 
 import (
-	"fmt"
-	"maps"
 	"path"
 	"slices"
-	"sort"
-	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
-
-// guard holds the canaries: entries that nothing may touch. They bear odd
-// modes and times of long ago, so that a chmod, chown or utimes through a
-// link shows, and so does a read, by the access time.
-type guard struct {
-	disk    disk
-	want    map[string]node
-	lists   map[string][]string
-	touched bool // something differs: the scene must be built anew
-	coarse  bool // how far a write of another goroutine or program has come is chance
-	told    map[string]bool
-	chowned map[string]bool // by calls whose effect cannot be seen: to the owner it has
-	// standing is what every scene has, kept from run to run.
-	standing *snapshot
-	shares   bool // want and lists are standing's own
-}
-
-// snapshot is how canaries should be.
-type snapshot struct {
-	want  map[string]node
-	lists map[string][]string
-}
-
-func newGuard(d disk, standing *snapshot) *guard {
-	g := &guard{disk: d, told: map[string]bool{}, chowned: map[string]bool{}, standing: standing}
-	if standing != nil {
-		g.want, g.lists, g.shares = standing.want, standing.lists, true
-	} else {
-		g.want, g.lists = map[string]node{}, map[string][]string{}
-	}
-	return g
-}
-
-func (g *guard) snapshot() *snapshot { return &snapshot{maps.Clone(g.want), maps.Clone(g.lists)} }
-
-// watch takes entries as they are now for what they should be. Directories
-// are watched with all that is in them.
-func (g *guard) watch(names ...string) {
-	if g.shares {
-		g.want, g.lists, g.shares = maps.Clone(g.want), maps.Clone(g.lists), false
-	}
-	for _, name := range names {
-		n := g.disk.stat(name)
-		g.want[name] = n
-		if name == "." {
-			g.lists[name], _ = g.disk.list(name)
-		}
-		if n.isDir() && under(name, dirVault) || n.isDir() && under(name, dirHome) {
-			list, _ := g.disk.list(name)
-			g.lists[name] = list
-			for _, e := range list {
-				if at := path.Join(name, e); g.want[at].id == (id{}) {
-					g.watch(at)
-				}
-			}
-		}
-	}
-}
-
-// check compares each canary with what it was. Writing and the like is damage
-// at once; reading is only noted, since it is damage only if the victim then
-// reports success.
-func (g *guard) check() (changed, read []damage) {
-	for name, want := range g.want {
-		got := g.disk.stat(name)
-		if got == want && !g.chowned[name] {
-			continue
-		}
-		g.touched = true
-		if text := g.difference(name, want, got); text != "" {
-			if !g.told[name] {
-				g.told[name] = true
-				changed = append(changed, damage{name, text})
-			}
-			continue
-		}
-		if !g.told["r"+name] && name != "." {
-			g.told["r"+name] = true
-			what := "was read"
-			if want.isDir() {
-				what = "was listed"
-			}
-			read = append(read, damage{name, what})
-		}
-	}
-	byPath := func(a, b damage) int { return strings.Compare(a.path, b.path) }
-	slices.SortFunc(changed, byPath)
-	slices.SortFunc(read, byPath)
-	return changed, read
-}
-
-// canary is the name of a canary that a node is; empty for none.
-func (g *guard) canary(n node) string {
-	for name, c := range g.want {
-		if n.exists() && c.id == n.id {
-			return name
-		}
-	}
-	return ""
-}
-
-// difference describes what happened to a canary, empty for a mere read.
-func (g *guard) difference(name string, want, got node) string {
-	var d []string
-	say := func(format string, args ...any) { d = append(d, fmt.Sprintf(format, args...)) }
-	switch {
-	case !got.exists():
-		return "was removed"
-	case got.id != want.id:
-		return "was replaced by another " + got.kindName()
-	}
-	told := want.regular() && (got.size != want.size || g.coarse && got.mtime != want.mtime)
-	switch {
-	case told && g.coarse:
-		say("its content was changed")
-	case told:
-		say("its size went from %d to %d", want.size, got.size)
-	}
-	if got.perm != want.perm {
-		say("its mode went from %s to %s", octal(want.perm), octal(got.perm))
-	}
-	if got.uid != want.uid || got.gid != want.gid || g.chowned[name] {
-		say("its owner changed")
-	}
-	if got.mtime != want.mtime {
-		if want.isDir() {
-			if now, err := g.disk.list(name); err == nil {
-				added, gone := diff(g.lists[name], now)
-				for _, e := range added {
-					say("%q appeared in it", e)
-				}
-				for _, e := range gone {
-					say("%q disappeared from it", e)
-				}
-			}
-			if len(d) == 0 {
-				say("its entries or times were changed")
-			}
-		} else if !told {
-			say("its content or times were changed")
-		}
-	}
-	return strings.Join(d, ", ")
-}
-
-func diff(before, after []string) (added, gone []string) {
-	for _, e := range after {
-		if !slices.Contains(before, e) {
-			added = append(added, e)
-		}
-	}
-	for _, e := range before {
-		if !slices.Contains(after, e) {
-			gone = append(gone, e)
-		}
-	}
-	sort.Strings(added)
-	sort.Strings(gone)
-	return added, gone
-}
 
 // fact is one broken rule in one run, before findings are grouped.
 type fact struct {
@@ -198,7 +34,7 @@ func (r *run) judgePlants() {
 	}
 	for oid, name := range r.attacker.tampered {
 		n, at := r.find(oid, name)
-		if n.exists() && n.atime != oldTime && r.outcome.success() && !r.hostileName(name) {
+		if n.exists() && r.disk.touched(oid)&wasRead != 0 && r.outcome.success() && !r.hostileName(name) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.opened(name, forReading),
 				text: "the content that the attacker wrote into " + pretty(name) + " was read, and the code reported success"})
 		}
@@ -216,16 +52,16 @@ func (r *run) judgeGoing(s *step) {
 	if !ok || !a.node.regular() {
 		return
 	}
-	name, was := r.nameAt(a.path()), oldTime
+	name := r.nameAt(a.path())
 	text := "the content that the attacker wrote into " + pretty(name) + " was read"
 	if r.attacker.tampered[a.node.id] == "" {
 		p := r.attacker.own[a.node.id]
 		if p == nil || r.scene.hostile[a.node.id] {
 			return
 		}
-		was, text = p.node.atime, "the attacker's content was read"
+		text = "the attacker's content was read"
 	}
-	if n := r.disk.stat(a.path()); n.id == a.node.id && n.atime != was && !r.hostileName(name) && !r.timed(name) {
+	if r.disk.touched(a.node.id)&wasRead != 0 && !r.hostileName(name) {
 		r.reads = append(r.reads, fact{rule: tmptest.X03, exploit: true, path: a.path(), name: name, step: r.opened(name, forReading),
 			text: text + " before " + s.call + " took it away, and the code reported success"})
 	}
@@ -242,12 +78,78 @@ func (r *run) hostileName(name string) bool {
 	return slices.ContainsFunc(r.plan.opt.hostile, func(h string) bool { return under(name, dirShared+"/"+h) })
 }
 
-// timed says that the victim may have set an entry's times itself, which then
-// tell nothing of reading.
-func (r *run) timed(name string) bool {
-	return slices.ContainsFunc(r.steps, func(s *step) bool {
-		return s.kind == supervise.Attr && (s.object == name || slices.ContainsFunc(s.accesses(), func(a access) bool { return a.path() == name }))
-	})
+// beforeIt notes, before a call, what could not be told from its effect after
+// it: times that it sets look like reading, and the name of a hard link that it
+// removes is one of a canary.
+func (r *run) beforeIt(s *step) {
+	if !s.changesLinks() && !s.times {
+		return
+	}
+	for _, n := range r.objects(s) {
+		switch {
+		case s.changesLinks() && r.isCanary(n):
+			r.checkCanaries()
+			return
+		case s.times && (r.isCanary(n) || r.attacker.own[n.id] != nil || r.attacker.tampered[n.id] != ""):
+			s.before = append(s.before, before{n.id, r.disk.touched(n.id)})
+		}
+	}
+}
+
+// afterIt takes off again what was no doing of the kind that it looks like.
+func (r *run) afterIt(s *step) {
+	for _, b := range s.before {
+		if now := r.disk.touched(b.id); now != b.touch {
+			r.disk.setTouched(b.id, b.touch|wasSet)
+			if name := r.guard.canary(node{id: b.id}); name != "" {
+				r.guard.timed[name] = true
+			}
+		}
+	}
+	if !s.changesLinks() {
+		return
+	}
+	for _, n := range r.objects(s) {
+		if name := r.guard.canary(n); name != "" {
+			r.guard.relink(name, s.kind == supervise.Link && s.linksOwn(name))
+		}
+	}
+}
+
+// before is what had been done to an object before a call.
+type before struct {
+	id    id
+	touch touch
+}
+
+// changesLinks reports whether a call removes a name, or gives an object
+// another.
+func (s *step) changesLinks() bool {
+	return s.kind == supervise.Unlink || s.kind == supervise.Rename || s.kind == supervise.Link
+}
+
+// linksOwn reports whether a call gives a further name to an object that it
+// names by its own, and by nothing that the attacker could have put there.
+func (s *step) linksOwn(name string) bool {
+	if len(s.lookups) == 0 {
+		return false
+	}
+	a, ok := s.lookups[0].entry()
+	return ok && a.path() == name
+}
+
+// objects are what the paths of a call end at, and what its descriptor refers
+// to.
+func (r *run) objects(s *step) (all []node) {
+	for _, l := range s.lookups {
+		if a, ok := l.final(); ok && a.node.exists() {
+			all = append(all, a.node)
+		}
+	}
+	if s.object != "" && len(s.lookups) == 0 {
+		all = append(all, r.disk.stat(s.object))
+	}
+	return all
 }
 
 func (r *run) judgePlant(p *plant, n node, at string) {
@@ -263,17 +165,15 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 		if !r.listed(called) {
 			called = at // moved first
 		}
-		if !input && n.atime != p.node.atime && r.outcome.success() && r.listed(called) && !r.timed(victimName) {
+		if !input && r.disk.touched(n.id)&wasRead != 0 && r.outcome.success() && r.listed(called) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(called),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
 	case n.regular():
-		if n.size != p.node.size || n.mtime != p.node.mtime {
-			if r.wrote(at, p.data) > 0 {
-				r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
-					text: leftover.Count(int(n.size), "byte was", "bytes were") + " written to the attacker's file"})
-			}
-		} else if !input && n.atime != p.node.atime && r.outcome.success() {
+		if r.wrote(at, p.data) > 0 {
+			r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
+				text: leftover.Count(int(n.size), "byte was", "bytes were") + " written to the attacker's file"})
+		} else if !input && r.disk.touched(n.id)&wasRead != 0 && r.outcome.success() {
 			step, what := r.opened(victimName, forReading), "content was read"
 			if step >= 0 && r.steps[step].kind == supervise.Exec {
 				what = "program was run"

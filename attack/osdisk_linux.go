@@ -15,8 +15,10 @@ type osDisk struct {
 	root        string // absolute, without symbolic links
 	fd          int    // of root, O_PATH
 	ownCanaries bool   // the canaries have an owner of their own: in a race, which cannot see a chown otherwise
-	atimes      bool   // reading sets the access time
 	marker      *os.File
+	built       map[string]state // of the parts of the scene
+	touches     touchLog
+	fresh       bool // touches are told as they are now: guarded as they are
 	// What was seen since the victim last ran, or the attacker last acted:
 	// while the victim stands still nothing changes by itself. nil in a race,
 	// where nobody stands still and several threads look.
@@ -37,6 +39,9 @@ func (d *osDisk) made(name string) {
 
 // forget is called when anything may have changed.
 func (d *osDisk) forget() {
+	if d.nodes != nil {
+		d.fresh = false
+	}
 	clear(d.nodes)
 	clear(d.lists)
 }
@@ -81,11 +86,16 @@ func nodeOf(st *unix.Statx_t) node {
 		perm:  uint32(st.Mode) & 0o7777,
 		uid:   st.Uid,
 		gid:   st.Gid,
+		nlink: st.Nlink,
 		size:  int64(st.Size),
 		mtime: st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec),
-		atime: st.Atime.Sec*1e9 + int64(st.Atime.Nsec),
+		ctime: st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec),
+		flags: st.Attributes & settable,
 	}
 }
+
+// settable are the attributes in statx(2) that chattr(1) sets.
+const settable = unix.STATX_ATTR_COMPRESSED | unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND | unix.STATX_ATTR_NODUMP
 
 func typeBits(mode uint32) fs.FileMode {
 	switch mode & unix.S_IFMT {
@@ -129,11 +139,23 @@ func (d *osDisk) list(name string) ([]string, error) {
 	if names, ok := d.lists[name]; ok {
 		return names, nil
 	}
-	fd, done, err := d.quietly(name, unix.O_DIRECTORY)
+	var names []string
+	err := d.ours(name, func() (err error) {
+		names, err = d.listed(name)
+		return err
+	})
+	if err == nil && d.lists != nil {
+		d.lists[name] = names
+	}
+	return names, err
+}
+
+func (d *osDisk) listed(name string) ([]string, error) {
+	fd, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer unix.Close(fd)
 	var names []string
 	buf := make([]byte, 4096)
 	for {
@@ -143,47 +165,26 @@ func (d *osDisk) list(name string) ([]string, error) {
 		}
 		if n == 0 {
 			slices.Sort(names)
-			if d.lists != nil {
-				d.lists[name] = names
-			}
 			return names, nil
 		}
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
 	}
 }
 
-// quietly opens for reading and leaves the access time as it is: it is how
-// the victim's reading shows.
-func (d *osDisk) quietly(name string, flags int) (fd int, done func(), err error) {
-	if fd, err = d.open(name, unix.O_RDONLY|unix.O_NOATIME|flags, 0); err == nil {
-		return fd, func() { unix.Close(fd) }, nil
-	}
-	before := d.stat(name) // not the owner's, and without the capability
-	if fd, err = d.open(name, unix.O_RDONLY|flags, 0); err != nil {
-		return -1, nil, err
-	}
-	return fd, func() {
-		unix.Close(fd)
-		_ = d.restoreAtime(name, before)
-	}, nil
+func (d *osDisk) blocks(name string, f func(at int64, b []byte)) (size int64, err error) {
+	err = d.ours(name, func() (err error) {
+		size, err = d.eachBlock(name, f)
+		return err
+	})
+	return size, err
 }
 
-func (d *osDisk) restoreAtime(name string, before node) error {
-	delete(d.nodes, name)
-	if now := d.stat(name); now.id != before.id || now.atime == before.atime {
-		return nil
-	}
-	d.forget()
-	ts := []unix.Timespec{unix.NsecToTimespec(before.atime), {Nsec: unix.UTIME_OMIT}}
-	return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
-}
-
-func (d *osDisk) blocks(name string, f func(at int64, b []byte)) (int64, error) {
-	fd, done, err := d.quietly(name, 0)
+func (d *osDisk) eachBlock(name string, f func(at int64, b []byte)) (int64, error) {
+	fd, err := d.open(name, unix.O_RDONLY, 0)
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer unix.Close(fd)
 	size, err := unix.Seek(fd, 0, unix.SEEK_END)
 	if err != nil {
 		return 0, pathError("lseek", name, err)
@@ -226,7 +227,7 @@ func (d *osDisk) symlink(target, name string) error {
 
 func (d *osDisk) link(old, name string) error {
 	defer d.made(name)
-	return pathError("link", name, unix.Linkat(d.fd, old, d.fd, name, 0))
+	return pathError("link", name, d.ours(old, func() error { return unix.Linkat(d.fd, old, d.fd, name, 0) }))
 }
 
 func (d *osDisk) mkdir(name string, perm uint32) error {
@@ -267,6 +268,13 @@ func (d *osDisk) write(name, data string, perm uint32) error {
 	if perm != 0 {
 		flags |= unix.O_CREAT | unix.O_EXCL
 	}
+	if perm == 0 {
+		return d.ours(name, func() error { return d.put(name, data, flags, 0) })
+	}
+	return d.put(name, data, flags, perm)
+}
+
+func (d *osDisk) put(name, data string, flags int, perm uint32) error {
 	if perm != 0 {
 		d.made(name)
 	} else {
@@ -339,12 +347,20 @@ func (d *osDisk) removeAll(name string) error {
 			return nil
 		}
 	}
+	if err == unix.EPERM { // or of the directory: an inode flag
+		d.unflag(name, 0)
+		d.unflag(path.Dir(name), 0)
+		if err = unix.Unlinkat(d.fd, name, 0); err == nil {
+			return nil
+		}
+	}
 	if !d.stat(name).isDir() {
 		return pathError("remove", name, err)
 	}
 	if err := unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR); err == nil {
 		return nil
 	}
+	d.unflag(name, 0)
 	if err := d.chmod(name, 0o700); err != nil {
 		return err
 	}
@@ -362,40 +378,15 @@ func (d *osDisk) removeAll(name string) error {
 
 func (d *osDisk) age(name string) error {
 	ts := []unix.Timespec{unix.NsecToTimespec(oldTime), unix.NsecToTimespec(oldTime)}
-	err := unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW)
-	n, ok := d.nodes[name]
-	if !ok || err != nil {
+	n, known := d.nodes[name]
+	err := d.ours(name, func() error { return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW) })
+	if !known {
 		d.forget()
-		return pathError("utimensat", name, err)
 	}
-	for other, o := range d.nodes { // hard links to it
+	for other, o := range d.nodes { // and hard links to it
 		if o.id == n.id {
-			o.mtime, o.atime = oldTime, oldTime
-			d.keep(other, o)
+			delete(d.nodes, other)
 		}
 	}
-	return nil
-}
-
-func (d *osDisk) readsShow() bool { return d.atimes }
-
-func (d *osDisk) used(name string) error {
-	d.forget()
-	ts := []unix.Timespec{unix.NsecToTimespec(oldTime + 1), {Nsec: unix.UTIME_OMIT}}
-	return pathError("utimensat", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
-}
-
-// probeAtimes sees whether reading sets the access time here.
-func (d *osDisk) probeAtimes() error {
-	fd, err := d.open(atticFile, unix.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if _, err := unix.Read(fd, make([]byte, 1)); err != nil {
-		return pathError("read", atticFile, err)
-	}
-	d.forget()
-	d.atimes = d.stat(atticFile).atime != oldTime
-	return d.age(atticFile)
+	return pathError("utimensat", name, err)
 }

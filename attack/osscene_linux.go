@@ -49,10 +49,14 @@ func (d *osDisk) build(opt *options) error {
 	if opt.unsticky {
 		shared = 0o777
 	}
-	if err := errors.Join(d.mkdir(dirShared, shared), d.mkdir(dirHome, 0o700), d.buildAttic()); err != nil {
+	if err := errors.Join(d.mkdir(dirShared, shared), d.mkdir(dirHome, 0o700), d.buildAttic(), d.buildVault(), d.age(dirShared), d.age(dirHome)); err != nil {
 		return err
 	}
-	return d.buildVault()
+	d.built = map[string]state{}
+	for _, name := range []string{dirShared, dirHome, dirAttic, atticFile, atticDir} {
+		d.built[name] = d.state(name)
+	}
+	return nil
 }
 
 func (d *osDisk) buildAttic() error {
@@ -60,8 +64,13 @@ func (d *osDisk) buildAttic() error {
 }
 
 func (d *osDisk) fillAttic() error {
-	return errors.Join(d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
+	err := errors.Join(d.write(atticFile, attackerData, attackerPerm), d.mkdir(atticDir, 0o777),
 		d.age(atticFile), d.age(atticDir))
+	if err != nil {
+		return err
+	}
+	d.forget()
+	return errors.Join(d.watch(atticFile, d.stat(atticFile)), d.watch(atticDir, d.stat(atticDir)))
 }
 
 // canaryOwner owns the canaries of a race. Elsewhere they are the victim's own,
@@ -92,38 +101,29 @@ func (d *osDisk) buildVault() error {
 	if lerr := d.link(vaultFile, probe); lerr != nil {
 		return errors.Join(err, fmt.Errorf("hard links to the canary cannot be made: %w", lerr))
 	}
-	return errors.Join(err, d.remove(probe), d.probeAtimes(), d.age("."))
+	return errors.Join(err, d.remove(probe), d.age("."))
 }
 
-// clear empties the scene for the next run. The canaries are made anew when
-// something has touched them.
+// clear makes the scene for the next run. What has its state yet is kept. The
+// canaries are made anew when something has touched them.
 func (d *osDisk) clear(opt *options, touched bool) error {
-	if n := d.stat(dirShared); !n.isDir() || !d.stat(dirHome).isDir() || !d.stat(dirAttic).isDir() {
-		touched = true
+	for _, name := range []string{dirShared, dirHome, dirAttic} {
+		if d.stat(name).id != d.built[name].node.id {
+			touched = true // what was built is gone, or lies elsewhere
+		}
 	}
 	if touched {
-		list, err := d.list(".")
-		if err != nil {
-			return err
-		}
-		for _, e := range list {
-			if e == dirMaze || e == sweep.Marker {
-				continue // costly to make, or locked, and no part of what is judged
-			}
-			if err := d.removeAll(e); err != nil {
-				return err
-			}
-		}
-		return d.build(opt)
+		return d.rebuild(opt)
 	}
-	if err := d.empty(dirShared); err != nil {
+	if err := errors.Join(d.restore(dirShared, d.built[dirShared]), d.empty(dirShared), d.age(dirShared)); err != nil {
 		return err
 	}
 	// Untouched since it was last emptied, it bears the time of then.
-	if d.stat(dirHome).mtime != oldTime {
-		if err := errors.Join(d.empty(dirHome), d.age(dirHome)); err != nil {
+	if home := d.built[dirHome]; !d.still(dirHome, home) {
+		if err := errors.Join(d.restore(dirHome, home), d.empty(dirHome), d.age(dirHome)); err != nil {
 			return err
 		}
+		d.built[dirHome] = d.state(dirHome)
 	}
 	if err := d.clearAttic(); err != nil {
 		return err
@@ -133,6 +133,24 @@ func (d *osDisk) clear(opt *options, touched bool) error {
 	d.keep(atticFile, file)
 	d.keep(atticDir, dir)
 	return nil
+}
+
+// rebuild makes all of the scene anew.
+func (d *osDisk) rebuild(opt *options) error {
+	list, err := d.list(".")
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e == dirMaze || e == sweep.Marker {
+			continue // costly to make, or locked, and no part of what is judged
+		}
+		if err := d.removeAll(e); err != nil {
+			return err
+		}
+	}
+	d.forget()
+	return d.build(opt)
 }
 
 // empty removes what a part of the scene holds, but for the entries to keep.
@@ -153,24 +171,26 @@ func (d *osDisk) empty(dir string, keep ...string) error {
 
 // clearAttic keeps the two permanent entries when they are as they were.
 func (d *osDisk) clearAttic() error {
-	file, dir := d.stat(atticFile), d.stat(atticDir)
-	whole := file.regular() && file.mtime == oldTime && file.atime == oldTime && dir.isDir() && dir.mtime == oldTime && dir.atime == oldTime
-	switch {
-	case !whole:
-		if err := d.empty(dirAttic); err != nil {
-			return err
-		}
-		if err := d.fillAttic(); err != nil {
-			return err
-		}
-	case d.stat(dirAttic).mtime == oldTime:
+	attic := d.built[dirAttic]
+	whole := d.still(atticFile, d.built[atticFile]) && d.still(atticDir, d.built[atticDir])
+	if whole && d.still(dirAttic, attic) {
 		return nil
-	default:
+	}
+	if err := d.restore(dirAttic, attic); err != nil {
+		return err
+	}
+	if whole {
 		if err := d.empty(dirAttic, atticFile, atticDir); err != nil {
 			return err
 		}
+	} else if err := errors.Join(d.empty(dirAttic), d.fillAttic()); err != nil {
+		return err
+	} else {
+		d.built[atticFile], d.built[atticDir] = d.state(atticFile), d.state(atticDir)
 	}
-	return d.age(dirAttic)
+	err := d.age(dirAttic)
+	d.built[dirAttic] = d.state(dirAttic)
+	return err
 }
 
 // giveUp ends the claim on a scene that is gone, and looks once for those of
@@ -193,6 +213,8 @@ var swept sync.Map // directories, in this process
 // those who come later.
 func (d *osDisk) destroy() error {
 	d.forget()
+	d.unwatch()
+	d.unflag(".", 0)
 	list, err := d.list(".")
 	for _, e := range list {
 		if e != sweep.Marker {

@@ -81,10 +81,7 @@ func (w *osWorld) start() error {
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
 	w.out = out
-	set := supervise.Names
-	if !w.d.atimes {
-		set |= supervise.Data // getdents shows who lists a directory
-	}
+	set := supervise.Names | supervise.Uses
 	if w.opt.verb.injects() {
 		set |= supervise.Data | supervise.Reads
 	}
@@ -205,6 +202,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, nil
 	case opReturned:
 		w.phase = inEnsure
+		w.d.lookInto(dirShared, dirHome)
 		w.mend()
 		w.release()
 		w.clock.start()
@@ -223,6 +221,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
+	w.d.lookInto(dirShared, dirHome)
 	w.oneAtATime(ev.TID)
 	w.release()
 	if w.opt.verb == faults {
@@ -259,6 +258,11 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 			w.notesOutside(ev)
 			w.tree.Continue(ev)
 		}
+		return nil, nil
+	}
+	if ev.Kind == supervise.Map {
+		w.d.mapped(ev)
+		w.tree.Continue(ev)
 		return nil, nil
 	}
 	b := w.boundary(ev)
@@ -326,7 +330,7 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if ev.Kind == supervise.Process {
 		return nil
 	}
-	b.owner, b.covers = setsOwner(ev), ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
+	b.owner, b.times, b.covers = setsOwner(ev), setsTimes[ev.Name], ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
 	if w.rooted {
 		wk.vroot = w.rootOf(ev.TID)
@@ -387,6 +391,11 @@ func setsOwner(ev *supervise.Event) bool {
 	}
 	return int32(ids[0]) != -1 || int32(ids[1]) != -1
 }
+
+// setsTimes are the calls that set times. Of one that sets the access time alone
+// the kernel tells that the object was read, and of one that sets the other that
+// it was written.
+var setsTimes = map[string]bool{"utimensat": true, "utime": true, "utimes": true, "futimesat": true}
 
 // stillRooted says that a thread of the child has kept a root of its own: not
 // when the one that changed it has ended.

@@ -145,11 +145,11 @@ func (r *played) note(text string) {
 // hunt waits for a new name in Dir. Under the sticky bit it can take the name
 // only once the victim has given it up; seeing it is a hit all the same.
 func (m *mover) hunt(p part) (r played) {
-	old, err := m.disk.list(dirShared)
+	old, err := m.disk.listed(dirShared)
 	a := p.acts[0]
 	for err == nil && !m.stop.Load() {
 		m.wait(time.Microsecond)
-		list, _ := m.disk.list(dirShared)
+		list, _ := m.disk.listed(dirShared)
 		i := slices.IndexFunc(list, func(e string) bool { return !slices.Contains(old, e) })
 		if i < 0 {
 			continue

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path"
@@ -223,7 +224,7 @@ func (s *stage) build(m move) (src, what string, err error) {
 	src = a.place(string(m.family))
 	what, err = a.build(m, src, b, acc)
 	if m.variant == "mirror" {
-		s.run.guard.watch(dirVault, vaultMirror)
+		err = errors.Join(err, s.run.guard.watch(dirVault, vaultMirror))
 		s.run.guard.touched = true // the vault has one entry too many for the next run
 	}
 	return src, what, err

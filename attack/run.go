@@ -121,6 +121,7 @@ func (r *run) at(b *boundary) error {
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	r.judgeGoing(s)
+	r.beforeIt(s)
 	if r.pause != nil {
 		r.pause(len(r.steps) - 1)
 	}
@@ -181,15 +182,24 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		if !able(m, a, r.attacker.reach(a), r.plan.opt.allows) {
 			return false, nil
 		}
+		linked := m.family == Hardlink || r.isCanary(a.node)
+		if linked {
+			r.checkCanaries() // before its links change
+		}
 		text, err := r.attacker.make(m, b, a)
 		if err != nil {
 			return false, err
+		}
+		if linked {
+			r.guard.relink(vaultFile, true)
 		}
 		if under(a.path(), dirAttic) {
 			r.guard.touched = true // the attic's own entries may have changed places
 		}
 		if m.variant == "mirror" {
-			r.guard.watch(dirVault, vaultMirror)
+			if err := r.guard.watch(dirVault, vaultMirror); err != nil {
+				return false, err
+			}
 			r.guard.touched = true // the vault has one entry too many for the next run
 		}
 		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), over: a.node.exists(), text: text})

@@ -187,6 +187,8 @@ var commonCalls = []syscallSpec{
 	data(unix.SYS_CLOSE_RANGE, "close_range", Close, 0),
 	data(unix.SYS_GETDENTS64, "getdents64", Read, 0),
 
+	{nr: unix.SYS_MMAP, name: "mmap", kind: Map, set: Uses, fd: 4, flags: 3, mode: none},
+
 	reads(unix.SYS_READ, "read"),
 	reads(unix.SYS_READV, "readv"),
 	reads(unix.SYS_PREAD64, "pread64"),

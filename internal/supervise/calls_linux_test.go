@@ -58,8 +58,11 @@ func first(dir []int) int {
 	return dir[0]
 }
 
+func (r callRow) in(s Set) callRow { r.set = s; return r }
+
 // commonRows are the calls of every architecture.
 var commonRows = []callRow{
+	row("mmap", unix.SYS_MMAP, Map, 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE, dirN, 0).on(dirN).flags(unix.MAP_PRIVATE).in(Uses),
 	row("openat", unix.SYS_OPENAT, Open, dirN, "f", unix.O_RDONLY, 0).gives(follows("f", dirN)),
 	row("openat, creating", unix.SYS_OPENAT, Open, cwd, "/f", unix.O_CREAT|unix.O_WRONLY, 0o640).gives(follows("/f")).flags(unix.O_CREAT | unix.O_WRONLY).modes(0o640),
 	row("openat, exclusive", unix.SYS_OPENAT, Open, cwd, "f", unix.O_CREAT|unix.O_EXCL, 0o600).gives(lands("f")).flags(unix.O_CREAT | unix.O_EXCL).modes(0o600),
@@ -273,7 +276,7 @@ func TestCalls(t *testing.T) {
 	all := rows()
 	seen := map[string]bool{}
 	at, got := -1, 0
-	tree := supervise(t, victim(t, "calls", ""), Names|Data|Reads)
+	tree := supervise(t, victim(t, "calls", ""), Names|Data|Reads|Uses)
 	watch(t, tree, func(ev *Event) bool {
 		if ev.Type == Message {
 			if ev.Op == opMark {
@@ -332,7 +335,7 @@ func TestSets(t *testing.T) {
 			assert.NotZero(t, c.set&Creates, c.name)
 		}
 	}
-	for _, s := range []Set{Names, Creates, Names | Data, Creates | Data, Names | Creates | Data, Names | Data | Reads} {
+	for _, s := range []Set{Names, Creates, Names | Data, Creates | Data, Names | Creates | Data, Names | Data | Reads | Uses} {
 		whole, _ := chosen(s)
 		assert.Less(t, len(whole), math.MaxUint8)
 		assert.Less(t, len(program(s)), 4096)

@@ -18,7 +18,7 @@ import (
 // exempt are the calls of Linux that no set has, by the reason. A call that is
 // neither here nor in the table is new, and must be looked at.
 var exempt = map[string]string{
-	"takes no path and makes no file: memory": `mmap mprotect munmap brk mremap msync mincore madvise mlock munlock mlockall
+	"takes no path and makes no file: memory": `mprotect munmap brk mremap msync mincore madvise mlock munlock mlockall
 		munlockall mlock2 remap_file_pages mbind set_mempolicy get_mempolicy migrate_pages move_pages pkey_mprotect pkey_alloc pkey_free
 		membarrier userfaultfd process_madvise process_mrelease set_mempolicy_home_node cachestat mseal map_shadow_stack
 		process_vm_readv process_vm_writev modify_ldt arch_prctl rseq rseq_slice_yield readahead fadvise64`,

@@ -38,6 +38,8 @@ func chosen(set Set) (whole []uint32, tests []test) {
 				}
 				tests = append(tests, test{c.nr, when, retNotify, retAllow})
 			}
+		case c.nr == unix.SYS_MMAP && c.set&set != 0:
+			tests = append(tests, test{c.nr, []cond{{c.flags, unix.BPF_JSET, unix.MAP_ANONYMOUS}}, retAllow, retNotify})
 		case c.set&set == Creates && c.createBits != 0:
 			tests = append(tests, test{c.nr, []cond{{c.flags, unix.BPF_JSET, c.createBits}}, retNotify, retAllow})
 		case c.set&set != 0:

@@ -26,6 +26,9 @@ const (
 	// Held: the calls by which a program learns the time, process numbers, and
 	// chance. They are answered, not shown: see StartHeld.
 	Held
+	// Uses: what leaves no other trace: mmap of a file. It is chosen together
+	// with one of the others.
+	Uses
 )
 
 // Kind says what a call does to the names or the object it is given.
@@ -53,6 +56,7 @@ const (
 	Process      // fork, setsid: no path
 	Signal       // sends a signal: no path
 	Handler      // installs a signal's handler: for this package only
+	Map          // maps a file: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
 )
 

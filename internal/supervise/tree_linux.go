@@ -70,7 +70,7 @@ func Start(cmd *exec.Cmd, set Set, deadline time.Time) (*Tree, error) {
 
 // begin starts a child that may be contained or not.
 func begin(cmd *exec.Cmd, set Set, know *Knowledge, deadline time.Time) (*Tree, error) {
-	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads|Held) != 0 || set&Held != 0 && know == nil {
+	if set&(Names|Creates) == 0 || set&^(Names|Creates|Data|Reads|Held|Uses) != 0 || set&Held != 0 && know == nil {
 		return nil, fmt.Errorf("set %#x of system calls: it must have Names or Creates", set)
 	}
 	if len(archCalls) == 0 {
