@@ -184,7 +184,7 @@ func (e *explorer) plain(test string, n int) *report.Report {
 	default:
 		p.Verdict = report.Clean
 	}
-	if o := r.Odds; o != nil {
+	if o := e.odds; o != nil {
 		p.Odds = &report.Odds{Attempts: o.Attempts, Hits: o.Hits, Wins: o.Wins, Low: o.Low, High: o.High}
 	}
 	for _, a := range r.Assumptions {

@@ -139,7 +139,7 @@ func (r *run) whyNoMove(s *step) string {
 
 // untried says why a report has no schedule, "" when it has some.
 func (r *Report) untried() string {
-	if r.Schedules > 0 || r.Shard != "" || r.Odds != nil {
+	if r.Schedules > 0 || r.Shard != "" {
 		return ""
 	}
 	count := map[string]int{}

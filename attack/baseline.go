@@ -55,7 +55,7 @@ func (e *explorer) baselines() (*run, error) {
 			e.plan.fresh = true
 		}
 	}
-	if e.opt.fake && e.plan.fresh && !e.plan.concurrent {
+	if e.opt.fake && e.plan.fresh && !e.plan.concurrent && e.opt.verb != race {
 		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, " +
 			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
 	}

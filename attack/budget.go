@@ -12,6 +12,9 @@ const (
 	raceBudget  = 3 * time.Second
 )
 
+// byBudget is what bounds an attack where the test's own timeout does not.
+const byBudget = "Budget"
+
 // startWait is the time for a child to come to the call.
 func (o *options) startWait() time.Duration { return 20 * time.Second * time.Duration(max(o.slow, 1)) }
 
@@ -28,7 +31,7 @@ func (o *options) setBudget(t testing.TB, usual time.Duration) {
 	if !asked {
 		o.budget = usual
 	}
-	o.budget, o.budgetBy = o.budget*time.Duration(max(o.slow, 1)), "Budget"
+	o.budget, o.budgetBy = o.budget*time.Duration(max(o.slow, 1)), byBudget
 	d, ok := t.(interface{ Deadline() (time.Time, bool) })
 	if !ok {
 		return

@@ -142,8 +142,9 @@ func ExampleRace() {
 		report := attack.Race(t, func(s *attack.Scene) error {
 			return saveReport(s.Path("report"))
 		}, attack.Target("report"), attack.ReportOnly(), attack.Budget(time.Second))
-		var odds *attack.Odds = report.Odds
-		fmt.Printf("%d attempts, %d won: between %.2g and %.2g", odds.Attempts, odds.Wins, odds.Low, odds.High)
+		if report.Untried == "" {
+			fmt.Printf("%d attempts, %d won: between %.2g and %.2g", report.Attempts, report.Wins, report.Low, report.High)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type explorer struct {
 	plan     *plan
 	deadline time.Time
 	report   *Report
+	odds     *RaceReport // of a race alone
 	found    *findings
 	covered  *coverage // nil unless wanted
 	progress func(done, known int)

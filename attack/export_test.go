@@ -41,3 +41,6 @@ var FewCalls = optionFunc(func(o *options) {
 		o.calls = 2000
 	}
 })
+
+// RaceRuns reports whether a race on the system's own disk can be run here.
+var RaceRuns = raceMissing() == ""

@@ -299,28 +299,28 @@ func (r *run) judgeTargets() {
 	for i, now := range r.targets() {
 		want := r.plan.targets[i]
 		pattern := r.plan.opt.targets[i]
-		say := func(p, text string) {
-			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.lastUse(p), text: text + ", and the code reported success"})
+		say := func(p, text string, by against) {
+			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.lastUse(p), text: text + ", and the code reported success", against: by})
 		}
 		if len(now.entries) < len(want.entries) {
-			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there")
+			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there", byPresence)
 			continue
 		}
 		var wrong []func()
-		note := func(p, text string) { wrong = append(wrong, func() { say(p, text) }) }
+		note := func(p, text string, by against) { wrong = append(wrong, func() { say(p, text, by) }) }
 		for _, e := range now.entries {
 			name := path.Join(dirShared, e.rel)
 			n := r.disk.stat(name)
 			switch {
 			case r.scene.hostile[n.id]:
 			case r.attacker.owns(n):
-				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName())
+				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName(), byItself)
 			case r.isCanary(n):
-				note(name, "the target "+pretty(name)+" is another user's file")
+				note(name, "the target "+pretty(name)+" is another user's file", byItself)
 			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
 				return w.same(e)
 			}):
-				note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e))
+				note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e), byContent)
 			}
 		}
 		if len(now.entries)-len(wrong) >= len(want.entries) {

@@ -17,7 +17,17 @@ type fact struct {
 	name    string // the victim's name for it
 	step    int    // index into the trace, -1 for the end of the run
 	text    string
+	against against // what it rests on
 }
+
+// against is what a fact rests on, besides what the run itself showed.
+type against uint8
+
+const (
+	byItself   against = iota
+	byPresence         // undisturbed runs leave as many targets
+	byContent          // and with the same content
+)
 
 // judgePlants looks at what became of the attacker's entries.
 func (r *run) judgePlants() {

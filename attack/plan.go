@@ -14,7 +14,9 @@ type plan struct {
 	left          map[string]bool // shapes of what it leaves behind
 	passing       map[string]bool // targets that it makes and removes, under Faults and Kills
 	targets       []target
-	stableTargets bool // their content is the same in every run
+	stableTargets bool            // their content is the same in every run
+	varying       bool            // their number is not: of a race alone
+	undisturbed   map[string]bool // rules and shapes of what undisturbed runs are found to do: of a race alone
 	known         map[key]bool
 	occurrences   map[string]int // of boundaries in the run without the last injection, by site
 	looks         removalLooks   // with which its removals begin, in that run

@@ -25,18 +25,20 @@ import (
 // system call, and systems on which calls cannot be stopped.
 //
 // A race is luck, and its verdict says so. Damage is damage, and fails the
-// test. A race without a win proves nothing: Report.Complete stays false, and
-// Report.Odds gives the greatest probability of a win in one attempt that so
-// many attempts without one still allow, 3/n with 95 % confidence.
+// test. A race without a win proves nothing: RaceReport.High is the greatest
+// probability of a win in one attempt that so many attempts without one still
+// allow, 3/n with 95 % confidence. Code that gives the attacker nothing to act
+// on passes, and the report says so (RaceReport.Untried).
 //
 // The same options hold as for Prove, with these differences: the race goes
-// on for the Budget, three seconds unless said otherwise, or for as many
-// attempts as Schedules allows; which damage a broken victim shows first is
+// on for the Budget, three seconds unless said otherwise, but for 20 attempts at
+// least, or for as many as Schedules allows; which damage a broken victim shows first is
 // luck as well, so that Expect is content with one of its rules, ends the race
 // there, and lets no other pass; Depth has no meaning. Replay is refused:
 // nothing repeats a race.
 // What needs the trace of calls is not judged: C01, C03, C06, C10, R14, and
-// X04 by the mode bits of the victim's files.
+// X04 by the mode bits of the victim's files. A target whose content is not the
+// same in each undisturbed run is not compared.
 //
 // The attacker acts on the names of Target that are no patterns, and on those
 // that show in Scene.Dir in undisturbed runs and can be foretold. The victim
@@ -56,7 +58,7 @@ import (
 //
 // Race needs Linux, and with Fake nothing. Elsewhere it skips the test with the
 // reason.
-func Race(t testing.TB, victim Victim, opts ...Option) *Report {
+func Race(t *testing.T, victim Victim, opts ...Option) *RaceReport {
 	t.Helper()
 	begin := time.Now()
 	opt, err := newOptions(race, opts)
@@ -77,7 +79,7 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 	case rerun.Child:
 		serveRace(t, call, victim, opt)
 	case rerun.Other:
-		report := &Report{}
+		report := &RaceReport{}
 		data, ok := call.Earlier()
 		if !ok || json.Unmarshal(data, report) != nil {
 			t.SkipNow()
@@ -91,13 +93,13 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 		t.Fatalf("attack.Race: %v", err)
 	}
 	opt.setBudget(t, raceBudget)
-	report := &Report{Odds: &Odds{}, Shard: opt.shard.String()}
-	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
-		deadline: begin.Add(opt.budget)}
+	e := &explorer{opt: opt, test: t.Name(), report: &Report{}, odds: &RaceReport{Shard: opt.shard.String()},
+		found: &findings{groups: map[string]*group{}}, deadline: begin.Add(opt.budget)}
 	believed := true
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }
+		// The last attempt is not cut off by the end of the budget.
+		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline.Add(grace+2*runWait)) }
 		err = e.raceOnFake(raceProgress(t, begin))
 	} else {
 		runtime.LockOSThread() // the child dies with the thread that started it
@@ -108,8 +110,10 @@ func Race(t testing.TB, victim Victim, opts ...Option) *Report {
 		e.problem("%v", err)
 	}
 	e.finish()
-	report.Complete = false
-	report.Elapsed = time.Since(begin)
+	report := e.odds
+	report.Findings, report.Problems, report.Elapsed = e.report.Findings, e.report.Problems, time.Since(begin)
+	e.report.Complete, e.report.Shard, e.report.Elapsed = false, report.Shard, report.Elapsed
+	e.report.Schedules = report.Attempts
 	if data, err := json.Marshal(report); err == nil {
 		call.Finish(data)
 	}
@@ -126,25 +130,43 @@ func (o *options) refuseForRace() error {
 	return nil
 }
 
-// Odds is what a race came to, in numbers.
-type Odds struct {
+// RaceReport is what a race came to. Wins <= Hits <= Attempts.
+type RaceReport struct {
+	Findings []Finding
 	Attempts int // runs of the victim with the attacker at work
-	Hits     int // of these: something of the attacker's happened between the victim's start and its return
+	Hits     int // of these: something of the attacker's happened between the victim's start and its return, or was won
 	Wins     int // of these: damage
 	Void     int // attempts that do not count: a thread came too late and acted beyond the attacker's powers
 	// Low and High bound the probability that one attempt wins, as far as
 	// Attempts and Wins tell, with 95 % confidence each. For no win, High is
 	// close to 3/Attempts (the rule of three).
 	Low, High float64
+	// Untried says why the attacker could do nothing, "" where it could: then the
+	// race passes, and its numbers say nothing.
+	Untried  string
+	Elapsed  time.Duration
+	Problems []string // why it is inconclusive: the race could not be run
+	Shard    string   // "1/2" where the attempts are split among processes
+}
+
+// count takes an attempt over.
+func (r *RaceReport) count(hit, won bool) {
+	r.Attempts++
+	if hit || won {
+		r.Hits++
+	}
+	if won {
+		r.Wins++
+	}
 }
 
 // raceProgress prints a line every second under -v.
-func raceProgress(t testing.TB, begin time.Time) func(o *Odds, left time.Duration) {
+func raceProgress(t testing.TB, begin time.Time) func(r *RaceReport, left time.Duration) {
 	due := everySecond(begin)
-	return func(o *Odds, left time.Duration) {
+	return func(r *RaceReport, left time.Duration) {
 		if took, ok := due(); ok {
 			fmt.Fprintf(t.Output(), "%d attempts, %d hits, %d wins, %.0f a second, %v left\n",
-				o.Attempts, o.Hits, o.Wins, float64(o.Attempts)/took.Seconds(), left.Round(time.Second))
+				r.Attempts, r.Hits, r.Wins, float64(r.Attempts)/took.Seconds(), left.Round(time.Second))
 		}
 	}
 }
@@ -158,16 +180,20 @@ type raceVerdict struct {
 // tell fails the test where the report asks for it.
 func (r *raceVerdict) tell(t testing.TB) {
 	t.Helper()
-	report := r.report
+	report := r.odds
+	failing, warnings := r.opt.divide(report.Findings)
 	if len(report.Problems) > 0 {
 		t.Errorf("attack.Race of %s is inconclusive:\n  - %s", t.Name(), strings.Join(report.Problems, "\n  - "))
 	}
 	switch {
 	case r.opt.reportOnly:
 	case r.opt.expects:
-		r.tellExpected(t)
-	case len(report.Findings) > 0:
+		r.tellExpected(t, failing)
+	case len(failing) > 0:
 		t.Error(r.text(t.Name()))
+	}
+	if len(warnings) > 0 && !r.opt.reportOnly && (r.opt.expects || len(failing) == 0) {
+		t.Log(warningText(race, t.Name(), 1, warnings))
 	}
 	if !t.Failed() {
 		t.Log(r.summary())
@@ -175,7 +201,7 @@ func (r *raceVerdict) tell(t testing.TB) {
 }
 
 // tellExpected accepts one of the expected rules, and no other.
-func (r *raceVerdict) tellExpected(t testing.TB) {
+func (r *raceVerdict) tellExpected(t testing.TB, found []Finding) {
 	t.Helper()
 	want := map[string]bool{}
 	for _, rule := range r.opt.expect {
@@ -183,7 +209,7 @@ func (r *raceVerdict) tellExpected(t testing.TB) {
 	}
 	var lines []string
 	met := len(want) == 0
-	for _, f := range r.report.Findings {
+	for _, f := range found {
 		met = met || want[f.Rule.ID]
 		if !want[f.Rule.ID] {
 			lines = append(lines, "found but not expected: "+f.String())
@@ -208,10 +234,10 @@ func ruleIDs(rules []tmptest.Rule) string {
 // text is the failure of a race that was won.
 func (r *raceVerdict) text(test string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "attack.Race: %s is broken: %d findings; %s\n", test, len(r.report.Findings), r.summary())
-	for i, f := range r.report.Findings {
+	fmt.Fprintf(&b, "attack.Race: %s is broken: %d findings; %s\n", test, len(r.odds.Findings), r.summary())
+	for i, f := range r.odds.Findings {
 		if i == maxShown {
-			fmt.Fprintf(&b, "... and %d more\n", len(r.report.Findings)-maxShown)
+			fmt.Fprintf(&b, "... and %d more\n", len(r.odds.Findings)-maxShown)
 			break
 		}
 		fmt.Fprintf(&b, "\n%s", f)
@@ -226,18 +252,21 @@ func (r *raceVerdict) text(test string) string {
 
 // summary is the race in one sentence; it never says "proved".
 func (r *raceVerdict) summary() string {
-	o := r.report.Odds
+	o := r.odds
 	where := "on this machine"
 	if r.opt.fake {
 		where = "on the fake disk"
 	}
+	hits := fmt.Sprintf("%d hit a running victim", o.Hits)
 	switch {
 	case o.Wins > 0:
-		return fmt.Sprintf("the attacker won %d of %d attempts (%d hit a running victim): between %s and %s of attempts %s, with 95 %% confidence each",
-			o.Wins, o.Attempts, o.Hits, percent(o.Low), percent(o.High), where)
+		return fmt.Sprintf("the attacker won %d of %d attempts (%s): between %s and %s of attempts %s, with 95 %% confidence each",
+			o.Wins, o.Attempts, hits, percent(o.Low), percent(o.High), where)
+	case o.Untried != "":
+		return "there was nothing to race for: " + o.Untried + "; attack.Prove tries what does not depend on luck"
 	}
-	return fmt.Sprintf("the attacker won none of %d attempts (%d hit a running victim): at most %s of such attempts win %s, with 95 %% confidence; that is no proof, attack.Prove gives one",
-		o.Attempts, o.Hits, percent(o.High), where)
+	return fmt.Sprintf("the attacker won none of %d attempts (%s): at most %s of such attempts win %s, with 95 %% confidence; that is no proof, attack.Prove gives one",
+		o.Attempts, hits, percent(o.High), where)
 }
 
 func percent(p float64) string { return fmt.Sprintf("%.2g %%", 100*p) }

@@ -3,7 +3,6 @@ package attack
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -13,7 +12,7 @@ const maxLots = 4
 // raceOnFake is Race on the fake disk: before each operation of the victim the
 // attacker draws whether to act, and what to do. Operations there are atomic,
 // so that no other moment is of any interest.
-func (e *explorer) raceOnFake(tick func(*Odds, time.Duration)) error {
+func (e *explorer) raceOnFake(tick func(*RaceReport, time.Duration)) error {
 	e.worlds, e.first, e.spare = newWorlds(), &lane{e: e}, &lane{e: e}
 	err := e.drawLots(tick)
 	if closed := e.closeWorlds(); err == nil {
@@ -22,18 +21,28 @@ func (e *explorer) raceOnFake(tick func(*Odds, time.Duration)) error {
 	return err
 }
 
-func (e *explorer) drawLots(tick func(*Odds, time.Duration)) error {
+func (e *explorer) drawLots(tick func(*RaceReport, time.Duration)) error {
 	base, err := e.baselines()
 	if err != nil || len(e.report.Problems) > 0 {
 		return err
 	}
 	e.report.Boundaries = countNames(base)
 	rnd := rand.New(rand.NewPCG(uint64(e.opt.shard.index), 2)) // each shard has a luck of its own
-	odds := e.report.Odds
+	odds, doubt := e.odds, newDoubt()
+	e.plan.undisturbed = map[string]bool{}
+	for _, f := range base.facts {
+		e.plan.undisturbed[f.rule.ID+" "+e.plan.names.shape(f.path)] = true
+	}
+	controlled := func() ([]target, error) {
+		e.first.improvise = nil
+		r, err := e.executeIn(e.first, nil, true)
+		if err != nil {
+			return nil, err
+		}
+		return r.left, nil
+	}
 	for {
-		left := time.Until(e.deadline)
-		tick(odds, left)
-		if left <= 0 || e.opt.maxSchedules > 0 && odds.Attempts >= e.opt.maxSchedules || e.opt.expects && odds.Wins > 0 {
+		if e.over(tick) {
 			break
 		}
 		// A victim is not to fail at once each time: some attempts have one move.
@@ -50,22 +59,19 @@ func (e *explorer) drawLots(tick func(*Odds, time.Duration)) error {
 		if err != nil {
 			return fmt.Errorf("attempt %d: %w", odds.Attempts+1, err)
 		}
-		odds.Attempts++
-		if r.moved() {
-			odds.Hits++
+		if err := e.judge(doubt, r, r.moved(), r.moved(), controlled); err != nil {
+			return fmt.Errorf("an undisturbed run: %w", err)
 		}
-		if slices.ContainsFunc(r.facts, func(f fact) bool { return f.exploit && r.moved() && e.opt.allow[f.rule.ID] == "" }) {
-			odds.Wins++
-		}
-		e.record(r)
 	}
-	e.report.Schedules = odds.Attempts
+	if err := e.settleDoubt(doubt, controlled); err != nil {
+		return fmt.Errorf("an undisturbed run: %w", err)
+	}
 	odds.Low, odds.High = bounds(odds.Wins, odds.Attempts)
 	switch {
 	case odds.Attempts == 0:
 		e.problem("the budget was used up before the first attempt (%s)", e.opt.budgetBy)
 	case odds.Hits == 0:
-		e.problem("in none of %d attempts there was anything for the attacker to do: they say nothing", odds.Attempts)
+		odds.Untried = fmt.Sprintf("in none of %d attempts was there anything for the attacker to do", odds.Attempts)
 	}
 	return nil
 }

@@ -21,12 +21,13 @@ type racer struct {
 	call     *rerun.Call
 	world    *raceWorld
 	line     string // of the victim
-	tick     func(*Odds, time.Duration)
+	tick     func(*RaceReport, time.Duration)
 	movers   []*mover
 	rand     *rand.Rand
 	list     []*tactic
 	placings []placing
 	believed bool // the attacker's things have an owner of their own
+	doubt    *doubt
 }
 
 // threads of the attacker's.
@@ -34,8 +35,8 @@ const threads = 2
 
 // runRace fills the report in. believed: the attacker's things had an owner of
 // their own.
-func runRace(e *explorer, call *rerun.Call, line string, tick func(*Odds, time.Duration)) (believed bool, err error) {
-	r := &racer{explorer: e, lane: &lane{e: e}, call: call, line: line, tick: tick}
+func runRace(e *explorer, call *rerun.Call, line string, tick func(*RaceReport, time.Duration)) (believed bool, err error) {
+	r := &racer{explorer: e, doubt: newDoubt(), lane: &lane{e: e}, call: call, line: line, tick: tick}
 	err = r.race()
 	return r.believed, errors.Join(err, r.close())
 }
@@ -63,31 +64,31 @@ func (r *racer) race() error {
 		r.list = slices.DeleteFunc(r.list, func(t *tactic) bool { return !r.opt.tactics(t) })
 	}
 	if len(r.list) == 0 {
-		r.problem("the moves %v leave nothing to race with (Moves)", r.opt.moves)
+		r.odds.Untried = fmt.Sprintf("the moves %v leave nothing to race with (Moves)", r.opt.moves)
 		return nil
 	}
 	for i := range threads {
 		r.movers = append(r.movers, newMover(d, seed+uint64(i)+3))
 	}
 	r.placings = placings()
-	odds := r.report.Odds
+	odds := r.odds
 	for i := 0; ; i++ {
-		left := time.Until(r.deadline)
-		r.tick(odds, left)
-		if left <= 0 || r.opt.maxSchedules > 0 && odds.Attempts >= r.opt.maxSchedules || r.opt.expects && odds.Wins > 0 {
+		if r.over(r.tick) {
 			break
 		}
 		if err := r.attempt(r.next()); err != nil {
 			return fmt.Errorf("attempt %d: %w", i+1, err)
 		}
 	}
-	r.report.Schedules = odds.Attempts
+	if err := r.settleDoubt(r.doubt, r.controlled); err != nil {
+		return fmt.Errorf("an undisturbed run: %w", err)
+	}
 	odds.Low, odds.High = bounds(odds.Wins, odds.Attempts)
 	switch {
 	case odds.Attempts == 0:
 		r.problem("the budget was used up before the first attempt counted (%s)", r.opt.budgetBy)
-	case odds.Hits == 0 && odds.Wins == 0:
-		r.problem("in none of %d attempts something of the attacker's fell into the victim's run: they say nothing (a longer Budget, or a Target that names what the code makes)", odds.Attempts)
+	case odds.Hits == 0:
+		odds.Untried = fmt.Sprintf("in none of %d attempts could the attacker act on a name while the code ran", odds.Attempts)
 	}
 	return nil
 }
@@ -257,22 +258,25 @@ func (r *racer) attempt(t *tactic) error {
 	from := max(ctx.Begin, times.begin)
 	hit := slices.ContainsFunc(all, func(d done) bool { return d.at >= from && (ctx.End == 0 || d.at <= ctx.End) })
 	t.rhythm.learn(times.took, hit)
-	odds := r.report.Odds
 	if times.void {
-		odds.Void++
+		r.odds.Void++
 		return nil
 	}
-	odds.Attempts++
-	if hit {
-		odds.Hits++
-	}
 	r.judgeUse(one)
-	won := slices.ContainsFunc(one.facts, func(f fact) bool { return f.exploit && r.opt.allow[f.rule.ID] == "" })
-	r.record(one)
-	if won {
-		odds.Wins++
+	return r.judge(r.doubt, one, hit, one.next > 0, r.controlled)
+}
+
+// controlled gives the targets of an undisturbed run, each second one in a
+// process of its own.
+func (r *racer) controlled() ([]target, error) {
+	if r.doubt.controls%2 == 0 {
+		r.world.stop(true)
 	}
-	return nil
+	one, _, err := r.once(nil)
+	if err != nil {
+		return nil, err
+	}
+	return one.left, nil
 }
 
 // disown gives the attacker's things an owner of their own.

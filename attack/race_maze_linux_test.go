@@ -70,14 +70,14 @@ func TestMaze(t *testing.T) {
 		})
 	}
 	onOneCPU(t)
-	race := func(name string, v Victim, o ...Option) *Odds {
-		var odds *Odds
+	race := func(name string, v Victim, o ...Option) *RaceReport {
+		var report *RaceReport
 		t.Run(name, func(t *testing.T) {
 			o = append(o, Target("mail"), Setup(func(*Scene) error { return nil }), Budget(2*time.Second), ReportOnly(),
 				Allow(tmptest.X04, "writing into files that anybody may write is its purpose"), Allow(tmptest.X05, "it leaves nothing"))
-			odds = Race(t, v, o...).Odds
+			report = Race(t, v, o...)
 		})
-		return odds
+		return report
 	}
 	maze := race("maze", writesWhereOthersMay, only(mazeOnce))
 	plain := race("no maze", writesWhereOthersMay, only(flipOnce))

@@ -2,7 +2,7 @@ package attack
 
 import "math"
 
-// confidence is that of each bound of Odds.
+// confidence is that of each bound of a RaceReport.
 const confidence = 0.95
 
 // bounds gives the least and the greatest probability of a win under which as

@@ -17,7 +17,7 @@ func raceMissing() string {
 
 func serveRace(t testing.TB, _ *rerun.Call, _ Victim, _ *options) { t.SkipNow() }
 
-func runRace(*explorer, *rerun.Call, string, func(*Odds, time.Duration)) (bool, error) {
+func runRace(*explorer, *rerun.Call, string, func(*RaceReport, time.Duration)) (bool, error) {
 	return false, &unsupportedError{raceMissing()}
 }
 

@@ -9,9 +9,9 @@ import (
 // another, and once more in which the attacker looks at what it can reach.
 func (r *racer) undisturbed() ([]mark, error) {
 	r.plan = &plan{opt: r.opt, names: &names{test: leaf(r.test)},
-		made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}}
+		made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}, undisturbed: map[string]bool{}}
 	r.plan.names.place(r.world.d.abs(""))
-	var first *run
+	var runs []*run
 	var paths [][]string
 	var contexts []context
 	var dirs []string
@@ -33,17 +33,21 @@ func (r *racer) undisturbed() ([]mark, error) {
 		if !r.comesBack(one) || r.useless(one) {
 			return nil, nil
 		}
-		if i == 0 {
-			first = one
-		} else if i == 1 {
-			r.plan.stableTargets = sameTargets(first.left, one.left)
-		}
+		runs = append(runs, one)
 	}
+	first := runs[0]
 	r.plan.names.learn(paths, contexts)
-	r.plan.targets = first.left
+	for _, one := range runs {
+		r.plan.names.rename(one.left)
+	}
+	r.plan.targets, r.plan.stableTargets = first.left, true
+	for _, one := range runs[1:] {
+		r.compare(one.left)
+	}
 	r.record(first)
 	for _, f := range first.facts {
-		r.plan.left[r.plan.names.shape(f.path)] = true
+		shape := r.plan.names.shape(f.path)
+		r.plan.left[shape], r.plan.undisturbed[f.rule.ID+" "+shape] = true, true
 	}
 	var marks []mark
 	_, _, err := r.once(func(one *run) error {

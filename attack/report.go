@@ -20,7 +20,6 @@ type Report struct {
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
 	Shard      string   // "1/2" where the schedules are split among processes: Complete is of this part
-	Odds       *Odds    // of a Race
 	Repeated   bool     // each schedule was run twice or more: before Linux 5.19 a signal can show one call twice
 	// Assumptions are what the verdict takes for granted or leaves out, sorted.
 	Assumptions []Assumption

@@ -143,22 +143,11 @@ func TestVerdictVictim(t *testing.T) {
 
 // TestVerdicts: which findings fail a test, which are logged, and in which words.
 func TestVerdicts(t *testing.T) {
-	if rerun.IsChild() || os.Getenv(envVerdict) != "" {
-		t.Skip("it is the one who starts them")
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skip("no program can be started here: ", err)
-	}
 	for _, v := range verdictTests {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(exe, "-test.run=^TestVerdictVictim$", "-test.v")
-			cmd.Env = append(os.Environ(), envVerdict+"="+v.name)
-			covered.Test(t, cmd)
-			b, err := cmd.CombinedOutput()
-			out := string(b)
-			assert.Equal(t, v.fails, err != nil, out)
+			out, failed := inChild(t, "TestVerdictVictim", v.name)
+			assert.Equal(t, v.fails, failed, out)
 			for _, s := range v.says {
 				assert.Contains(t, out, s)
 			}
@@ -167,4 +156,21 @@ func TestVerdicts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inChild runs a test of this binary, and a row of it, in a process of its own.
+func inChild(t *testing.T, test, row string, args ...string) (out string, failed bool) {
+	t.Helper()
+	if rerun.IsChild() || os.Getenv(envVerdict) != "" {
+		t.Skip("it is the one who starts them")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skip("no program can be started here: ", err)
+	}
+	cmd := exec.Command(exe, append(args, "-test.run=^"+test+"$", "-test.v")...)
+	cmd.Env = append(os.Environ(), envVerdict+"="+row)
+	covered.Test(t, cmd)
+	b, err := cmd.CombinedOutput()
+	return string(b), err != nil
 }
