@@ -114,9 +114,9 @@
 //
 // Race is the other way to attack: threads of the attacker's act while nobody
 // stops the victim, as they would in the field. What they win is damage like
-// any other. What they do not win is no proof: the report bounds the
-// probability of a win, and Complete stays false. It reaches what lies inside
-// one system call, and needs no supervisor. With Fake the attacker draws lots
+// any other. What they do not win is no proof: a RaceReport bounds the
+// probability of a win. Code that gives the attacker nothing to act on passes.
+// It reaches what lies inside one system call, and needs no supervisor. With Fake the attacker draws lots
 // instead, before each operation of the victim, on any system: that goes beyond
 // the depth of Prove.
 //

@@ -139,7 +139,7 @@ func ExampleKills() {
 // Luck, on systems that have no better: the report says what is known then.
 func ExampleRace() {
 	_ = func(t *testing.T) {
-		report := attack.Race(t, func(s *attack.Scene) error {
+		var report *attack.RaceReport = attack.Race(t, func(s *attack.Scene) error {
 			return saveReport(s.Path("report"))
 		}, attack.Target("report"), attack.ReportOnly(), attack.Budget(time.Second))
 		if report.Untried == "" {

@@ -24,8 +24,8 @@ import (
 // ends the test with FailNow: there is no directory to work in.
 //
 // At the end of the test it is checked that the directory is the same object
-// (U06) with the same mode (U04, E06), that nothing in it is open to others
-// (C05), set-id (C04), somebody else's, or also linked from elsewhere (C15),
+// (U06) with the same mode (U04, E06), that nothing in it is open to others where
+// they can come (C05: not in a directory of mode 0700), set-id (C04), somebody else's, or also linked from elsewhere (C15),
 // no link leads out of it (U05), no descriptor is open in it (R03, C16), no
 // process that still runs uses it (R13), and nobody still writes to it (R14).
 // Then it is removed, also where directories are without write permission; a

@@ -115,7 +115,7 @@
 //   - C02: an existing temporary file is opened without following a symbolic link (w)
 //   - C03: a file is created without group and other permissions where others can reach it, not narrowed by a later chmod
 //   - C04: a temporary file has mode 0600 and a temporary directory 0700, with no set-id bit
-//   - C05: nothing below the temporary root gives group or others any access
+//   - C05: nothing below the temporary root that group or others can reach gives them any access
 //   - C06: a temporary name is not made of process id, user, host, time, counter or test name alone
 //   - C07: two runs of the same code choose different names
 //   - C08: a name is one of at least 2^32 where O_EXCL guards it, of at least 2^64 elsewhere (w)

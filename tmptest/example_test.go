@@ -4,6 +4,7 @@ package tmptest_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,10 +17,10 @@ import (
 func ExampleDir() {
 	_ = func(t *testing.T) {
 		dir := tmptest.Dir(t)
-		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("x"), 0o644); err != nil {
+		if err := os.Symlink("/etc", filepath.Join(dir, "link")); err != nil {
 			t.Fatal(err)
 		}
-		// At its end the test fails with C05: "secret" has mode 0644.
+		// At its end the test fails with U05: "link" leads out of the directory.
 	}
 }
 
@@ -93,7 +94,7 @@ func ExampleAudit() {
 	if err := os.WriteFile(name, nil, 0o600); err != nil {
 		fmt.Println(err)
 	}
-	if err := os.Chmod(name, 0o640); err != nil {
+	if err := os.Chmod(name, 0o700|fs.ModeSetuid); err != nil {
 		fmt.Println(err)
 	}
 
@@ -107,7 +108,7 @@ func ExampleAudit() {
 		}
 	}
 	// Output:
-	// C05 key.pem has mode 0640
+	// C04 key.pem has mode 4700
 }
 
 func ExampleNoFollow() {

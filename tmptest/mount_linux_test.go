@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,12 +153,12 @@ func checkFileSystem(t *testing.T, root string) {
 	assert.Empty(t, r.errors)
 	r = observe(t, func(tb testing.TB) {
 		dir := tmptest.Dir(tb, tmptest.In(root))
-		write(tb, dir+"/f", 0o644)
+		write(tb, dir+"/f", 0o700|fs.ModeSetuid)
 		leaveOpen(tb, dir+"/open", os.O_CREATE|os.O_RDWR)
 		leaveOpen(tb, dir, os.O_RDWR|unix.O_TMPFILE)
 		noError(tb, os.Symlink("/etc", dir+"/l"))
 	})
-	assert.Equal(t, []string{"C05", "U05", "R03"}, r.broken(), r.text())
+	assert.Equal(t, []string{"C04", "U05", "R03"}, r.broken(), r.text())
 	assert.Contains(t, r.text(), "O_TMPFILE")
 	r = observe(t, func(tb testing.TB) {
 		noError(tb, os.Remove(tmptest.Dir(tb, tmptest.In(root))))

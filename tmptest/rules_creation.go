@@ -32,7 +32,7 @@ var (
 	}
 	C05 = Rule{
 		ID:    "C05",
-		Title: "nothing below the temporary root gives group or others any access",
+		Title: "nothing below the temporary root that group or others can reach gives them any access",
 		Fix:   "pass 0o600 for files and 0o700 for directories, also when extracting or copying",
 		CWE:   []int{732},
 		CERT:  []string{"FIO06-C"},

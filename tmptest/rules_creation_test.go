@@ -31,19 +31,42 @@ var creationRows = []ruleRow{
 	},
 	{
 		rule: tmptest.C05, name: "file 0640, deep",
-		broken: withDir(func(tb testing.TB, dir string) {
+		broken: withShared(func(tb testing.TB, dir string) {
+			noError(tb, os.MkdirAll(dir+"/a/b", 0o750))
+			write(tb, dir+"/a/b/f", 0o640)
+		}, tmptest.Target("a"), tmptest.Allow(tmptest.C03, "the rule is about what is below")),
+		sound: withShared(func(tb testing.TB, dir string) {
 			noError(tb, os.MkdirAll(dir+"/a/b", 0o700))
 			write(tb, dir+"/a/b/f", 0o640)
+		}, tmptest.Target("a")),
+	},
+	{
+		rule: tmptest.C05, name: "a result for everybody, in a directory that is opened",
+		broken: withDir(func(tb testing.TB, dir string) {
+			write(tb, dir+"/page.html", 0o644)
+			noError(tb, os.Chmod(dir, 0o755))
 		}),
 		sound: withDir(func(tb testing.TB, dir string) {
-			noError(tb, os.MkdirAll(dir+"/a/b", 0o700))
-			write(tb, dir+"/a/b/f", 0o600)
+			write(tb, dir+"/page.html", 0o644)
+			noError(tb, os.Mkdir(dir+"/bin", 0o755))
+			write(tb, dir+"/bin/tool", 0o755)
+		}),
+	},
+	{
+		rule: tmptest.C05, name: "a file for everybody with a name elsewhere",
+		broken: withDir(func(tb testing.TB, dir string) {
+			write(tb, dir+"/f", 0o644)
+			noError(tb, os.Link(dir+"/f", tb.TempDir()+"/f"))
+		}),
+		sound: withDir(func(tb testing.TB, dir string) {
+			write(tb, dir+"/f", 0o644)
+			noError(tb, os.Link(dir+"/f", dir+"/g"))
 		}),
 	},
 	{
 		rule: tmptest.C05, name: "a socket that others can connect to",
-		broken: withDir(func(tb testing.TB, dir string) { socket(tb, dir+"/s", 0o777) }),
-		sound:  withDir(func(tb testing.TB, dir string) { socket(tb, dir+"/s", 0o755) }),
+		broken: withShared(func(tb testing.TB, dir string) { socket(tb, dir+"/s", 0o777) }, tmptest.Target("s")),
+		sound:  withShared(func(tb testing.TB, dir string) { socket(tb, dir+"/s", 0o755) }, tmptest.Target("s")),
 	},
 	{
 		rule: tmptest.C06, name: "process id",

@@ -187,17 +187,22 @@ func TestFile(t *testing.T) {
 
 // TestAudit finds in a directory as it stands what Dir finds.
 func TestAudit(t *testing.T) {
-	dir := tmptest.Dir(t, tmptest.Allow(tmptest.C05, "made so for the audit"), tmptest.Allow(tmptest.U05, "made so for the audit"))
+	dir := tmptest.Dir(t, tmptest.Allow(tmptest.U05, "made so for the audit"))
 	found, err := tmptest.Audit(dir)
 	require.NoError(t, err)
 	assert.Empty(t, failing(found))
 
 	write(t, dir+"/f", 0o644)
+	found, err = tmptest.Audit(dir)
+	require.NoError(t, err)
+	assert.Empty(t, failing(found), "where nobody else can come")
+	require.NoError(t, os.Chmod(dir, 0o711))
+	defer os.Chmod(dir, 0o700)
 	require.NoError(t, os.Symlink("/etc", dir+"/l"))
 	found, err = tmptest.Audit(dir)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"C05 " + dir + "/f", "U05 " + dir + "/l"}, failing(found))
-	found, err = tmptest.Audit(dir, tmptest.Allow(tmptest.C05, "it is meant for others"), tmptest.Allow(tmptest.U05, "it is known"))
+	assert.Equal(t, []string{"E06 " + dir, "C05 " + dir + "/f", "U05 " + dir + "/l"}, failing(found))
+	found, err = tmptest.Audit(dir, tmptest.Allow(tmptest.E06, "others come here"), tmptest.Allow(tmptest.C05, "it is meant for others"), tmptest.Allow(tmptest.U05, "it is known"))
 	require.NoError(t, err)
 	assert.Empty(t, failing(found))
 

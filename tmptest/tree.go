@@ -132,6 +132,7 @@ func (t *tree) check() []Violation {
 	for _, e := range t.entries {
 		names[e.stat]++
 	}
+	reached := t.reached()
 	for _, e := range t.entries {
 		mode := e.info.Mode()
 		if mode&fs.ModeSymlink != 0 {
@@ -139,7 +140,8 @@ func (t *tree) check() []Violation {
 				add(e, U05, "is a symbolic link to %q", where)
 			}
 		} else if hasOwners {
-			if open := accessBits(mode); open != 0 {
+			elsewhere := mode.IsRegular() && e.stat.nlink > names[e.stat] // under a name that is not in this tree
+			if accessBits(mode) != 0 && (reached[path.Dir(e.rel)] || elsewhere) {
 				add(e, C05, "has mode %s", modeText(mode))
 			}
 			if set := mode & (fs.ModeSetuid | fs.ModeSetgid); set != 0 {
@@ -163,6 +165,21 @@ func (t *tree) check() []Violation {
 		}
 	}
 	return found
+}
+
+// reached has the directories of the tree in which group or others can come to
+// a name: those that they may search, as all above them up to the tree's own. In
+// a directory of mode 0700 nobody else reaches what is below it, whatever its
+// modes are.
+func (t *tree) reached() map[string]bool {
+	base, err := t.root.Stat(".")
+	all := map[string]bool{".": err != nil || !hasOwners || base.Mode().Perm()&0o011 != 0}
+	for _, e := range t.entries { // sorted: a directory comes before what is in it
+		if e.info.IsDir() {
+			all[e.rel] = all[path.Dir(e.rel)] && e.info.Mode().Perm()&0o011 != 0
+		}
+	}
+	return all
 }
 
 // accessBits are the permissions of group and others. Of a socket only the
