@@ -57,6 +57,7 @@ type access struct {
 	node      node
 	last      bool // the end of the path as given, or of a link that it follows
 	parent    bool // the path goes on below it
+	covered   bool // in the victim's view a file system is mounted over it
 }
 
 func (a access) path() string {
@@ -79,10 +80,11 @@ type lookup struct {
 // final is the entry that the call ends at, the link itself if it does not
 // follow.
 func (l lookup) final() (access, bool) {
-	if len(l.steps) == 0 || !l.steps[len(l.steps)-1].last {
+	if len(l.steps) == 0 {
 		return access{}, false
 	}
-	return l.steps[len(l.steps)-1], true
+	a := l.steps[len(l.steps)-1]
+	return a, a.last && !a.covered
 }
 
 // entry is the first last component: the name as the victim gave it.

@@ -19,6 +19,9 @@ type osDisk struct {
 	built       map[string]state // of the parts of the scene
 	touches     touchLog
 	fresh       bool // touches are told as they are now: guarded as they are
+	dev         uint64 // of the scene's own file system
+	aliased     bool   // a second mount leads to the scene
+	where       where
 	// What was seen since the victim last ran, or the attacker last acted:
 	// while the victim stands still nothing changes by itself. nil in a race,
 	// where nobody stands still and several threads look.

@@ -27,7 +27,9 @@ func newScene(opt *options) (*osDisk, error) {
 	if err != nil {
 		return nil, errors.Join(err, sweep.Remove(root), marker.Close())
 	}
-	d := &osDisk{root: root, fd: fd, marker: marker, ownCanaries: opt.verb == race && unix.Geteuid() == 0 && unprotected(), nodes: map[string]node{}, lists: map[string][]string{}}
+	d := &osDisk{root: root, fd: fd, marker: marker, ownCanaries: opt.verb == race && unix.Geteuid() == 0 && unprotected(), nodes: map[string]node{}, lists: map[string][]string{},
+		where: where{map[id]string{}, map[id]bool{}}, aliased: aliased(root)}
+	d.dev = d.stat(".").id.dev
 	if err := d.build(opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("building the scene in %s: %w", root, err), d.destroy())
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +36,7 @@ type osWorld struct {
 	straggler *supervise.Event // a call after the victim's return that has not been answered
 	pending   *supervise.Event // the child's opDone that has not been answered
 	lines     map[uint64]lineInfo
-	rooted    bool // the thread's root was changed by some process
+	view      view
 	attacker  *attacker
 	touched   bool
 	modes     map[string]uint32 // of directories outside of the scene
@@ -101,6 +100,7 @@ func (w *osWorld) start() error {
 		return err
 	}
 	w.pending = ev
+	w.view = view{alike: w.keepsView()}
 	return nil
 }
 
@@ -133,7 +133,11 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	if err := w.d.clear(w.opt, w.touched); err != nil {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
-	w.touched, w.attacker, w.calls, w.blocked, w.opaque, w.rooted = false, a, 0, "", "", false
+	w.touched, w.attacker, w.calls, w.blocked, w.opaque = false, a, 0, "", ""
+	if w.view.shifted {
+		w.view = view{alike: w.keepsView()}
+	}
+	w.d.forgetNames()
 	w.waiting, w.inCall, w.slow, w.still, w.programs, w.outside = map[int]string{}, map[int]bool{}, map[int]bool{}, 0, nil, nil
 	if err := w.closeStandIns(); err != nil {
 		return nil, err
@@ -161,7 +165,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
-			o.Refused, o.Spent = w.refused, o.Spent || w.rooted && w.stillRooted()
+			o.Refused, o.Spent = w.refused, o.Spent || w.view.shifted && !w.keepsView()
 			o.Context.Programs, o.Outside = w.programs, w.outside
 			return o, nil
 		}
@@ -183,6 +187,7 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	if w.calls%busyCalls == 0 {
 		w.clock.start() // the machine may be slow: their number bounds the run
 	}
+	w.rebase(ev)
 	if w.phase != inVictim {
 		w.tree.Continue(ev)
 		return nil, nil
@@ -251,6 +256,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		w.programs = append(w.programs, ev.PID)
 	}
 	w.mend()
+	if ev.Kind == supervise.Rename {
+		clear(w.d.where.outside)
+	}
 	if ev.Kind == supervise.Signal {
 		if w.refuses(ev) {
 			w.tree.Fail(ev, unix.EPERM)
@@ -331,17 +339,15 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		return nil
 	}
 	b.owner, b.times, b.covers = setsOwner(ev), setsTimes[ev.Name], ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
-	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID}
-	if w.rooted {
-		wk.vroot = w.rootOf(ev.TID)
-		b.rooted = wk.vroot != ""
-	}
+	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID, plain: w.plain()}
+	b.rooted = w.rooted(ev)
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
-		if rel, ok := w.d.rel(wk.dirOf(ev.FD)); ok {
-			b.object = withoutNumber(strings.TrimSuffix(rel, " (deleted)"))
-			return b
+		name, ok := wk.descriptor(ev.FD)
+		if !ok {
+			return nil
 		}
-		return nil
+		b.object = withoutNumber(strings.TrimSuffix(name, deleted))
+		return b
 	}
 	look := func() bool {
 		b.lookups, b.object = nil, ""
@@ -350,15 +356,15 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 				continue // "tmpfs", "none": no path
 			}
 			if p.Null {
-				if rel, ok := w.d.rel(wk.dirOf(p.Dir)); ok && p.Dir != unix.AT_FDCWD {
-					b.object = rel
+				if name, ok := wk.descriptor(p.Dir); ok && p.Dir != unix.AT_FDCWD {
+					b.object = name
 				}
 				continue
 			}
 			if p.Err != nil {
 				continue
 			}
-			if l := wk.lookup(p); len(l.steps) > 0 {
+			if l := wk.lookup(p, ev.Resolve); len(l.steps) > 0 {
 				b.lookups = append(b.lookups, l)
 			} else if i == len(ev.Paths)-1 {
 				b.covers = false
@@ -368,9 +374,6 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	}
 	if !look() && ev.Opaque == "" {
 		return nil
-	}
-	if ev.Name == "chroot" || ev.Name == "pivot_root" {
-		w.rooted = true
 	}
 	b.refresh = func() { look() }
 	return b
@@ -396,40 +399,6 @@ func setsOwner(ev *supervise.Event) bool {
 // the kernel tells that the object was read, and of one that sets the other that
 // it was written.
 var setsTimes = map[string]bool{"utimensat": true, "utime": true, "utimes": true, "futimesat": true}
-
-// stillRooted says that a thread of the child has kept a root of its own: not
-// when the one that changed it has ended.
-func (w *osWorld) stillRooted() bool {
-	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(w.tree.PID()) + "/task")
-	if err != nil {
-		return true
-	}
-	for _, task := range tasks {
-		tid, err := strconv.Atoi(task.Name())
-		if err != nil || w.rootOf(tid) != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// rootOf is the path of a thread's root directory, "" for the system's own.
-// After pivot_root the kernel calls the root "/", since it is one in the
-// thread's mount namespace: it is told by what it is.
-func (w *osWorld) rootOf(tid int) string {
-	link := "/proc/" + strconv.Itoa(tid) + "/root"
-	if at := readlink(link); at != "/" {
-		return at
-	}
-	root := statAt(unix.AT_FDCWD, link, 0)
-	if root.id == statAt(unix.AT_FDCWD, "/", 0).id {
-		return ""
-	}
-	if name := w.d.whereIs(root.id); name != "" {
-		return w.d.abs(name)
-	}
-	return link // not in the scene
-}
 
 // answerStat tells the victim the truth about the owner of what the attacker
 // made: both run under one uid here, and code that checks the owner must be

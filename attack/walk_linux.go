@@ -2,210 +2,216 @@ package attack
 
 import (
 	"path"
-	"strconv"
 	"strings"
 
+	kernel "github.com/tmpproof/tmpproof/internal/lookup"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"golang.org/x/sys/unix"
 )
 
 // walker looks a path up as the kernel will for the stopped thread, one name
 // at a time, and notes the entries of the scene that it comes through.
+//
+// Where a thread sees what this process sees (plain), a path that begins in
+// the scene is followed by the scene's own names as long as it stays in it.
+// Every other is resolved in the thread's own context, by objects: see
+// package lookup.
 type walker struct {
 	disk  *osDisk
 	pid   int
 	tid   int
+	plain bool
 	steps []access
+	given string // "": the walk has not come to the scene
 	links int
-	vroot string // "/" of the thread, where it has changed it
 }
 
 const maxLinks = 40 // as the kernel
 
 // lookup resolves one path argument of a stopped call.
-func (w *walker) lookup(p supervise.Path) lookup {
-	w.steps, w.links = nil, 0
-	base := w.vroot
-	if !strings.HasPrefix(p.Raw, "/") {
-		base = w.dirOf(p.Dir)
+func (w *walker) lookup(p supervise.Path, resolve uint64) lookup {
+	w.steps, w.links, w.given = nil, 0, ""
+	if !w.plain || resolve != 0 || !w.begin(p) {
+		w.steps, w.links, w.given = nil, 0, ""
+		w.resolve(p, resolve)
 	}
-	if base == "" && p.Raw != "" && !strings.HasPrefix(p.Raw, "/") {
-		return lookup{}
-	}
-	given := p.Raw
-	if !strings.HasPrefix(given, "/") {
-		given = base + "/" + given
-	}
-	if rel, ok := w.disk.rel(path.Clean(given)); ok {
-		given = rel
-	}
-	w.walk(base, p.Raw, p.Follow, true)
-	return lookup{given: given, follow: p.Follow, steps: w.steps}
+	return lookup{given: w.given, follow: p.Follow, steps: w.steps}
 }
 
-// dirOf is the present path of a directory descriptor, or of the working
-// directory.
-func (w *walker) dirOf(fd int) string {
-	link := "/proc/" + strconv.Itoa(w.tid) + "/cwd"
-	if fd != unix.AT_FDCWD {
-		link = "/proc/" + strconv.Itoa(w.tid) + "/fd/" + strconv.Itoa(fd)
-	}
-	at := readlink(link)
-	if _, ok := w.disk.rel(at); ok || !strings.HasPrefix(at, "/") {
-		return at
-	}
-	// A mount that is not one of ours (in another namespace, or taken off
-	// since) bears another name, or none: the object tells.
-	if n := statAt(unix.AT_FDCWD, link, 0); n.id != statAt(unix.AT_FDCWD, at, 0).id {
-		if name := w.disk.whereIs(n.id); name != "" {
-			return path.Clean(w.disk.abs(name))
+// begin follows a path that begins in the scene; false: it does not, or leads
+// out of it.
+func (w *walker) begin(p supervise.Path) bool {
+	dir, rest := ".", ""
+	switch {
+	case strings.HasPrefix(p.Raw, w.disk.root+"/"):
+		rest = p.Raw[len(w.disk.root)+1:]
+	case strings.HasPrefix(p.Raw, "/") || p.Raw == "":
+		return false
+	default:
+		o, link, err := objectOf(w.tid, p.Dir)
+		if err != nil {
+			return false
 		}
+		at, ok := w.disk.nameOf(&o, link, true)
+		if !ok {
+			return false
+		}
+		dir, rest = at, p.Raw
 	}
-	return at
+	w.enter(dir, rest)
+	_, inside := w.walk(dir, rest, p.Follow, true)
+	return inside
 }
 
-func readlink(link string) string {
-	var buf [unix.PathMax]byte
-	n, err := unix.Readlink(link, buf[:])
+// objectOf is what a descriptor of a thread refers to, or with AT_FDCWD its
+// working directory, and the link that leads there.
+func objectOf(tid, fd int) (kernel.Object, string, error) {
+	link := procLink(tid, fd)
+	o, err := kernel.Stat(unix.AT_FDCWD, link, 0)
+	return o, link, err
+}
+
+// descriptor is the scene's name of what a descriptor refers to.
+func (w *walker) descriptor(fd int) (string, bool) {
+	o, link, err := objectOf(w.tid, fd)
 	if err != nil {
-		return ""
+		return "", false
 	}
-	return string(buf[:n])
+	return w.disk.nameOf(&o, link, w.plain)
 }
 
-// rel is the scene's name of an absolute path.
-func (d *osDisk) rel(abs string) (string, bool) {
-	if abs == d.root {
-		return ".", true
+// enter notes the name under which the victim came to the scene.
+func (w *walker) enter(dir, rest string) {
+	w.given = path.Clean(dir + "/" + rest)
+	if strings.HasPrefix(w.given, "../") { // and then elsewhere
+		w.given = path.Join(w.disk.root, w.given)
+		if rel, ok := w.disk.rel(w.given); ok {
+			w.given = rel
+		}
 	}
-	if len(abs) > len(d.root) && abs[len(d.root)] == '/' && strings.HasPrefix(abs, d.root) {
-		return abs[len(d.root)+1:], true
-	}
-	return "", false
 }
 
-// walk goes from dir (absolute, real, or "" for the root) along rest, and
-// returns where it ends: a real absolute path, "" when it leads nowhere. last
-// says that the end of rest is the end of the call's path.
-func (w *walker) walk(dir, rest string, follow, last bool) string {
-	if strings.HasPrefix(rest, "/") {
-		dir = w.vroot
-		if strings.HasPrefix(rest, w.disk.root+"/") && w.vroot == "" {
-			dir, rest = w.disk.root, rest[len(w.disk.root)+1:]
-		}
-		// What is handed to the victim is trusted: the walk begins below it.
-		for _, d := range []string{dirShared, dirHome} {
-			if dir == w.disk.root && strings.HasPrefix(rest, d+"/") && strings.Trim(rest[len(d):], "/") != "" {
-				dir, rest = w.disk.root+"/"+d, rest[len(d)+1:]
-			}
-		}
-	}
+// trusted says that a name is what is handed to the victim, on the way to what
+// lies below: there the walk begins.
+func trusted(dir, name string, last bool) bool {
+	return dir == "." && !last && (name == dirShared || name == dirHome)
+}
+
+// walk goes from dir along rest by the scene's names, and returns where it
+// ends: "" when it leads nowhere. last says that the end of rest is the end of
+// the call's path. It is given up where it leads out of the scene.
+func (w *walker) walk(dir, rest string, follow, last bool) (end string, inside bool) {
 	for rest != "" {
 		var name string
 		rest = strings.TrimLeft(rest, "/")
 		name, rest, _ = strings.Cut(rest, "/")
 		more := strings.Trim(rest, "/") != ""
 		switch name {
-		case "", ".":
+		case "":
 			continue
-		case "..":
-			if dir != w.vroot {
+		case ".", "..":
+			if !w.disk.stat(dir).isDir() {
+				return "", true
+			}
+			if name == ".." {
+				if dir == "." {
+					return "", false
+				}
 				dir = path.Dir(dir)
-				if dir == "/" {
-					dir = ""
-				}
 			}
 			continue
 		}
-		at := dir + "/" + name
-		var n node
-		rel, inside := w.disk.rel(at)
-		if inside {
-			n = w.disk.stat(rel)
-			w.steps = append(w.steps, access{dir: path.Dir(rel), name: name, at: rel, node: n, last: last && !more, parent: more || !last})
-		} else {
-			at = w.process(at)
-			n = statAt(unix.AT_FDCWD, at, unix.AT_SYMLINK_NOFOLLOW)
+		at := name
+		if dir != "." {
+			at = dir + "/" + name
 		}
+		n := w.disk.stat(at)
+		if trusted(dir, name, last && !more) {
+			if n.isLink() {
+				return "", false // it is not what was handed out any more
+			}
+			dir = at
+			continue
+		}
+		w.steps = append(w.steps, access{dir: dir, name: name, at: at, node: n, last: last && !more, parent: more || !last})
 		if !n.exists() {
-			return ""
+			return "", true
 		}
-		if n.isLink() && (more || follow || rest != "") {
+		if n.isLink() && (more || follow) {
 			if w.links++; w.links > maxLinks {
-				return ""
+				return "", true
 			}
-			target := readlink(at)
-			if strings.HasPrefix(at, "/proc/") && !inside {
-				// A magic link leads to the object itself.
-				dir = target
-				if !more {
-					w.object(target, last)
+			target, from := w.disk.readlink(at), dir
+			if strings.HasPrefix(target, "/") {
+				if !strings.HasPrefix(target, w.disk.root+"/") {
+					return "", false
 				}
-				continue
+				target, from = target[len(w.disk.root)+1:], "."
 			}
-			dir = w.walk(dir, target, follow || more, last && !more)
-			if dir == "" && more {
-				return ""
+			end, inside := w.walk(from, target, follow || more, last && !more)
+			if end == "" || !more {
+				return end, inside
 			}
-			if !more {
-				return dir
-			}
+			dir = end
 			continue
 		}
 		dir = at
 	}
-	return dir
+	return dir, true
 }
 
-// object notes an object that is reached without looking its name up.
-func (w *walker) object(at string, last bool) {
-	if rel, ok := w.disk.rel(at); ok {
-		if n := w.disk.stat(rel); n.exists() {
-			w.steps = append(w.steps, access{dir: path.Dir(rel), name: path.Base(rel), node: n, last: last})
+// resolve follows a path in the thread's own context.
+func (w *walker) resolve(p supervise.Path, resolve uint64) {
+	k := kernel.Walk{PID: w.pid, TID: w.tid, Visit: w.visit, Jump: w.jump}
+	k.Start = func(at *kernel.Place, rest string) {
+		if dir, ok := w.name(at); ok {
+			w.enter(dir, rest)
+		}
+	}
+	if w.plain {
+		// Without links and mounts the way to a directory outside the scene
+		// does not lead through it.
+		k.Plain = func(at *kernel.Place) bool { _, inside := w.name(at); return !inside }
+	}
+	r := k.Resolve(kernel.Path{Raw: p.Raw, Dir: p.Dir, Follow: p.Follow, Resolve: resolve})
+	r.Close()
+	if w.given == "" && len(w.steps) > 0 { // an object, by no name of the scene's
+		if w.given = path.Clean(p.Raw); !strings.HasPrefix(p.Raw, "/") {
+			w.given = path.Join(readlink(procLink(w.tid, p.Dir)), p.Raw)
 		}
 	}
 }
 
-// process gives /proc/self its meaning for the stopped thread.
-func (w *walker) process(at string) string {
-	switch {
-	case at == "/proc/self":
-		return "/proc/" + strconv.Itoa(w.pid)
-	case at == "/proc/thread-self":
-		return "/proc/" + strconv.Itoa(w.pid) + "/task/" + strconv.Itoa(w.tid)
+// visit notes a name that the kernel looks up, if it is one of the scene.
+func (w *walker) visit(n *kernel.Name) {
+	dir, ok := w.name(n.Dir)
+	if !ok {
+		return
 	}
-	return at
+	if w.given == "" {
+		w.enter(dir, n.Name+"/"+n.Rest)
+	}
+	if trusted(dir, n.Name, n.Last) {
+		return
+	}
+	a := access{dir: dir, name: n.Name, at: path.Join(dir, n.Name), last: n.Last, parent: !n.Last}
+	a.node = w.disk.stat(a.at)
+	a.covered = n.Found != nil && a.node.id != idOf(&n.Found.Object)
+	w.steps = append(w.steps, a)
 }
 
-// whereIs is the name of an object in the scene, "" for none.
-func (d *osDisk) whereIs(object id) string {
-	if d.stat(".").id == object {
-		return "."
+// jump notes an object that is reached without looking its name up.
+func (w *walker) jump(to *kernel.Place, last bool) {
+	if !last {
+		return
 	}
-	for _, part := range []string{dirShared, dirHome, dirAttic, dirVault} {
-		if name := d.search(object, part, 0); name != "" {
-			return name
+	if at, ok := w.name(to); ok {
+		if n := w.disk.stat(at); n.exists() {
+			w.steps = append(w.steps, access{dir: path.Dir(at), name: path.Base(at), node: n, last: true})
 		}
 	}
-	return ""
 }
 
-func (d *osDisk) search(object id, below string, depth int) string {
-	n := d.stat(below)
-	if n.id == object {
-		return below
-	}
-	if !n.isDir() || depth > 16 {
-		return ""
-	}
-	list, err := d.list(below)
-	if err != nil {
-		return ""
-	}
-	for _, e := range list {
-		if at := d.search(object, path.Join(below, e), depth+1); at != "" {
-			return at
-		}
-	}
-	return ""
+func (w *walker) name(at *kernel.Place) (string, bool) {
+	return w.disk.nameOf(&at.Object, "/proc/self/fd/"+itoa(at.FD()), w.plain)
 }

@@ -117,7 +117,7 @@ var commonCalls = []syscallSpec{
 	names(unix.SYS_UTIMENSAT, "utimensat", Attr, atFlags(0, 1).orNull()).withFlags(3),
 	names(unix.SYS_TRUNCATE, "truncate", Write, plain(0, always)),
 	names(unix.SYS_CHDIR, "chdir", Chdir, plain(0, always)),
-	names(unix.SYS_CHROOT, "chroot", Chdir, plain(0, always)),
+	creates(unix.SYS_CHROOT, "chroot", Chdir, plain(0, always)), // it makes no name, but says what names mean: see Event.Rebases
 	creates(unix.SYS_EXECVE, "execve", Exec, plain(0, always)),
 	creates(unix.SYS_EXECVEAT, "execveat", Exec, atFlags(0, 1)).withFlags(4),
 	names(unix.SYS_STATFS, "statfs", Check, plain(0, always)),
@@ -135,12 +135,12 @@ var commonCalls = []syscallSpec{
 	names(unix.SYS_REMOVEXATTRAT, "removexattrat", Attr, atFlags(0, 1)).withFlags(2),
 	names(unix.SYS_FILE_GETATTR, "file_getattr", Check, atFlags(0, 1)).withFlags(4),
 	names(unix.SYS_FILE_SETATTR, "file_setattr", Attr, atFlags(0, 1)).withFlags(4),
-	names(unix.SYS_MOUNT, "mount", Mount, plain(0, always).orNull(), plain(1, always)),
-	names(unix.SYS_UMOUNT2, "umount2", Mount, at(none, 0, unlessBit).when(unix.UMOUNT_NOFOLLOW)).withFlags(1),
-	names(unix.SYS_PIVOT_ROOT, "pivot_root", Mount, plain(0, always), plain(1, always)),
-	names(unix.SYS_OPEN_TREE, "open_tree", Mount, atFlags(0, 1)).withFlags(2),
-	names(unix.SYS_OPEN_TREE_ATTR, "open_tree_attr", Mount, atFlags(0, 1)).withFlags(2),
-	names(unix.SYS_MOVE_MOUNT, "move_mount", Mount, at(0, 1, ifBit).when(moveFromFollow).emptyWith(moveFromEmpty), at(2, 3, ifBit).when(moveToFollow).emptyWith(moveToEmpty)).withFlags(4),
+	creates(unix.SYS_MOUNT, "mount", Mount, plain(0, always).orNull(), plain(1, always)),
+	creates(unix.SYS_UMOUNT2, "umount2", Mount, at(none, 0, unlessBit).when(unix.UMOUNT_NOFOLLOW)).withFlags(1),
+	creates(unix.SYS_PIVOT_ROOT, "pivot_root", Mount, plain(0, always), plain(1, always)),
+	creates(unix.SYS_OPEN_TREE, "open_tree", Mount, atFlags(0, 1)).withFlags(2),
+	creates(unix.SYS_OPEN_TREE_ATTR, "open_tree_attr", Mount, atFlags(0, 1)).withFlags(2),
+	creates(unix.SYS_MOVE_MOUNT, "move_mount", Mount, at(0, 1, ifBit).when(moveFromFollow).emptyWith(moveFromEmpty), at(2, 3, ifBit).when(moveToFollow).emptyWith(moveToEmpty)).withFlags(4),
 	names(unix.SYS_FSPICK, "fspick", Mount, at(0, 1, unlessBit).when(fspickNofollow).emptyWith(fspickEmpty)).withFlags(2),
 	names(unix.SYS_MOUNT_SETATTR, "mount_setattr", Mount, atFlags(0, 1)).withFlags(2),
 	names(unix.SYS_NAME_TO_HANDLE_AT, "name_to_handle_at", Special, at(0, 1, ifBit).when(atFollow).emptyWith(unix.AT_EMPTY_PATH)).withFlags(4),
@@ -167,6 +167,8 @@ var commonCalls = []syscallSpec{
 	names(unix.SYS_TGKILL, "tgkill", Signal), // to the supervisor only: see chosen
 	names(unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", Signal),
 	creates(unix.SYS_RT_SIGACTION, "rt_sigaction", Handler), // never told of: see handles
+	creates(unix.SYS_UNSHARE, "unshare", Process).withFlags(0),
+	creates(unix.SYS_SETNS, "setns", Process).withFD(0).withFlags(1),
 	creates(unix.SYS_SETSID, "setsid", Process),
 	creates(unix.SYS_SETPGID, "setpgid", Process),
 

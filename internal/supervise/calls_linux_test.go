@@ -164,6 +164,8 @@ var commonRows = []callRow{
 	row("pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL, Signal, 99, 0, 0, 0),
 	row("setsid", unix.SYS_SETSID, Process),
 	row("setpgid", unix.SYS_SETPGID, Process, 0, 0),
+	row("unshare", unix.SYS_UNSHARE, Process, unix.CLONE_NEWNS).flags(unix.CLONE_NEWNS),
+	row("setns", unix.SYS_SETNS, Process, 9, unix.CLONE_NEWNS).on(9).flags(unix.CLONE_NEWNS),
 
 	row("write", unix.SYS_WRITE, Write, 99, "x", 1).on(99).data(),
 	row("writev", unix.SYS_WRITEV, Write, 99, 0, 0).on(99).data(),
@@ -315,6 +317,29 @@ func TestCalls(t *testing.T) {
 	})
 	for _, c := range calls() {
 		assert.True(t, seen[c.name] || c.kind == Handler, "%s is in the table and has no row here", c.name)
+	}
+}
+
+// TestRebases: whoever changes its root, its mounts or its mount namespace is
+// told from whoever does not.
+func TestRebases(t *testing.T) {
+	for _, tt := range []struct {
+		ev   Event
+		want bool
+	}{
+		{Event{Name: "chroot", Kind: Chdir}, true},
+		{Event{Name: "chdir", Kind: Chdir}, false},
+		{Event{Name: "pivot_root", Kind: Mount}, true},
+		{Event{Name: "mount", Kind: Mount}, true},
+		{Event{Name: "setns", Kind: Process, Flags: 0}, true}, // 0: of any kind
+		{Event{Name: "unshare", Kind: Process, Flags: unix.CLONE_NEWNS | unix.CLONE_FS}, true},
+		{Event{Name: "unshare", Kind: Process, Flags: unix.CLONE_FS}, false},
+		{Event{Name: "clone", Kind: Process, Flags: unix.CLONE_NEWNS}, true},
+		{Event{Name: "clone3", Kind: Process, Flags: unix.CLONE_NEWPID}, false},
+		{Event{Name: "fork", Kind: Process}, false},
+		{Event{Name: "openat", Kind: Open, Flags: unix.CLONE_NEWNS}, false},
+	} {
+		assert.Equal(t, tt.want, tt.ev.Rebases(), "%s %#x", tt.ev.Name, tt.ev.Flags)
 	}
 }
 

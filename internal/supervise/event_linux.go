@@ -275,3 +275,15 @@ func (ev *Event) Creates() bool {
 	}
 	return false
 }
+
+// Rebases reports that the call may change what names mean: the root of its
+// thread, its mounts, or those of all.
+func (ev *Event) Rebases() bool {
+	switch ev.Name {
+	case "chroot", "setns":
+		return true
+	case "unshare", "clone", "clone3":
+		return ev.Flags&unix.CLONE_NEWNS != 0
+	}
+	return ev.Kind == Mount
+}

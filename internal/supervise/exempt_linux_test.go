@@ -32,7 +32,7 @@ var exempt = map[string]string{
 	"takes no path and makes no file: the process, its identity, its limits": `getpid getppid gettid getuid getgid geteuid getegid setuid
 		setgid setreuid setregid setresuid getresuid setresgid getresgid setfsuid setfsgid getgroups setgroups getpgid getpgrp getsid capget
 		capset umask getrlimit setrlimit prlimit64 getrusage sysinfo uname sethostname setdomainname personality prctl exit exit_group wait4
-		waitid set_tid_address set_thread_area get_thread_area iopl ioperm ptrace kcmp pidfd_open pidfd_getfd unshare setns
+		waitid set_tid_address set_thread_area get_thread_area iopl ioperm ptrace kcmp pidfd_open pidfd_getfd
 		seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self lsm_get_self_attr lsm_set_self_attr lsm_list_modules syslog
 		add_key request_key keyctl getrandom uretprobe uprobe`,
 	"administration that no program under test does, and that needs privilege": `reboot kexec_load kexec_file_load init_module

@@ -15,7 +15,8 @@ const (
 	// others.
 	Data
 	// Creates: only what makes a name: open with O_CREAT or O_TMPFILE, creat,
-	// mkdir, mknod, link, symlink, rename, bind. The kernel looks at the flags
+	// mkdir, mknod, link, symlink, rename, bind; and what changes the meaning of
+	// names, see Event.Rebases. The kernel looks at the flags
 	// of an open itself, so that plain opens, stats and removals run at full
 	// speed. Two exceptions have their flags in memory, which the kernel's
 	// filter cannot read: each openat2 stops, and each clone3, with which C
@@ -53,7 +54,7 @@ const (
 	Exec         // runs a program
 	Mount        // changes the mount table
 	Close        // closes descriptors
-	Process      // fork, setsid: no path
+	Process      // fork, setsid, unshare: no path
 	Signal       // sends a signal: no path
 	Handler      // installs a signal's handler: for this package only
 	Map          // maps a file: no path
