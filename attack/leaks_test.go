@@ -8,5 +8,14 @@ import (
 	"github.com/tmpproof/tmpproof/leakcheck"
 )
 
+// programs are what this binary does by itself when a test starts it as another
+// program; each ends the process, or is not what it was started for.
+var programs []func()
+
 // Nothing that these tests make may be left.
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+func TestMain(m *testing.M) {
+	for _, program := range programs {
+		program()
+	}
+	leakcheck.Main(m)
+}

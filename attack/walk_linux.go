@@ -58,7 +58,7 @@ func (w *walker) begin(p supervise.Path) bool {
 		}
 		dir, rest = at, p.Raw
 	}
-	w.enter(dir, rest)
+	w.enter(dir, rest, false)
 	_, inside := w.walk(dir, rest, p.Follow, true)
 	return inside
 }
@@ -80,8 +80,12 @@ func (w *walker) descriptor(fd int) (string, bool) {
 	return w.disk.nameOf(&o, link, w.plain)
 }
 
-// enter notes the name under which the victim came to the scene.
-func (w *walker) enter(dir, rest string) {
+// enter notes the name under which the victim came to the scene. top says that
+// dir is the root of the path, which ".." does not leave.
+func (w *walker) enter(dir, rest string, top bool) {
+	if top {
+		rest = path.Clean("/" + rest)
+	}
 	w.given = path.Clean(dir + "/" + rest)
 	if strings.HasPrefix(w.given, "../") { // and then elsewhere
 		w.given = path.Join(w.disk.root, w.given)
@@ -165,7 +169,7 @@ func (w *walker) resolve(p supervise.Path, resolve uint64) {
 	k := kernel.Walk{PID: w.pid, TID: w.tid, Visit: w.visit, Jump: w.jump}
 	k.Start = func(at *kernel.Place, rest string) {
 		if dir, ok := w.name(at); ok {
-			w.enter(dir, rest)
+			w.enter(dir, rest, strings.HasPrefix(p.Raw, "/") || resolve&unix.RESOLVE_IN_ROOT != 0)
 		}
 	}
 	if w.plain {
@@ -189,7 +193,7 @@ func (w *walker) visit(n *kernel.Name) {
 		return
 	}
 	if w.given == "" {
-		w.enter(dir, n.Name+"/"+n.Rest)
+		w.enter(dir, n.Name+"/"+n.Rest, false)
 	}
 	if trusted(dir, n.Name, n.Last) {
 		return
