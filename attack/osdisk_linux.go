@@ -18,7 +18,7 @@ type osDisk struct {
 	marker      *os.File
 	built       map[string]state // of the parts of the scene
 	touches     touchLog
-	fresh       bool // touches are told as they are now: guarded as they are
+	fresh       bool   // touches are told as they are now: guarded as they are
 	dev         uint64 // of the scene's own file system
 	aliased     bool   // a second mount leads to the scene
 	where       where
