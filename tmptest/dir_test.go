@@ -380,7 +380,7 @@ func TestKeep(t *testing.T) {
 		observe(t, func(tb testing.TB) {
 			dir = tmptest.Dir(tb, tmptest.Keep(), tmptest.In(base))
 			require.NoError(tb, os.WriteFile(dir+"/f", nil, 0o600))
-			require.NoError(tb, os.Chmod(dir+"/f", 0o644))
+			require.NoError(tb, os.Chmod(dir+"/f", 0o700|fs.ModeSetuid))
 		})
 		assert.FileExists(t, dir+"/f")
 	})
