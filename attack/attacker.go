@@ -1,8 +1,11 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -105,13 +108,19 @@ func (a *attacker) see(acc access) {
 	a.seen[acc.path()] = true
 }
 
+// knows reports whether the attacker knows a name: it has seen it, or can foretell
+// it.
+func (a *attacker) knows(name string) bool {
+	return a.seen[name] || a.names.predictable(path.Base(name))
+}
+
 // reach judges one entry.
 func (a *attacker) reach(acc access) reach {
 	_, search, create, removeOthers := a.inDir(acc.dir)
 	if !search {
 		return reach{}
 	}
-	r := reach{names: a.seen[acc.path()] || a.names.predictable(acc.name)}
+	r := reach{names: a.knows(acc.path())}
 	if !r.names {
 		return r
 	}
@@ -150,7 +159,7 @@ func (a *attacker) make(m move, b *boundary, acc access) (string, error) {
 		return "writes into " + pretty(dest) + " (mode " + octal(acc.node.perm) + ")", err
 	}
 	src := a.place(string(m.family))
-	what, err := a.build(m, src, b, acc)
+	what, err := a.build(m, src, acc.path(), b)
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", m.name(), err)
 	}
@@ -186,9 +195,9 @@ func (a *attacker) place(what string) string {
 	return dirAttic + "/" + what + strconv.Itoa(a.made)
 }
 
-// build makes the thing in the attic; putting it in place is then one atomic
-// rename.
-func (a *attacker) build(m move, src string, b *boundary, acc access) (string, error) {
+// build makes the thing in the attic, which is to come to dest; putting it in
+// place is then one atomic rename.
+func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) {
 	switch m.family {
 	case Symlink:
 		target, what := vaultFile, "another user's file"
@@ -198,17 +207,20 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 		case "dir":
 			target, what = vaultDir, "another user's directory"
 		case "mirror":
-			next, n := nextName(b, acc)
-			if err := a.mirror(next, n.isDir()); err != nil {
+			target, what = vaultMirror, "another user's directory"+existing(m.things())
+			if err := a.mirror(m.things()); err != nil {
 				return "", err
 			}
-			target, what = vaultMirror, "another user's directory, where "+strconv.Quote(next)+" exists"
 		case "own":
 			target, what = atticFile, "the attacker's file"
 		case "owndir":
 			target, what = atticDir, "the attacker's directory"
+			if err := a.furnish(m, atticDir, atticDir, b); err != nil {
+				return "", err
+			}
+			what += holding(m.things())
 		}
-		return "a symlink to " + pretty(target) + " (" + what + ")", a.put(src, "", a.disk.symlink(a.linkTo(target, acc.dir, b), src))
+		return "a symlink to " + pretty(target) + " (" + what + ")", a.put(src, "", a.disk.symlink(a.linkTo(target, path.Dir(dest), b), src))
 	case Hardlink:
 		return "a hard link to " + vaultFile + " (another user's file)", a.disk.link(vaultFile, src)
 	case File:
@@ -218,26 +230,143 @@ func (a *attacker) build(m move, src string, b *boundary, acc access) (string, e
 	case Socket:
 		return "a socket", a.put(src, "", a.disk.mksock(src))
 	case Dir:
-		if err := a.disk.mkdir(src, 0o777); err != nil {
-			return "", err
+		err := a.disk.mkdir(src, 0o777)
+		if err == nil {
+			err = a.furnish(m, src, dest, b)
 		}
-		what := "the attacker's directory"
-		next, _ := nextName(b, acc)
-		switch m.variant {
-		case "link":
-			what += ", with a symlink to " + vaultFile + " at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, "", a.disk.symlink(a.linkTo(vaultFile, acc.path(), b), src+"/"+next)); err != nil {
-				return "", err
-			}
-		case "file":
-			what += ", with a file at " + strconv.Quote(next)
-			if err := a.put(src+"/"+next, attackerData, a.disk.write(src+"/"+next, attackerData, attackerPerm)); err != nil {
-				return "", err
-			}
-		}
-		return what, a.put(src, "", nil)
+		return "the attacker's directory" + holding(m.things()), a.put(src, "", err)
 	}
 	return "", fmt.Errorf("unknown move %s", m.family)
+}
+
+// furnish makes what a directory of the attacker's holds, and the directories
+// above that. The directory is to come to dest.
+func (a *attacker) furnish(m move, src, dest string, b *boundary) error {
+	var made []string // directories
+	mkdir := func(at string) error {
+		for i := 0; i <= len(at); i++ {
+			if dir := src + "/" + at[:i]; i > 0 && (i == len(at) || at[i] == '/') && !a.disk.stat(dir).exists() {
+				if err := a.disk.mkdir(dir, 0o777); err != nil {
+					return err
+				}
+				made = append(made, dir)
+			}
+		}
+		return nil
+	}
+	theirs := map[string][]thing{} // by the link that leads there
+	for _, t := range m.things() {
+		if link, rest, ok := below(theirs, t.at); ok {
+			theirs[link] = append(theirs[link], thing{rest, t.kind})
+			continue
+		}
+		if t.kind == mirrored {
+			theirs[t.at] = []thing{}
+		}
+		up, kind := path.Dir(t.at), t.kind
+		if kind == string(Dir) {
+			up = t.at
+		}
+		if up != "." {
+			if err := mkdir(up); err != nil {
+				return err
+			}
+		}
+		if kind == string(Dir) {
+			continue
+		}
+		family, variant, _ := strings.Cut(kind, "-")
+		if _, err := a.build(move{family: Move(family), variant: variant}, src+"/"+t.at, dest+"/"+t.at, b); err != nil {
+			return err
+		}
+	}
+	for _, link := range slices.Sorted(maps.Keys(theirs)) {
+		if err := a.mirror(theirs[link]); err != nil {
+			return err
+		}
+	}
+	for _, dir := range slices.Backward(made) {
+		if err := a.put(dir, "", nil); err != nil {
+			return err
+		}
+	}
+	if src == atticDir {
+		return errors.Join(a.disk.age(atticDir), a.disk.age(dirAttic))
+	}
+	return nil
+}
+
+// below finds the link of a list below which a name lies, and what follows it.
+func below(links map[string][]thing, at string) (link, rest string, ok bool) {
+	for i := range at {
+		if _, found := links[at[:i]]; found && at[i] == '/' {
+			return at[:i], at[i+1:], true
+		}
+	}
+	return "", "", false
+}
+
+// holding says what a directory of the attacker's holds.
+func holding(list []thing) string {
+	names := map[string]string{
+		"symlink-file": "a symlink to " + vaultFile, "symlink-absent": "a symlink to " + vaultAbsent, "symlink-dir": "a symlink to " + vaultDir,
+		"symlink-own": "a symlink to " + atticFile, "hardlink": "a hard link to " + vaultFile, "file": "a file", "dir": "a directory",
+		"fifo": "a FIFO", "socket": "a socket", mirrored: "a symlink to " + vaultMirror}
+	var parts []string
+	links := map[string][]thing{}
+	for _, t := range list {
+		if link, rest, ok := below(links, t.at); ok {
+			links[link] = append(links[link], thing{rest, t.kind})
+			continue
+		}
+		if t.kind == mirrored {
+			links[t.at] = nil
+		}
+	}
+	for _, t := range list {
+		if _, _, ok := below(links, t.at); ok {
+			continue
+		}
+		text := names[t.kind] + " at " + strconv.Quote(t.at)
+		if theirs := links[t.at]; theirs != nil {
+			text += " (another user's directory" + existing(theirs) + ")"
+		}
+		parts = append(parts, text)
+	}
+	if parts == nil {
+		return ""
+	}
+	return ", with " + andList(parts)
+}
+
+// existing says what another user's directory holds.
+func existing(list []thing) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, t := range list {
+		text := strconv.Quote(t.at)
+		switch t.kind {
+		case "dir":
+			text = "the directory " + text
+		case "symlink-file":
+			text = "the symlink " + text
+		}
+		parts = append(parts, text)
+	}
+	verb := "exists"
+	if len(parts) > 1 {
+		verb = "exist"
+	}
+	return ", where " + andList(parts) + " " + verb
+}
+
+func andList(parts []string) string {
+	if n := len(parts) - 1; n > 0 {
+		return strings.Join(parts[:n], ", ") + " and " + parts[n]
+	}
+	return parts[0]
 }
 
 // linkTo is what a symlink in dir has to contain to lead to target. It is
@@ -264,45 +393,44 @@ func (a *attacker) put(name, data string, err error) error {
 	return a.disk.watch(name, n)
 }
 
-// mirror makes a protected directory that has the name which the victim will
-// use below the swapped one.
-func (a *attacker) mirror(next string, dir bool) error {
-	if !a.disk.stat(vaultMirror).exists() { // from an earlier move of this run
-		if err := a.disk.mkdir(vaultMirror, 0o705); err != nil {
-			return err
+// mirror makes a protected directory that has what the victim looks for below
+// the entry that leads there.
+func (a *attacker) mirror(list []thing) error {
+	var made []string
+	add := func(at string, make func() error) error {
+		if a.disk.stat(at).exists() { // from an earlier move of this run
+			return nil
 		}
+		made = append(made, at)
+		return make()
 	}
-	var err error
-	at := vaultMirror + "/" + next
-	switch {
-	case a.disk.stat(at).exists():
-	case dir:
-		err = a.disk.mkdir(at, 0o705)
-	default:
-		err = a.disk.write(at, canaryData, 0o604)
+	mkdir := func(at string) error {
+		return add(at, func() error { return a.disk.mkdir(at, 0o705) })
 	}
-	if err == nil {
-		err = a.disk.age(at)
-	}
-	if err == nil {
-		err = a.disk.age(vaultMirror)
-	}
-	if err == nil {
-		err = a.disk.age(dirVault) // its own act is not the victim's
-	}
-	return err
-}
-
-// nextName is the name that the victim looks up below an entry.
-func nextName(b *boundary, acc access) (string, node) {
-	for _, l := range b.lookups {
-		for i, s := range l.steps {
-			if s.path() == acc.path() && i+1 < len(l.steps) {
-				return l.steps[i+1].name, l.steps[i+1].node
+	err := mkdir(vaultMirror)
+	for _, t := range list {
+		for i, c := range []byte(t.at) {
+			if c == '/' && err == nil {
+				err = mkdir(vaultMirror + "/" + t.at[:i])
 			}
 		}
+		at := vaultMirror + "/" + t.at
+		switch {
+		case err != nil:
+		case t.kind == "dir":
+			err = mkdir(at)
+		case t.kind == "file":
+			err = add(at, func() error { return a.disk.write(at, canaryData, 0o604) })
+		default:
+			err = add(at, func() error { return a.disk.symlink(a.disk.abs(vaultFile), at) })
+		}
 	}
-	return "kept", node{}
+	for _, at := range slices.Backward(made) {
+		if err == nil {
+			err = errors.Join(a.disk.age(at), a.disk.age(path.Dir(at))) // its own act is not the victim's
+		}
+	}
+	return err
 }
 
 func octal(perm uint32) string { return fmt.Sprintf("%04o", perm) }

@@ -64,6 +64,7 @@ func (e *explorer) baselines() (*run, error) {
 		e.first.drop()
 		e.spare.drop()
 	}
+	e.plan.sites = first.sites()
 	for _, s := range first.steps {
 		if s.names() {
 			e.plan.known[s.key] = true
@@ -165,9 +166,11 @@ func (r *run) rekey() {
 		}
 		all := s.accesses()
 		for j, a := range all {
-			s.reach[j].names = seen[a.path()] || a.node.exists() || r.plan.names.predictable(a.name)
-			if !s.reach[j].names {
-				s.reach[j] = reach{}
+			can := &s.reach[j]
+			if can.names = a.node.exists() || r.attacker.knows(a.path()); can.names {
+				can.way = can.way.knownPart(a.path(), r.attacker.knows)
+			} else {
+				*can = reach{}
 			}
 		}
 		for _, a := range all {

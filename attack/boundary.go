@@ -55,9 +55,10 @@ type access struct {
 	dir, name string
 	at        string // the path, where it was known already
 	node      node
-	last      bool // the end of the path as given, or of a link that it follows
-	parent    bool // the path goes on below it
-	covered   bool // in the victim's view a file system is mounted over it
+	last      bool   // the end of the path as given, or of a link that it follows
+	parent    bool   // the path goes on below it
+	covered   bool   // in the victim's view a file system is mounted over it
+	rest      string // what the path has after it, as it is given
 }
 
 func (a access) path() string {
@@ -156,6 +157,7 @@ type step struct {
 	newName bool     // it makes a name that others could make as well
 	before  []before // of objects whose times it sets
 	reach   []reach  // by access, in the order of accesses()
+	wants   []want   // what it looked for in the attacker's directories, for the first time
 }
 
 // appliedMove is a move as it was carried out.
@@ -179,8 +181,13 @@ func (b *boundary) accesses() []access {
 	var all []access
 	add := func(steps []access) {
 		for _, a := range steps {
-			if p := a.path(); !slices.ContainsFunc(all, func(o access) bool { return o.path() == p }) {
+			p := a.path()
+			if i := slices.IndexFunc(all, func(o access) bool { return o.path() == p }); i < 0 {
 				all = append(all, a)
+			} else if o := &all[i]; a.parent && !o.parent { // one path ends at it, and another one goes on
+				o.parent, o.rest = true, a.rest
+			} else {
+				o.last = o.last || a.last
 			}
 		}
 	}

@@ -110,9 +110,11 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 			if len(schedule) > 0 && !fresh && !e.opt.unrelated && len(e.plan.everywhere) == 0 && !touches(moved, a, r) {
 				continue
 			}
+			if s.wanted(r, a) {
+				continue // see refine
+			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {
-				m.target = r.plan.names.shape(m.target)
-				list = append(list, placed{at: s.key, move: m})
+				list = append(list, placed{at: s.key, move: r.shaped(m)})
 			}
 		}
 		if moved := len(list) > before; moved || len(schedule) == 0 || fresh {

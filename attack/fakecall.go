@@ -180,7 +180,7 @@ func (w *fakeWorld) lookup(b *boundary, op *fsfake.Op, raw string, follow bool) 
 		if !inside || dir == "." && !s.Last && (s.Name == dirShared || s.Name == dirHome) {
 			continue
 		}
-		a := access{dir: dir, name: s.Name, last: s.Last, parent: !s.Last}
+		a := access{dir: dir, name: s.Name, last: s.Last, parent: !s.Last, rest: s.Rest}
 		if a.at = s.Name; dir != "." {
 			a.at = joined(l.given, dir, s.Name)
 		}

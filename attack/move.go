@@ -1,9 +1,11 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +32,7 @@ var allMoves = []Move{Symlink, Hardlink, File, Dir, FIFO, Socket, Remove, Tamper
 type move struct {
 	family  Move
 	variant string
+	inside  string // what a directory holds: see thing
 	target  string // shape of the entry's path
 }
 
@@ -40,65 +43,86 @@ func (m move) name() string {
 	return string(m.family) + "-" + m.variant
 }
 
-func (m move) String() string { return m.name() + "=" + escape(m.target) }
+func (m move) String() string {
+	inside := ""
+	if m.inside != "" {
+		inside = "{" + m.inside + "}"
+	}
+	return m.name() + inside + "=" + escape(m.target)
+}
+
+// things are what the directory of the move holds.
+func (m move) things() []thing {
+	list, _ := parseInside(m.inside) // which was written by insideString, or read before
+	return list
+}
 
 func parseMove(s string) (move, error) {
+	wrong := func(err error) (move, error) {
+		return move{}, fmt.Errorf("move %q is not of the form move=path or move{name=thing,...}=path with one of %s: %w", s, strings.Join(moveNames(), ", "), err)
+	}
 	name, target, ok := strings.Cut(s, "=")
-	family, variant, _ := strings.Cut(name, "-")
+	inside := ""
+	if head, rest, found := strings.Cut(s, "{"); found {
+		name = head
+		if inside, target, ok = strings.Cut(rest, "}="); inside == "" {
+			ok = false
+		}
+	}
+	if !ok {
+		return wrong(errors.New("it has no path"))
+	}
 	target, err := url.PathUnescape(target)
-	m := move{Move(family), variant, target}
-	if !ok || err != nil || !validMove(m) {
-		return move{}, fmt.Errorf("move %q is not of the form move=path with one of %s", s, strings.Join(moveNames(), ", "))
+	if err != nil {
+		return wrong(err)
+	}
+	list, err := parseInside(inside)
+	if err != nil {
+		return wrong(err)
+	}
+	family, variant, _ := strings.Cut(name, "-")
+	m := move{Move(family), variant, insideString(list), target}
+	switch {
+	case !validMove(m):
+		return wrong(errors.New("there is no such move"))
+	case !fits(m, list):
+		return wrong(fmt.Errorf("%q cannot be in it", inside))
 	}
 	return m, nil
 }
 
-// Variants of planted things. The first of each family comes first in
-// reports.
-var (
-	lastPlants = []move{
-		{family: Symlink, variant: "file"},   // to a canary
-		{family: Symlink, variant: "absent"}, // to a name in a protected directory that does not exist
-		{family: Symlink, variant: "dir"},    // to a canary directory
-		{family: Symlink, variant: "own"},    // to a file of the attacker's
-		{family: Hardlink},
-		{family: File},
-		{family: Dir},
-		{family: FIFO},
-		{family: Socket},
-	}
-	parentPlants = []move{
-		{family: Symlink, variant: "dir"},
-		{family: Symlink, variant: "mirror"}, // to a protected directory that has an entry of the name the victim goes on to
-		{family: Symlink, variant: "owndir"}, // to a directory of the attacker's
-		{family: Dir},
-		{family: Dir, variant: "link"}, // with a symlink to a canary at the name the victim goes on to
-		{family: Dir, variant: "file"}, // with a file of the attacker's there
-	}
-)
+// lastPlants are what can be put at the name with which a path ends. The first
+// variant of each family comes first in reports.
+var lastPlants = []move{
+	{family: Symlink, variant: "file"},   // to a canary
+	{family: Symlink, variant: "absent"}, // to a name in a protected directory that does not exist
+	{family: Symlink, variant: "dir"},    // to a canary directory
+	{family: Symlink, variant: "own"},    // to a file of the attacker's
+	{family: Hardlink},
+	{family: File},
+	{family: Dir},
+	{family: FIFO},
+	{family: Socket},
+}
+
+// onWay are the moves that lead a path on, beside those.
+var onWay = []move{
+	{family: Symlink, variant: "mirror"}, // to a protected directory that has what the victim looks for
+	{family: Symlink, variant: "owndir"}, // to a directory of the attacker's
+}
 
 func everyMove() []move {
-	all := append(lastPlants[:len(lastPlants):len(lastPlants)], parentPlants...)
-	return append(all, move{family: Remove}, move{family: Tamper})
+	return append(slices.Concat(lastPlants, onWay), move{family: Remove}, move{family: Tamper})
 }
 
 func validMove(m move) bool {
-	for _, v := range everyMove() {
-		if v.family == m.family && v.variant == m.variant {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(everyMove(), func(v move) bool { return v.family == m.family && v.variant == m.variant })
 }
 
 func moveNames() []string {
 	var names []string
-	seen := map[string]bool{}
 	for _, m := range everyMove() {
-		if n := m.name(); !seen[n] {
-			seen[n] = true
-			names = append(names, n)
-		}
+		names = append(names, m.name())
 	}
 	return names
 }
@@ -110,55 +134,63 @@ type reach struct {
 	replace bool // the entry can be removed, replaced and exchanged
 	tamper  bool // the file's mode lets others write
 	names   bool // the entry's name is known
+	way     way  // how the call goes on below it, as far as the attacker knows
 }
 
 // moves lists what the attacker can do to an entry right before a call that
 // looks it up.
 func moves(a access, r reach, allowed func(Move) bool) []move {
 	var list []move
-	eachMove(a, r, allowed, func(m move) bool {
+	add := func(m move) {
 		m.target = a.path()
-		list = append(list, m)
-		return true
-	})
-	return list
-}
-
-// able says that a move is among those.
-func able(m move, a access, r reach, allowed func(Move) bool) bool {
-	found := false
-	eachMove(a, r, allowed, func(c move) bool {
-		found = c.family == m.family && c.variant == m.variant
-		return !found
-	})
-	return found
-}
-
-var (
-	removal   = []move{{family: Remove}}
-	tampering = []move{{family: Tamper}}
-)
-
-func eachMove(a access, r reach, allowed func(Move) bool, yield func(move) bool) {
-	kinds := [3][]move{}
-	if r.plant || r.replace {
-		if kinds[0] = lastPlants; a.parent {
-			kinds[0] = parentPlants
+		if able(m, a, r, allowed) && !slices.Contains(list, m) {
+			list = append(list, m)
 		}
 	}
-	if r.replace {
-		kinds[1] = removal
-	}
-	if r.tamper {
-		kinds[2] = tampering
-	}
-	for _, kind := range kinds {
-		for _, m := range kind {
-			if allowed(m.family) && !same(m, a.node) && !yield(m) {
-				return
+	if r.plant || r.replace {
+		if a.last || !a.parent {
+			for _, m := range lastPlants {
+				add(m)
+			}
+		}
+		if a.parent {
+			for _, m := range parentPlants(r.way) {
+				add(m)
 			}
 		}
 	}
+	add(move{family: Remove})
+	add(move{family: Tamper})
+	return list
+}
+
+// able reports whether a move can be made on an entry.
+func able(m move, a access, r reach, allowed func(Move) bool) bool {
+	if !allowed(m.family) || same(m, a.node) {
+		return false
+	}
+	switch m.family {
+	case Remove:
+		return r.replace
+	case Tamper:
+		return r.tamper
+	}
+	return (r.plant || r.replace) && allowedInside(m, allowed)
+}
+
+// allowedInside reports whether the kinds of things in a directory are within
+// the option Moves. Files and links always are: they say what the directory is.
+func allowedInside(m move, allowed func(Move) bool) bool {
+	if m.inside == "" || m.family == Symlink {
+		return true
+	}
+	for _, t := range m.things() {
+		family, _, _ := strings.Cut(t.kind, "-")
+		if t.kind != "file" && t.kind != "symlink-file" && !allowed(Move(family)) {
+			return false
+		}
+	}
+	return true
 }
 
 // same says that the move would put what is there already.

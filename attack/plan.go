@@ -18,6 +18,7 @@ type plan struct {
 	varying       bool            // their number is not: of a race alone
 	undisturbed   map[string]bool // rules and shapes of what undisturbed runs are found to do: of a race alone
 	known         map[key]bool
+	sites         map[site]int   // how often the undisturbed run makes a call
 	occurrences   map[string]int // of boundaries in the run without the last injection, by site
 	looks         removalLooks   // with which its removals begin, in that run
 	hopeless      bool           // it does not come back by itself

@@ -82,9 +82,8 @@ func (r *run) possible(b *boundary) []move {
 	var all []move
 	for _, a := range b.accesses() {
 		r.attacker.see(a)
-		for _, m := range moves(a, r.attacker.reach(a), r.plan.opt.allows) {
-			m.target = r.plan.names.shape(m.target)
-			all = append(all, m)
+		for _, m := range moves(a, r.reach(b, a), r.plan.opt.allows) {
+			all = append(all, r.shaped(m))
 		}
 	}
 	return all

@@ -56,10 +56,13 @@ var flips = [][2]move{
 	{{}, {family: File}},
 }
 
-var parentFlips = [][2]move{
-	{{family: Dir}, {family: Symlink, variant: "dir"}},
-	{{family: Dir, variant: "file"}, {family: Symlink, variant: "mirror"}},
-	{{family: Dir}, {family: Dir, variant: "link"}},
+func parentFlips(next string) [][2]move {
+	file, link := next+"=file", next+"=symlink-file"
+	return [][2]move{
+		{{family: Dir}, {family: Symlink, variant: "dir"}},
+		{{family: Dir, inside: file}, {family: Symlink, variant: "mirror", inside: file}},
+		{{family: Dir}, {family: Dir, inside: link}},
+	}
 }
 
 // tactics lists the ways to race for a mark, the telling ones first.
@@ -79,8 +82,12 @@ func tactics(m mark, allowed func(Move) bool) []*tactic {
 	plants := lastPlants
 	pairs := flips
 	if m.next != "" {
-		plants = append(plants[:len(plants):len(plants)], parentPlants...)
-		pairs = append(pairs[:len(pairs):len(pairs)], parentFlips...)
+		next := escape(m.next)
+		for _, inside := range []string{next + "=symlink-file", next + "=file"} {
+			plants = append(plants[:len(plants):len(plants)], move{family: Dir, inside: inside})
+		}
+		plants = append(plants, move{family: Symlink, variant: "mirror", inside: next + "=file"}, move{family: Symlink, variant: "owndir"})
+		pairs = append(pairs[:len(pairs):len(pairs)], parentFlips(next)...)
 	}
 	for _, p := range plants {
 		add(plantBefore, p, move{}, 0)
@@ -216,13 +223,8 @@ func (s *stage) setMaze(once, often part) error {
 // build makes a thing in the attic.
 func (s *stage) build(m move) (src, what string, err error) {
 	a, t := s.run.attacker, s.tactic
-	acc := access{dir: path.Dir(t.mark.name), name: path.Base(t.mark.name)}
-	b := &boundary{}
-	if t.mark.next != "" {
-		b.lookups = []lookup{{steps: []access{acc, {name: t.mark.next}}}}
-	}
 	src = a.place(string(m.family))
-	what, err = a.build(m, src, b, acc)
+	what, err = a.build(m, src, t.mark.name, &boundary{})
 	if m.variant == "mirror" {
 		err = errors.Join(err, s.run.guard.watch(dirVault, vaultMirror))
 		s.run.guard.touched = true // the vault has one entry too many for the next run

@@ -39,19 +39,21 @@ type run struct {
 	outcome  *outcome
 	facts    []fact
 	exposed  map[id]*exposure
-	reads    []fact         // canaries read or mounted over: damage if the victim reports success
-	absent   map[string]int // names found absent by a check, and where
-	open     []int          // steps whose call may not have run yet, or whose effect was not looked at
-	shared   []string       // see listing
-	masked   int            // steps whose names mask has seen
-	chance   [][2]string    // names that differ from run to run, and their patterns
-	struck   []int          // steps at which something was injected by the schedule
-	sticky   *injection     // what every call from now on comes to
-	tries    int            // for a free name, when there is none
-	before   []target       // what Setup left under the targets' names
-	left     []target       // what an undisturbed run left under the targets' names
-	problems []string       // why it is no ground for a verdict
-	pause    func(step int) // called at each boundary
+	reads    []fact          // canaries read or mounted over: damage if the victim reports success
+	absent   map[string]int  // names found absent by a check, and where
+	open     []int           // steps whose call may not have run yet, or whose effect was not looked at
+	shared   []string        // see listing
+	masked   int             // steps whose names mask has seen
+	chance   [][2]string     // names that differ from run to run, and their patterns
+	struck   []int           // steps at which something was injected by the schedule
+	sticky   *injection      // what every call from now on comes to
+	tries    int             // for a free name, when there is none
+	before   []target        // what Setup left under the targets' names
+	left     []target        // what an undisturbed run left under the targets' names
+	problems []string        // why it is no ground for a verdict
+	pause    func(step int)  // called at each boundary
+	bases    []base          // directories into which the attacker has led the victim
+	asked    map[string]bool // what it looked for there
 	// improvise, called at each boundary, adds to the schedule what is to be
 	// done there.
 	improvise func(r *run, b *boundary, at key)
@@ -115,8 +117,11 @@ func (r *run) at(b *boundary) error {
 	for _, a := range s.accesses() {
 		r.attacker.see(a)
 		if r.extends() {
-			s.reach = append(s.reach, r.attacker.reach(a))
+			s.reach = append(s.reach, r.reach(b, a))
 		}
+	}
+	if len(r.bases) > 0 {
+		r.noteWants(b, s)
 	}
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
@@ -179,14 +184,16 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		// A victim that takes another way may have changed what the attacker
 		// may do here.
 		r.attacker.see(a)
-		if !able(m, a, r.attacker.reach(a), r.plan.opt.allows) {
+		if !able(m, a, r.reach(b, a), r.plan.opt.allows) {
 			return false, nil
 		}
-		linked := m.family == Hardlink || r.isCanary(a.node)
+		linked := m.family == Hardlink || strings.Contains(m.inside, "=hardlink") || r.isCanary(a.node)
 		if linked {
 			r.checkCanaries() // before its links change
 		}
-		text, err := r.attacker.make(m, b, a)
+		concrete := m
+		concrete.inside = r.named(m, b, a)
+		text, err := r.attacker.make(concrete, b, a)
 		if err != nil {
 			return false, err
 		}
@@ -196,16 +203,60 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 		if under(a.path(), dirAttic) {
 			r.guard.touched = true // the attic's own entries may have changed places
 		}
-		if m.variant == "mirror" {
+		if m.variant == "mirror" || strings.Contains(m.inside, mirrored) {
 			if err := r.guard.watch(dirVault, vaultMirror); err != nil {
 				return false, err
 			}
 			r.guard.touched = true // the vault has one entry too many for the next run
 		}
+		r.leads(r.next, concrete, a.path(), len(r.steps))
 		s.moves = append(s.moves, appliedMove{move: m, path: a.path(), over: a.node.exists(), text: text})
 		return true, nil
 	}
 	return false, nil
+}
+
+// reach is what the attacker can do to an entry that the call at hand looks up.
+func (r *run) reach(b *boundary, a access) reach {
+	can := r.attacker.reach(a)
+	if can.plant || can.replace {
+		can.way = b.way(a).knownPart(a.path(), r.attacker.knows)
+	}
+	return can
+}
+
+// shaped is a move with its names as all runs have them.
+func (r *run) shaped(m move) move {
+	if m.inside != "" {
+		list := m.things()
+		for i := range list {
+			list[i].at = strings.TrimPrefix(r.plan.names.shape(dirShared+"/"+list[i].at), dirShared+"/")
+		}
+		m.inside = insideString(list)
+	}
+	m.target = r.plan.names.shape(m.target)
+	return m
+}
+
+// named is what a directory is to hold by the names that this run has. Those
+// whose parts differ from run to run stand in the call.
+func (r *run) named(m move, b *boundary, a access) string {
+	if !strings.Contains(m.inside, "*") {
+		return m.inside
+	}
+	shape := func(rel string) string {
+		return strings.TrimPrefix(r.plan.names.shape(dirShared+"/"+rel), dirShared+"/")
+	}
+	list := m.things()
+	call := b.way(a).names
+	for i := range list {
+		for j := range len(call) + 1 {
+			if (j == len(call) || call[j] == '/') && shape(call[:j]) == list[i].at {
+				list[i].at = call[:j]
+			}
+		}
+	}
+	return insideString(list)
 }
 
 func (r *run) moved() bool { return r.next > 0 }

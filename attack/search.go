@@ -21,6 +21,9 @@ type search struct {
 	next  int             // the first that no lane has begun
 	done  int             // the first that was not taken
 	lost  map[string]bool // see endsAlike
+	roots map[string]*root
+	uses  map[string]bool // schedules that otherUses has added
+	more  int             // schedules that refine has added
 	lanes int
 	most  int // 0: not decided
 	over  bool
@@ -31,6 +34,7 @@ type search struct {
 type job struct {
 	schedule []placed
 	taught   *plan // see lane
+	refined  bool  // see search.refine
 	result   *result
 }
 
@@ -41,7 +45,7 @@ const (
 
 // search tries everything that follows the undisturbed run.
 func (e *explorer) search(base *run) error {
-	s := &search{e: e, lanes: 1, lost: map[string]bool{}}
+	s := &search{e: e, lanes: 1, lost: map[string]bool{}, roots: map[string]*root{}, uses: map[string]bool{}}
 	s.moved = sync.NewCond(&s.mu)
 	s.extend(base, nil)
 	s.bound()
@@ -179,7 +183,8 @@ func (s *search) take() {
 		}
 		s.extend(r, j.schedule)
 	} else if r != nil && !e.record(r) { // broken as it is, a further move would find the same
-		if len(j.schedule) < e.opt.depth {
+		news := s.refine(r, j.schedule)
+		if len(j.schedule) < e.opt.depth && (news || !j.refined) {
 			s.extend(r, j.schedule)
 		}
 		if !r.last {
@@ -198,16 +203,16 @@ func (s *search) extend(r *run, schedule []placed) {
 	if s.e.opt.verb.injects() {
 		all, taught := s.e.injections(r, schedule), r.teaches()
 		for _, next := range all {
-			s.add(job{schedule: next, taught: taught})
+			s.queue(job{schedule: next, taught: taught})
 		}
 		return
 	}
 	for _, p := range s.e.extensions(r, schedule) {
-		s.add(job{schedule: append(slices.Clone(schedule), p)})
+		s.queue(job{schedule: append(slices.Clone(schedule), p)})
 	}
 }
 
-func (s *search) add(j job) {
+func (s *search) queue(j job) {
 	if s.e.opt.shard.has(j.schedule, s.e.opt) {
 		s.jobs = append(s.jobs, j)
 	}

@@ -59,7 +59,7 @@ func (w *walker) begin(p supervise.Path) bool {
 		dir, rest = at, p.Raw
 	}
 	w.enter(dir, rest, false)
-	_, inside := w.walk(dir, rest, p.Follow, true)
+	_, inside := w.walk(dir, rest, "", p.Follow)
 	return inside
 }
 
@@ -102,9 +102,10 @@ func trusted(dir, name string, last bool) bool {
 }
 
 // walk goes from dir along rest by the scene's names, and returns where it
-// ends: "" when it leads nowhere. last says that the end of rest is the end of
-// the call's path. It is given up where it leads out of the scene.
-func (w *walker) walk(dir, rest string, follow, last bool) (end string, inside bool) {
+// ends: "" when it leads nowhere. then is what the call's path has after rest. It
+// is given up where it leads out of the scene.
+func (w *walker) walk(dir, rest, then string, follow bool) (end string, inside bool) {
+	last := then == ""
 	for rest != "" {
 		var name string
 		rest = strings.TrimLeft(rest, "/")
@@ -137,7 +138,7 @@ func (w *walker) walk(dir, rest string, follow, last bool) (end string, inside b
 			dir = at
 			continue
 		}
-		w.steps = append(w.steps, access{dir: dir, name: name, at: at, node: n, last: last && !more, parent: more || !last})
+		w.steps = append(w.steps, access{dir: dir, name: name, at: at, node: n, last: last && !more, parent: more || !last, rest: after(rest, then)})
 		if !n.exists() {
 			return "", true
 		}
@@ -152,7 +153,7 @@ func (w *walker) walk(dir, rest string, follow, last bool) (end string, inside b
 				}
 				target, from = target[len(w.disk.root)+1:], "."
 			}
-			end, inside := w.walk(from, target, follow || more, last && !more)
+			end, inside := w.walk(from, target, after(rest, then), follow || more)
 			if end == "" || !more {
 				return end, inside
 			}
@@ -162,6 +163,18 @@ func (w *walker) walk(dir, rest string, follow, last bool) (end string, inside b
 		dir = at
 	}
 	return dir, true
+}
+
+// after is what a path has after one of its names: what is left of the text at
+// hand, then what comes behind that.
+func after(rest, then string) string {
+	switch rest = strings.Trim(rest, "/"); {
+	case rest == "":
+		return then
+	case then == "":
+		return rest
+	}
+	return rest + "/" + then
 }
 
 // resolve follows a path in the thread's own context.
@@ -198,7 +211,7 @@ func (w *walker) visit(n *kernel.Name) {
 	if trusted(dir, n.Name, n.Last) {
 		return
 	}
-	a := access{dir: dir, name: n.Name, at: path.Join(dir, n.Name), last: n.Last, parent: !n.Last}
+	a := access{dir: dir, name: n.Name, at: path.Join(dir, n.Name), last: n.Last, parent: !n.Last, rest: n.Rest}
 	a.node = w.disk.stat(a.at)
 	a.covered = n.Found != nil && a.node.id != idOf(&n.Found.Object)
 	w.steps = append(w.steps, a)

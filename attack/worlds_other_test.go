@@ -18,3 +18,13 @@ func ours(fi fs.FileInfo) (bool, int) {
 	}
 	return ok && int(st.Uid) == uid && fi.Mode().IsRegular(), int(st.Nlink)
 }
+
+// uid says that the test's own user has made it.
+func uid(fi fs.FileInfo) bool {
+	st, ok := fsfake.StatOf(fi)
+	want := os.Getuid()
+	if want < 0 {
+		want = 1000
+	}
+	return ok && int(st.Uid) == want
+}

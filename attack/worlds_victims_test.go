@@ -15,7 +15,7 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-var worldTests = slices.Concat(readingTests, targetTests, []victimTest{{
+var worldTests = slices.Concat(readingTests, targetTests, belowTests, []victimTest{{
 	name: "check, then create",
 	victim: func(s *attack.Scene) error {
 		if exists(s, s.Path("out")) {
@@ -215,7 +215,7 @@ var worldTests = slices.Concat(readingTests, targetTests, []victimTest{{
 		return errors.Join(afero.WriteFile(s.FS, filepath.Join(dir, "data"), []byte("secret"), 0o600), s.FS.RemoveAll(dir))
 	},
 	opts: []attack.Option{attack.Unsticky(), attack.Depth(1)},
-	want: "X01 X06",
+	want: "X01 X04 X06 X07",
 }, {
 	name: "RemoveAll of a tree that others may rename",
 	victim: func(s *attack.Scene) error {
@@ -371,7 +371,7 @@ var worldTests = slices.Concat(readingTests, targetTests, []victimTest{{
 		return afero.WriteFile(s.FS, s.Path("up", "sub", "f"), []byte("x"), 0o600)
 	},
 	opts: []attack.Option{attack.Hostile("up"), attack.Setup(upload), attack.Canary("keys")},
-	want: "X01 X06",
+	want: "X01 X04 X06 X07",
 }, {
 	name: "extracts into its home",
 	victim: func(s *attack.Scene) error {

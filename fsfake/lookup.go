@@ -9,6 +9,7 @@ type Lookup struct {
 	Found bool     // something has the name
 	Info  FileInfo // what it is, if it was found
 	Last  bool     // it ends the path, or the text of a link with which the path ends
+	Rest  string   // what the path, and the text of the links on the way, has after it
 }
 
 // Lookups tells which names the resolution of a path goes through, in the order
@@ -36,7 +37,7 @@ func (v *FS) Lookups(list []Lookup, dir *File, path string, follow bool) []Looku
 	} else if v.root == d.root {
 		l.plain = path
 	}
-	l.walk(path, follow, true)
+	l.walk(path, "", follow)
 	return l.steps
 }
 
@@ -76,8 +77,8 @@ type lister struct {
 }
 
 // walk goes along a path, and reports whether it came to its end, at a
-// directory. last says that the path's end is the end of the whole.
-func (l *lister) walk(path string, follow, last bool) bool {
+// directory. then is what the whole has after the path.
+func (l *lister) walk(path, then string, follow bool) bool {
 	if path != "" && path[0] == '/' && !l.v.beneath {
 		l.at, l.path = l.v.root, "/"
 		if l.v.root != l.v.disk.root {
@@ -100,7 +101,11 @@ func (l *lister) walk(path string, follow, last bool) bool {
 			}
 			continue
 		}
-		n := l.step(name, last && path == "")
+		rest = path
+		if then != "" {
+			rest += "/" + then
+		}
+		n := l.step(name, rest)
 		switch {
 		case n == nil:
 			return false
@@ -108,7 +113,7 @@ func (l *lister) walk(path string, follow, last bool) bool {
 			if l.links++; l.links > maxLinks || l.v.beneath && n.target()[0] == '/' {
 				return false
 			}
-			if !l.walk(n.target(), follow || path != "" || slash, last && path == "") {
+			if !l.walk(n.target(), rest, follow || path != "" || slash) {
 				return false
 			}
 		case n.isDir():
@@ -121,11 +126,11 @@ func (l *lister) walk(path string, follow, last bool) bool {
 }
 
 // step looks one name up.
-func (l *lister) step(name string, last bool) *node {
+func (l *lister) step(name, rest string) *node {
 	l.at.lock()
 	n := l.at.dir.get(l.v.disk.conf().fold, name)
 	l.at.unlock()
-	s := Lookup{Dir: l.path, Name: name, Last: last}
+	s := Lookup{Dir: l.path, Name: name, Last: rest == "", Rest: rest}
 	if n != nil {
 		s.Found, s.Info = true, FileInfo{name, n.stat()}
 	}

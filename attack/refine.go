@@ -1,0 +1,370 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+)
+
+// What a run shows of the victim is known at the boundary at which the attacker
+// has moved in it: what it looks for in the directory that was put there, and
+// that it uses an entry in another way than the call at the boundary does. So
+// the same move is tried with what the run has shown: with those names in the
+// directory, and with other kinds of things. That goes on until no run shows a
+// call that none has shown before. All of it is one act of the attacker's, which
+// builds aside and renames.
+
+// Bounds. What lies beyond them is named.
+const (
+	maxThings  = 8    // in one directory
+	maxRefined = 4096 // schedules that come of it
+)
+
+// site is a call as often as it has come.
+type site struct {
+	call, shape string
+	n           int
+}
+
+// base is a directory into which a move leads the victim.
+type base struct {
+	move int    // of the schedule
+	dir  string // where it is
+	link string // below the directory of the move; "" for that itself
+	step int    // at which it came
+}
+
+// want is what the victim looked for there and did not find.
+type want struct {
+	move int
+	way
+}
+
+// root is a directory that the attacker puts at an entry at a boundary, whatever
+// it holds.
+type root struct {
+	seen  map[site]bool
+	tried map[string]bool // what it held, or has been planned to hold
+	names map[string]bool // wanted so far
+}
+
+// leads notes where a move leads the victim. step is the index of the step at
+// which it is made.
+func (r *run) leads(move int, m move, dest string, step int) {
+	add := func(dir, link string) { r.bases = append(r.bases, base{move, dir, link, step}) }
+	switch {
+	case m.family == Dir:
+		add(dest, "")
+		for _, t := range m.things() {
+			switch t.kind {
+			case "symlink-dir":
+				add(vaultDir, t.at)
+			case mirrored:
+				add(vaultMirror, t.at)
+			}
+		}
+	case m.family != Symlink:
+	case m.variant == "dir":
+		add(vaultDir, "")
+	case m.variant == "mirror":
+		add(vaultMirror, "")
+	case m.variant == "owndir":
+		add(atticDir, "")
+	}
+}
+
+// inBase finds the directory in which a name lies, and its path below that of
+// the move.
+func (r *run) inBase(name string) (b base, rel string, ok bool) {
+	for _, b := range r.bases {
+		if name != b.dir && under(name, b.dir) {
+			rel = name[len(b.dir)+1:]
+			if b.link != "" {
+				rel = b.link + "/" + rel
+			}
+			return b, rel, true
+		}
+	}
+	return base{}, "", false
+}
+
+// noteWants notes what the call at hand looks for in directories that the
+// attacker has put in its way, and does not find, when it does so for the first
+// time.
+func (r *run) noteWants(b *boundary, s *step) {
+	for _, a := range s.accesses() {
+		if a.node.exists() {
+			continue
+		}
+		in, rel, ok := r.inBase(a.path())
+		if !ok || r.asked[a.path()] {
+			continue
+		}
+		if r.asked == nil {
+			r.asked = map[string]bool{}
+		}
+		r.asked[a.path()] = true
+		if in.step == len(r.steps) || !r.attacker.knows(a.path()) {
+			continue // the move was made with it in mind, or the name is chance
+		}
+		w := want{move: in.move, way: way{names: rel, use: b.endUse(a.path())}}
+		if !a.last {
+			on := b.way(a).knownPart(a.path(), r.attacker.knows)
+			if w.use = on.use; on.names != "" {
+				w.names += "/" + on.names
+			} else {
+				w.use = goesOn
+			}
+		}
+		s.wants = append(s.wants, w)
+	}
+}
+
+// endUse is what the call does with the entry at which one of its paths ends.
+func (b *boundary) endUse(name string) use {
+	for i, l := range b.lookups {
+		if a, ok := l.final(); ok && a.path() == name {
+			return b.useOf(i)
+		}
+	}
+	return anyUse
+}
+
+// wanted reports whether the call at hand was the first to look for an entry, so
+// that it might as well have been in its directory from the beginning.
+func (s *step) wanted(r *run, a access) bool {
+	_, rel, ok := r.inBase(a.path())
+	return ok && !a.node.exists() && slices.ContainsFunc(s.wants, func(w want) bool { return under(w.names, rel) })
+}
+
+// refine adds the schedules with moves as they are when what a run has shown is
+// known. It reports whether the run showed a call that no run has shown in which
+// the attacker put a like directory there.
+func (s *search) refine(r *run, schedule []placed) (news bool) {
+	if len(schedule) == 0 || r.plan.opt.verb.injects() {
+		return true
+	}
+	s.otherUses(r, schedule)
+	if len(r.bases) == 0 {
+		return true
+	}
+	root, first := s.rootOf(schedule)
+	novel := root.learn(r)
+	if !first && len(novel) == 0 {
+		return false
+	}
+	var all []want
+	for i, st := range r.steps {
+		isNew := slices.Contains(novel, i) && !first
+		for _, w := range st.wants {
+			if isNew || !root.names[w.names] {
+				all = append(all, w)
+				s.add(r, schedule, root, w, nil)
+			}
+		}
+		if isNew {
+			s.otherKinds(r, schedule, root, st)
+		}
+	}
+	for _, w := range all {
+		root.names[w.names] = true
+	}
+	if first && len(all) > 1 {
+		for _, w := range all {
+			s.add(r, schedule, root, w, all)
+		}
+	}
+	return true
+}
+
+// rootOf is the root of a schedule, and whether this is its first run.
+func (s *search) rootOf(schedule []placed) (*root, bool) {
+	plain := slices.Clone(schedule)
+	plain[len(plain)-1].move.inside = ""
+	k := scheduleString(plain)
+	if known := s.roots[k]; known != nil {
+		return known, false
+	}
+	fresh := &root{seen: map[site]bool{}, tried: map[string]bool{}, names: map[string]bool{}}
+	s.roots[k] = fresh
+	return fresh, true
+}
+
+// learn takes the calls of a run over, and gives the steps that were new.
+func (k *root) learn(r *run) (novel []int) {
+	counts := map[site]int{}
+	for i, st := range r.steps {
+		at := site{call: st.call, shape: st.key.shape}
+		counts[at]++
+		at.n = counts[at]
+		if !k.seen[at] {
+			k.seen[at] = true
+			novel = append(novel, i)
+		}
+	}
+	return novel
+}
+
+// add adds the schedules in which a directory holds what was looked for, of each
+// kind that makes a difference; with all else that was, where that is given.
+func (s *search) add(r *run, schedule []placed, k *root, w want, all []want) {
+	p := schedule[w.move]
+	list := p.move.things()
+	for _, o := range all {
+		if o.names != w.names && o.move == w.move && o.use != makesNew && o.use != makesDir {
+			list = with(list, o.plain(p.move))
+		}
+	}
+	for _, more := range w.variants(p.move) {
+		s.change(r, schedule, k, w.move, with(list, more...))
+	}
+}
+
+// plain is a want that is met by the plainest thing.
+func (w want) plain(m move) thing {
+	if w.use == goesOn {
+		return thing{w.names, "dir"}
+	}
+	return thing{w.names, "file"}
+}
+
+// variants are the things that can lie at what was looked for.
+func (w want) variants(m move) [][]thing {
+	if m.family == Symlink && m.variant != "owndir" || inLink(m.things(), w.names) {
+		return w.theirs()
+	}
+	var all [][]thing
+	for _, kind := range w.use.kinds() {
+		all = append(all, []thing{{w.names, kind}})
+	}
+	return append(all, w.links(len(w.names))...)
+}
+
+// inLink reports whether a name lies behind a link of a list.
+func inLink(list []thing, name string) bool {
+	return slices.ContainsFunc(list, func(t thing) bool {
+		return under(name, t.at) && name != t.at && (t.kind == mirrored || t.kind == "symlink-dir")
+	})
+}
+
+// change adds the schedule with another list of things in the directory of one
+// of its moves.
+func (s *search) change(r *run, schedule []placed, k *root, i int, list []thing) {
+	m := schedule[i].move
+	if m.family == Symlink && m.variant == "dir" {
+		m.variant = "mirror"
+	}
+	for j, t := range list {
+		if t.kind == "symlink-dir" && slices.ContainsFunc(list, func(o thing) bool { return o.at != t.at && under(o.at, t.at) }) {
+			list[j].kind = mirrored
+		}
+	}
+	m.inside = insideString(list)
+	m = r.shaped(m)
+	if !fits(m, m.things()) || !allowedInside(m, s.e.opt.allows) || k.tried[fmt.Sprint(i, m.name(), m.inside)] {
+		return
+	}
+	k.tried[fmt.Sprint(i, m.name(), m.inside)] = true
+	if len(list) > maxThings {
+		s.e.problem("the code looks for more than %d names in a directory that the attacker can put at %s: more at once were not tried", maxThings, pretty(m.target))
+		return
+	}
+	s.refined(schedule, i, m)
+}
+
+// refined adds a schedule with another move in the place of one.
+func (s *search) refined(schedule []placed, i int, m move) {
+	if s.more++; s.more > maxRefined {
+		s.e.problem("what the attacked runs have shown led to more than %d further schedules, of which the rest was not tried", maxRefined)
+		return
+	}
+	next := slices.Clone(schedule)
+	next[i].move = m
+	s.queue(job{schedule: next, refined: true})
+}
+
+// otherKinds adds the schedules in which a thing of a directory that a new call
+// has used is of another kind.
+func (s *search) otherKinds(r *run, schedule []placed, k *root, st *step) {
+	for _, a := range st.accesses() {
+		in, rel, ok := r.inBase(a.path())
+		if !ok || st == r.steps[in.step] {
+			continue
+		}
+		m := schedule[in.move].move
+		list := m.things()
+		at := slices.IndexFunc(list, func(t thing) bool { return t.at == rel })
+		if at < 0 {
+			continue
+		}
+		w := want{move: in.move, way: way{names: rel, use: st.endUse(a.path())}}
+		if !a.last {
+			on := st.way(a).knownPart(a.path(), r.attacker.knows)
+			if on.names == "" {
+				continue
+			}
+			w.way = way{names: rel + "/" + on.names, use: on.use}
+		}
+		for _, more := range w.variants(m) {
+			s.change(r, schedule, k, in.move, with(list, more...))
+		}
+	}
+}
+
+// otherUses adds the schedules in which the last move puts other kinds of things
+// at its entry, which a call that no undisturbed run makes uses in another way
+// than the one at the boundary.
+func (s *search) otherUses(r *run, schedule []placed) {
+	last := len(schedule) - 1
+	m := schedule[last].move
+	at, entry := r.madeAt(m)
+	if at < 0 || r.steps[at].uses(entry, true) {
+		return
+	}
+	counts := map[site]int{}
+	for i, st := range r.steps {
+		k := site{call: st.call, shape: st.key.shape}
+		counts[k]++
+		if i <= at || counts[k] <= s.e.plan.sites[k] || !st.uses(entry, true) {
+			continue
+		}
+		for _, p := range lastPlants {
+			if !slices.Contains(st.endUse(entry).kinds(), p.name()) || !s.e.opt.allows(p.family) {
+				continue
+			}
+			p.target = m.target
+			next := slices.Clone(schedule)
+			next[last].move = p
+			if k := scheduleString(next); !s.uses[k] && !(p.family == m.family && p.variant == m.variant) && p.name() != "dir" && p.name() != "symlink-dir" {
+				s.uses[k] = true
+				s.refined(schedule, last, p)
+			}
+		}
+	}
+}
+
+// madeAt is the step at which a run's last move was made, and the entry.
+func (r *run) madeAt(m move) (int, string) {
+	for i, st := range slices.Backward(r.steps) {
+		if n := len(st.moves); n > 0 {
+			return i, st.moves[n-1].path
+		}
+	}
+	return -1, ""
+}
+
+// uses reports whether a call looks an entry up at the end of a path, or on the
+// way.
+func (s *step) uses(entry string, last bool) bool {
+	return slices.ContainsFunc(s.accesses(), func(a access) bool {
+		return a.path() == entry && (last && a.last || !last && a.parent)
+	})
+}
+
+// sites counts the calls of a run.
+func (r *run) sites() map[site]int {
+	n := map[site]int{}
+	for _, st := range r.steps {
+		n[site{call: st.call, shape: st.key.shape}]++
+	}
+	return n
+}
