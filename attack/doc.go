@@ -59,6 +59,12 @@
 //     run, or made of the process id, the time, a counter, the user, the host
 //     or the test's name; or if it has seen it before. It does not guess what
 //     os.CreateTemp will choose.
+//   - A directory that it puts in the way holds what the code looks for below
+//     it, however deep, each kind of thing in its turn: it is built aside, and put
+//     in place by one act. So does the directory of another user's to which its
+//     link leads. Which names those are, and that the code uses an entry in more
+//     ways than one, any run shows: what an attacked run looks for is tried as if
+//     it had been known before, until no run shows anything new.
 //   - Scene.Dir itself and what is above it are out of its reach.
 //
 // Both sides run under one uid. The victim is told another owner for what the

@@ -206,7 +206,9 @@ func (l *lane) attempt(j job) (res result) {
 		res.err = l.detail(&res)
 		return res
 	}
-	res.problems = append(res.problems, notReached(schedule))
+	if !j.refined { // else what is in a directory has kept the victim from coming to a later move
+		res.problems = append(res.problems, notReached(schedule))
+	}
 	return res
 }
 

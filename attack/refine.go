@@ -37,6 +37,7 @@ type base struct {
 type want struct {
 	move int
 	way
+	from int // the length of the path to what was missing, of the names
 }
 
 // root is a directory that the attacker puts at an entry at a boundary, whatever
@@ -106,7 +107,7 @@ func (r *run) noteWants(b *boundary, s *step) {
 		if in.step == len(r.steps) || !r.attacker.knows(a.path()) {
 			continue // the move was made with it in mind, or the name is chance
 		}
-		w := want{move: in.move, way: way{names: rel, use: b.endUse(a.path())}}
+		w := want{move: in.move, way: way{names: rel, use: b.endUse(a.path())}, from: len(rel)}
 		if !a.last {
 			on := b.way(a).knownPart(a.path(), r.attacker.knows)
 			if w.use = on.use; on.names != "" {
@@ -153,9 +154,13 @@ func (s *search) refine(r *run, schedule []placed) (news bool) {
 		return false
 	}
 	var all []want
+	last, _ := r.madeAt()
 	for i, st := range r.steps {
 		isNew := slices.Contains(novel, i) && !first
 		for _, w := range st.wants {
+			if w.move < len(schedule)-1 && i <= last {
+				continue // it would lead to other calls than those that the later move is about
+			}
 			if isNew || !root.names[w.names] {
 				all = append(all, w)
 				s.add(r, schedule, root, w, nil)
@@ -236,7 +241,7 @@ func (w want) variants(m move) [][]thing {
 	for _, kind := range w.use.kinds() {
 		all = append(all, []thing{{w.names, kind}})
 	}
-	return append(all, w.links(len(w.names))...)
+	return append(all, w.links(w.from)...)
 }
 
 // inLink reports whether a name lies behind a link of a list.
@@ -287,7 +292,7 @@ func (s *search) refined(schedule []placed, i int, m move) {
 func (s *search) otherKinds(r *run, schedule []placed, k *root, st *step) {
 	for _, a := range st.accesses() {
 		in, rel, ok := r.inBase(a.path())
-		if !ok || st == r.steps[in.step] {
+		if !ok || st == r.steps[in.step] || in.move < len(schedule)-1 {
 			continue
 		}
 		m := schedule[in.move].move
@@ -296,7 +301,7 @@ func (s *search) otherKinds(r *run, schedule []placed, k *root, st *step) {
 		if at < 0 {
 			continue
 		}
-		w := want{move: in.move, way: way{names: rel, use: st.endUse(a.path())}}
+		w := want{move: in.move, way: way{names: rel, use: st.endUse(a.path())}, from: len(rel)}
 		if !a.last {
 			on := st.way(a).knownPart(a.path(), r.attacker.knows)
 			if on.names == "" {
@@ -316,7 +321,7 @@ func (s *search) otherKinds(r *run, schedule []placed, k *root, st *step) {
 func (s *search) otherUses(r *run, schedule []placed) {
 	last := len(schedule) - 1
 	m := schedule[last].move
-	at, entry := r.madeAt(m)
+	at, entry := r.madeAt()
 	if at < 0 || r.steps[at].uses(entry, true) {
 		return
 	}
@@ -343,7 +348,7 @@ func (s *search) otherUses(r *run, schedule []placed) {
 }
 
 // madeAt is the step at which a run's last move was made, and the entry.
-func (r *run) madeAt(m move) (int, string) {
+func (r *run) madeAt() (int, string) {
 	for i, st := range slices.Backward(r.steps) {
 		if n := len(st.moves); n > 0 {
 			return i, st.moves[n-1].path
