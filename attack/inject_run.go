@@ -72,19 +72,30 @@ func (l *lane) injected(schedule []placed, taught *plan) (res result) {
 // learn sees which names of a way that the undisturbed runs did not take are
 // chance, by going it once more.
 func (l *lane) learn(r *run) error {
-	if r.outcome.End == endless || len(r.facts) == 0 && !r.outcome.success() || !r.plan.names.strange(elements(r.subjects())) {
+	if r.outcome.End == endless || len(r.facts) == 0 && !r.outcome.success() || !r.strange() {
 		return nil
 	}
 	again, err := l.execute(r.schedule, r.full)
 	if err != nil {
 		return err
 	}
+	r.compare(again)
+	return nil
+}
+
+// strange reports whether the run used names that no undisturbed run did.
+func (r *run) strange() bool { return r.plan.names.strange(elements(r.subjects())) }
+
+// compare learns from a second run under one schedule which names are chance,
+// for both.
+func (r *run) compare(again *run) {
 	taught := *r.plan
 	taught.names = r.plan.names.clone()
 	taught.names.learnMore(elements(r.subjects()), elements(again.subjects()), r.outcome.Context, again.outcome.Context)
-	r.plan = &taught
-	r.nameSteps()
-	return nil
+	for _, one := range []*run{r, again} {
+		one.plan = &taught
+		one.nameSteps()
+	}
 }
 
 // teaches is the plan for the schedules that go on from this run's.

@@ -131,6 +131,24 @@ func statCreate(flag int) attack.Victim {
 	}
 }
 
+// unnamedOrTemp works in a file without a name, or where there is no such thing
+// in one of a random name, which is another in each run.
+func unnamedOrTemp(remove bool) attack.Victim {
+	return func(s *attack.Scene) (err error) {
+		f, err := os.OpenFile(s.Dir, os.O_RDWR|os.O_EXCL|unix.O_TMPFILE, 0o600)
+		if errors.Is(err, errors.ErrUnsupported) {
+			if f, err = os.CreateTemp(s.Dir, "work-*"); err == nil && remove {
+				defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+			}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString("content")
+		return errors.Join(err, f.Close())
+	}
+}
+
 // TestOlderKernel proves the victims on this kernel, and is run again by
 // TestOlder where the kernel lacks something.
 func TestOlderKernel(t *testing.T) {
@@ -152,6 +170,17 @@ func TestOlderKernel(t *testing.T) {
 			}
 			if strings.HasPrefix(name, "WAIT_KILLABLE_RECV") {
 				assert.True(t, r.Repeated || r.Schedules == 0, "schedules are run twice")
+			}
+		})
+	}
+	for rule, remove := range map[string]bool{"": true, "R05": false} {
+		t.Run("a random name where there is no O_TMPFILE, calls fail, "+rule, func(t *testing.T) {
+			r := attack.Faults(t, unnamedOrTemp(remove), attack.ReportOnly())
+			require.True(t, r.Complete)
+			if rule == "" {
+				assert.Empty(t, r.Findings)
+			} else {
+				assert.Contains(t, ruleIDs(r), rule)
 			}
 		})
 	}
