@@ -21,12 +21,9 @@ import (
 // where there is none with a trace. With a trial and an error the test was cut
 // short: what the trial has was left, and what it has not may have been yet to
 // come.
-//
-// It goes on for a while when something that the test started outlives it. What
-// is open of the leaks is not known yet.
-func (s *session) again(test string, linger time.Duration, open []*leak, deadline time.Time) (*trial, error) {
+func (s *session) again(test string, deadline time.Time) (*trial, error) {
 	if s.whyTraced() == "" {
-		tr, err := s.supervised(test, linger, open, deadline)
+		tr, err := s.supervised(test, deadline)
 		var un *errUnsupported
 		if !errors.As(err, &un) {
 			return tr, err
@@ -35,7 +32,7 @@ func (s *session) again(test string, linger time.Duration, open []*leak, deadlin
 		s.unsupervised = un.reason
 		s.mu.Unlock()
 	}
-	return s.traced(test, linger, deadline)
+	return s.traced(test, deadline)
 }
 
 // refused is why tests of this package have no supervisor.
@@ -53,7 +50,7 @@ const traceVariable = "TMPPROOF_LEAKCHECK_TRACE"
 
 // traced runs a test again with runtime/trace, which has the stacks of its
 // system calls, but not their arguments.
-func (s *session) traced(test string, linger time.Duration, deadline time.Time) (tr *trial, err error) {
+func (s *session) traced(test string, deadline time.Time) (tr *trial, err error) {
 	r, err := newRoot(filepath.Dir(s.root.path))
 	if err != nil {
 		return nil, err
@@ -65,7 +62,7 @@ func (s *session) traced(test string, linger time.Duration, deadline time.Time) 
 		return nil, err
 	}
 	file := filepath.Join(r.path, "trace")
-	cmd.Env = append(append(cmd.Env, r.environ()...), traceVariable+"="+file, lingerVariable+"="+linger.String())
+	cmd.Env = append(append(cmd.Env, r.environ()...), traceVariable+"="+file)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -79,7 +76,7 @@ func (s *session) traced(test string, linger time.Duration, deadline time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	tr = &trial{left: entries(r.files, names, entry, s.opt), traced: true}
+	tr = &trial{left: entries(r.files, names, entry, s.opt)}
 	var held []heldJSON
 	if b, e := os.ReadFile(file + heldSuffix); e != nil || json.Unmarshal(b, &held) != nil {
 		err = cutShort(cmd, out)
@@ -155,31 +152,16 @@ func listen() (tell func(), err error) {
 	if !listening.TryLock() {
 		return func() {}, nil
 	}
-	linger, _ := time.ParseDuration(os.Getenv(lingerVariable))
-	if err := os.Unsetenv(lingerVariable); err != nil {
-		return nil, err
-	}
 	if file := os.Getenv(traceVariable); file != "" {
-		return record(file, linger)
+		return record(file)
 	}
-	return attend(linger)
-}
-
-// lingerVariable is how long a child waits for what outlives its test.
-const lingerVariable = "TMPPROOF_LEAKCHECK_LINGER"
-
-// outlast waits until no goroutine and no process that the test has started is
-// left, for a while at most.
-func outlast(before int, most time.Duration, processes func() bool) {
-	for end := time.Now().Add(most); time.Now().Before(end) && (goroutines() > before || processes()); {
-		time.Sleep(5 * time.Millisecond)
-	}
+	return attend()
 }
 
 // heldSuffix makes the name of the file that says what the child holds.
 const heldSuffix = ".held"
 
-func record(file string, linger time.Duration) (tell func(), err error) {
+func record(file string) (tell func(), err error) {
 	if err := os.Unsetenv(traceVariable); err != nil {
 		return nil, err
 	}
@@ -187,7 +169,7 @@ func record(file string, linger time.Duration) (tell func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	holds, busy, err := holder()
+	holds, err := holder()
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +177,6 @@ func record(file string, linger time.Duration) (tell func(), err error) {
 	before := atMost()
 	return func() {
 		settle(before)
-		outlast(before, linger, busy)
 		if failed == nil {
 			trace.Stop()
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -77,6 +78,11 @@ func weigh(path string, most int) (n int, size int64, more bool) {
 	})
 	return n, size, more
 }
+
+var digits = regexp.MustCompile(`[0-9]{4,}`)
+
+// Pattern is a name without its random parts.
+func Pattern(name string) string { return digits.ReplaceAllString(name, "*") }
 
 // Printable is the name, quoted where it has odd characters.
 func Printable(name string) string {

@@ -29,8 +29,7 @@ type Tree struct {
 	done     chan struct{} // closed when the child has been reaped
 	procs    procs
 	un       unwinder
-	target   *goProgram // of StartProgram, or own
-	own      *goProgram // of ReadOwn
+	target   *goProgram // of StartProgram
 	ahead    []notif    // received by Arrived, oldest first
 	tracers  tracers
 	// cancelled remembers, by thread, a call whose notification a signal
@@ -256,10 +255,6 @@ func (t *Tree) Kill() error {
 	}
 	t.procs.close()
 	t.un.close()
-	if t.own != nil {
-		_ = t.own.file.Close()
-		t.own = nil
-	}
 	return err
 }
 

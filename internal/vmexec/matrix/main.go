@@ -17,7 +17,7 @@ import (
 
 const usage = `usage: .ci/kernels [FLAG ...] [full]
 
-Without "full": a part of two suites on one old amd64 kernel and one arm64
+Without "full": a part of three suites on one old amd64 kernel and one arm64
 kernel. With it: all suites on all eight. The flags choose a part; each list is
 of words with spaces between. What was run is written to the table.
 `
@@ -32,7 +32,7 @@ func main() {
 	fs.StringVar(&p.kernels, "kernels", "5.10/amd64 5.10/arm64 6.1/amd64 6.1/arm64 6.12/amd64 6.12/arm64 7/amd64 7/arm64", "`list` of kernels")
 	fs.StringVar(&p.users, "users", "0 65534", "`list` of users")
 	fs.StringVar(&p.settings, "protected", "off strict", "`list` of settings of fs.protected_*: off, strict")
-	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older leakcheck tmpleak guideline pairs safe misbehave", "`list` of suites")
+	fs.StringVar(&p.suites, "suites", "supervise rerun oracles signals older leakcheck tmpleak guideline errors worlds faults race pairs safe misbehave", "`list` of suites")
 	fs.StringVar(&p.yama, "yama", "", "`list` of values of kernel.yama.ptrace_scope, for the suites named")
 	fs.StringVar(&p.scene, "fs", "tmpfs", "`type` of the file system of /tmp")
 	fs.BoolFunc("short", "run the suites with -test.short", func(string) error { p.part = short; return nil })
@@ -55,7 +55,7 @@ func main() {
 			p.quick = p.quick && slices.Contains([]string{"vmexec", "asuser", "logs", "jobs", "timeout"}, f.Name)
 		})
 		if p.quick {
-			p.kernels, p.users, p.part, p.suites, p.table = "5.10/amd64 6.12/arm64", "", short, "supervise oracles", ""
+			p.kernels, p.users, p.part, p.suites, p.table = "5.10/amd64 6.12/arm64", "", short, "supervise oracles errors", ""
 		}
 	default:
 		fs.Usage()

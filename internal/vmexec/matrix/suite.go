@@ -30,6 +30,10 @@ var suites = []suite{
 		"touch":     {"build", "-buildvcs=false", "./testdata/touch"},
 	}},
 	{name: "guideline", dir: "examples/guideline", run: "^Test(Incorrect|Correct)$", alike: true, shell: true},
+	{name: "errors", dir: "examples/guideline", run: "^TestInTheFaceOfErrors$", alike: true},
+	{name: "worlds", dir: "examples/guideline", run: "^TestBothWorlds$", alike: true},
+	{name: "faults", dir: "attack", run: "^Test(Faults|Kills)$", alike: true, shell: true},
+	{name: "race", dir: "attack", run: "^TestRace"},
 	{name: "pairs", dir: "attack", run: "^TestPair", alike: true, shell: true},
 	{name: "safe", dir: "examples/safe", run: "^Test(Safe|Unsafe|Behind.*|BothWorlds)$", alike: true, shell: true},
 	{name: "misbehave", dir: "attack", run: "^TestMisbehav", alike: true, shell: true},
@@ -47,6 +51,7 @@ const (
 // quick is the part of a suite that each run of the gate takes.
 var quick = map[string]string{
 	"supervise": "^Test(Calls|Sets|Follow|Signal|KillAtBoundary|Replaced|OwnProgram|Refused|AnswerStat|AllThreads|Execs|Signals|Messages|Answers|ChildEnds|Arrived|Disturbed)$",
+	"errors":    "^TestInTheFaceOfErrors$/^temporaryFile",
 	"oracles":   "^TestOracles$/^(check|a_random|pid|foretold|CreateTemp_and)",
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/internal/testname"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +29,7 @@ type watch struct {
 	missed map[string]int // what could not be followed
 	calls  int
 	procs  map[int]*proc
-	tests  testname.Names
+	tests  testNames
 	forked map[int]bool // processes that have started others
 	swept  int          // calls when made was last swept
 
@@ -52,7 +51,7 @@ type proc struct {
 func newWatch(cfg *config) *watch {
 	w := &watch{cfg: cfg, own: newArtefacts(cfg), lines: newSources(cfg.program), began: time.Now(), before: map[string]bool{}, made: map[string]*made{},
 		nests: map[string]*nest{}, places: newPlaces(), absent: map[string]*maker{}, broken: map[brokenKey]*brokenRule{}, missed: map[string]int{}, procs: map[int]*proc{}, forked: map[int]bool{}}
-	w.tests.Same = w.lines.version == runtimeVersion
+	w.tests.same = w.lines.version == runtimeVersion
 	w.snapshot()
 	return w
 }
