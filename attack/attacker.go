@@ -108,10 +108,32 @@ func (a *attacker) see(acc access) {
 	a.seen[acc.path()] = true
 }
 
-// knows reports whether the attacker knows a name: it has seen it, or can foretell
-// it.
+// knows reports whether the attacker knows a name: it has seen it, can foretell
+// it, or can make it of one that it has seen.
 func (a *attacker) knows(name string) bool {
-	return a.seen[name] || a.names.predictable(path.Base(name))
+	last := path.Base(name)
+	return a.seen[name] || a.names.predictable(last) || a.derives(last)
+}
+
+// derives reports whether a name consists of one that the attacker has seen, or
+// of that without its extension, and of what is the same in every run: seen.d,
+// .seen, lock.seen, stem.log. Other ways to make one name of another are not
+// looked for.
+func (a *attacker) derives(name string) bool {
+	p, ok := a.names.pattern(name)
+	if !ok {
+		return false
+	}
+	covers := func(part string) bool {
+		i := strings.Index(name, part)
+		return part != "" && i >= 0 && i <= len(p.prefix) && i+len(part) >= len(name)-len(p.suffix)
+	}
+	for at := range a.seen {
+		if last := path.Base(at); covers(last) || covers(strings.TrimSuffix(last, path.Ext(last))) {
+			return true
+		}
+	}
+	return false
 }
 
 // reach judges one entry.

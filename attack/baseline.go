@@ -164,8 +164,11 @@ func (r *run) rekey() {
 				r.judgeName(a, i)
 			}
 		}
+		s.wants = slices.DeleteFunc(s.wants, func(w want) bool {
+			return slices.ContainsFunc(strings.Split(w.names, "/"), func(name string) bool { return !r.plan.names.predictable(name) })
+		})
 		all := s.accesses()
-		for j, a := range all {
+		for j, a := range all[:min(len(all), len(s.reach))] {
 			can := &s.reach[j]
 			if can.names = a.node.exists() || r.attacker.knows(a.path()); can.names {
 				can.way = can.way.knownPart(a.path(), r.attacker.knows)
@@ -177,6 +180,9 @@ func (r *run) rekey() {
 			if a.node.exists() {
 				seen[a.path()] = true
 			}
+		}
+		if s.shown != "" {
+			seen[s.shown] = true
 		}
 	}
 }

@@ -127,6 +127,42 @@ var belowLinuxTests = []victimTest{{
 	},
 	opts: []attack.Option{deep1},
 	want: "X01",
+}, {
+	name: "exchanges a directory with what is in it",
+	victim: func(s *attack.Scene) error {
+		_ = unix.Renameat2(unix.AT_FDCWD, s.Path("d"), unix.AT_FDCWD, s.Path("d", "x"), unix.RENAME_EXCHANGE) // EINVAL
+		return nil
+	},
+	opts: []attack.Option{deep1, attack.Unsticky(), dirWith("x")},
+	want: "X01",
+}, {
+	name: "the same where it belongs to nobody yet",
+	victim: func(s *attack.Scene) error {
+		_ = unix.Renameat2(unix.AT_FDCWD, s.Path("d"), unix.AT_FDCWD, s.Path("d", "x"), unix.RENAME_EXCHANGE)
+		return nil
+	},
+	opts: []attack.Option{deep1},
+	want: "X01",
+}, {
+	name: "the same under the sticky bit",
+	victim: func(s *attack.Scene) error {
+		_ = unix.Renameat2(unix.AT_FDCWD, s.Path("d"), unix.AT_FDCWD, s.Path("d", "x"), unix.RENAME_EXCHANGE)
+		return nil
+	},
+	opts: []attack.Option{dirWith("x")},
+}, {
+	name:   "a lock in a shell, and mktemp where it is taken",
+	victim: sh(`umask 077; if mkdir app.lock; then rmdir app.lock; else f=$(mktemp "$PWD/app.XXXXXX") || exit 1; echo x > "$f"; rm "$f"; fi 2>/dev/null`),
+	opts:   []attack.Option{lockIsKnown},
+}, {
+	name:   "a lock in a shell, and mktemp -d where it is taken",
+	victim: sh(`umask 077; if mkdir app.lock; then rmdir app.lock; else d=$(mktemp -d "$PWD/app.XXXXXX") || exit 1; echo x > "$d/f"; rm -r "$d"; fi 2>/dev/null`),
+	opts:   []attack.Option{lockIsKnown},
+}, {
+	name:   "a lock in a shell, and a number where it is taken",
+	victim: sh(`umask 077; if mkdir app.lock; then rmdir app.lock; else echo x > app.2; rm app.2; fi 2>/dev/null`),
+	opts:   []attack.Option{lockIsKnown},
+	want:   "X01 X04 X06 X07",
 }}
 
 func TestBelow(t *testing.T) {

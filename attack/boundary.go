@@ -157,6 +157,7 @@ type step struct {
 	newName bool     // it makes a name that others could make as well
 	before  []before // of objects whose times it sets
 	reach   []reach  // by access, in the order of accesses()
+	shown   string   // a name that it made, and that others see
 	wants   []want   // what it looked for in the attacker's directories, for the first time
 }
 

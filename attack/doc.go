@@ -58,7 +58,10 @@
 //   - It knows a name that does not exist yet if the name is the same in each
 //     run, or made of the process id, the time, a counter, the user, the host
 //     or the test's name; or if it has seen it before. It does not guess what
-//     os.CreateTemp will choose.
+//     os.CreateTemp will choose. But it knows what consists of a name that it has
+//     seen and of what is always the same: seen.d, .seen, lock.seen, or the stem
+//     with another extension. Other ways to make one name of another (parts of
+//     it, a hash) are not looked for.
 //   - A directory that it puts in the way holds what the code looks for below
 //     it, however deep, each kind of thing in its turn: it is built aside, and put
 //     in place by one act. So does the directory of another user's to which its

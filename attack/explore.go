@@ -253,12 +253,14 @@ func (e *explorer) replay(base *run) error {
 	}
 	j := job{schedule: schedule}
 	if e.opt.verb.injects() {
-		e.plan.occurrences, e.plan.looks, e.plan.passing = base.occurrences(), looksOf(base), passingOf(base)
-		for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
-			r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})
-			if err != nil || r == nil {
-				return err
-			}
+		e.plan.occurrences = base.occurrences()
+	}
+	for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
+		r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})
+		if err != nil || r == nil {
+			return err
+		}
+		if j.taught = e.taught(r); e.opt.verb.injects() {
 			j.taught = r.teaches()
 		}
 	}

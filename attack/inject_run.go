@@ -75,6 +75,11 @@ func (l *lane) learn(r *run) error {
 	if r.outcome.End == endless || len(r.facts) == 0 && !r.outcome.success() || !r.strange() {
 		return nil
 	}
+	return l.goAgain(r)
+}
+
+// goAgain makes a run once more, and takes what differs for chance.
+func (l *lane) goAgain(r *run) error {
 	again, err := l.execute(r.schedule, r.full)
 	if err != nil {
 		return err

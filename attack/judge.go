@@ -193,13 +193,20 @@ func (s *step) about(i int, name string) bool {
 	return ok && a.path() == name
 }
 
-// madeAnother says that after step i the code made a directory that it does
-// not make undisturbed: it took another name.
+// madeAnother says that after step i the code made a directory, or a file that
+// was not there, as it does not undisturbed: it took another name.
 func (r *run) madeAnother(i int) bool {
 	return slices.ContainsFunc(r.steps[i+1:], func(s *step) bool {
-		return s.kind == supervise.Mkdir && slices.ContainsFunc(s.lookups, func(l lookup) bool {
+		return (s.kind == supervise.Mkdir || s.excl) && slices.ContainsFunc(s.lookups, func(l lookup) bool {
 			a, ok := l.final()
-			return ok && !a.node.exists() && !r.plan.made[r.plan.names.shape(a.path())]
+			if !ok || a.node.exists() {
+				return false
+			}
+			shape := r.plan.names.shape(a.path())
+			if s.kind == supervise.Mkdir {
+				return !r.plan.made[shape]
+			}
+			return r.plan.sites[site{call: s.call, shape: shape}] == 0 && !r.attacker.owns(r.disk.stat(a.dir))
 		})
 	})
 }

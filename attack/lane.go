@@ -2,6 +2,7 @@ package attack
 
 import (
 	"errors"
+	"path"
 	"runtime"
 	"slices"
 	"sync"
@@ -182,6 +183,8 @@ func (l *lane) attempt(j job) (res result) {
 	if l.e.opt.verb.injects() {
 		return l.injected(schedule, j.taught)
 	}
+	l.taught = j.taught
+	defer func() { l.taught = nil }()
 	for range tries {
 		r, err := l.execute(schedule, false)
 		if err != nil {
@@ -190,6 +193,9 @@ func (l *lane) attempt(j job) (res result) {
 		res.problems = append(res.problems, r.problems...)
 		if r.next < len(schedule) {
 			continue
+		}
+		if err := l.recognise(r); err != nil {
+			return result{err: err}
 		}
 		if len(r.facts) == 0 {
 			sure, err := l.confirm(r, &res)
@@ -210,6 +216,47 @@ func (l *lane) attempt(j job) (res result) {
 		res.problems = append(res.problems, notReached(schedule))
 	}
 	return res
+}
+
+// recognise sees which names of an attacked run are chance, where it went a way
+// that no undisturbed run goes: a fall-back to os.CreateTemp, say.
+func (l *lane) recognise(r *run) error {
+	if r.outcome.End == endless || !r.newNames() {
+		return nil
+	}
+	if err := l.goAgain(r); err != nil {
+		return err
+	}
+	r.attacker.names = r.plan.names
+	r.rekey()
+	l.taught = r.plan
+	return nil
+}
+
+// newNames reports whether a run has names that no undisturbed run used.
+func (r *run) newNames() bool {
+	for _, s := range r.steps {
+		if r.plan.known[s.key] {
+			continue
+		}
+		for _, l := range s.lookups {
+			if under(l.given, dirShared) && r.plan.names.strange(elements([]string{l.given})) && !r.ofMoves(l.given) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ofMoves reports whether a name is the attacker's to choose.
+func (r *run) ofMoves(name string) bool {
+	if path.Base(name) == path.Base(vaultKept) {
+		return true
+	}
+	_, rel, ok := r.inBase(name)
+	return ok && slices.ContainsFunc(r.schedule, func(p placed) bool {
+		return slices.ContainsFunc(p.move.things(), func(t thing) bool { return t.at == rel })
+	})
 }
 
 // detail runs a broken schedule again, with the line of every call and the

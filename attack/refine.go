@@ -264,7 +264,9 @@ func (s *search) change(r *run, schedule []placed, k *root, i int, list []thing)
 		}
 	}
 	m.inside = insideString(list)
-	m = r.shaped(m)
+	if m = r.shaped(m); m.inside != insideString(list) {
+		return // a name that is another one in each run, and is known too late
+	}
 	if !fits(m, m.things()) || !allowedInside(m, s.e.opt.allows) || k.tried[fmt.Sprint(i, m.name(), m.inside)] {
 		return
 	}
@@ -273,18 +275,18 @@ func (s *search) change(r *run, schedule []placed, k *root, i int, list []thing)
 		s.e.problem("the code looks for more than %d names in a directory that the attacker can put at %s: more at once were not tried", maxThings, pretty(m.target))
 		return
 	}
-	s.refined(schedule, i, m)
+	s.refined(r, schedule, i, m)
 }
 
 // refined adds a schedule with another move in the place of one.
-func (s *search) refined(schedule []placed, i int, m move) {
+func (s *search) refined(r *run, schedule []placed, i int, m move) {
 	if s.more++; s.more > maxRefined {
 		s.e.problem("what the attacked runs have shown led to more than %d further schedules, of which the rest was not tried", maxRefined)
 		return
 	}
 	next := slices.Clone(schedule)
 	next[i].move = m
-	s.queue(job{schedule: next, refined: true})
+	s.queue(job{schedule: next, refined: true, taught: s.e.taught(r)})
 }
 
 // otherKinds adds the schedules in which a thing of a directory that a new call
@@ -341,7 +343,7 @@ func (s *search) otherUses(r *run, schedule []placed) {
 			next[last].move = p
 			if k := scheduleString(next); !s.uses[k] && !(p.family == m.family && p.variant == m.variant) && p.name() != "dir" && p.name() != "symlink-dir" {
 				s.uses[k] = true
-				s.refined(schedule, last, p)
+				s.refined(r, schedule, last, p)
 			}
 		}
 	}

@@ -269,6 +269,7 @@ func (r *run) settle(b *boundary) {
 	for _, i := range r.open {
 		if b == nil || r.over(i, b) {
 			r.inspect(i)
+			r.show(i)
 		} else {
 			still = append(still, i)
 		}
@@ -279,6 +280,33 @@ func (r *run) settle(b *boundary) {
 	}
 	if r.full || r.outcome != nil {
 		r.checkCanaries()
+	}
+}
+
+// show lets the attacker see what a call has made, as whoever lists the directory
+// does: before the victim names it again, if it does.
+func (r *run) show(i int) {
+	s := r.steps[i]
+	switch s.kind {
+	case supervise.Mkdir, supervise.Mknod, supervise.Link, supervise.Symlink, supervise.Rename:
+	case supervise.Open:
+		if !s.create {
+			return
+		}
+	default:
+		return
+	}
+	if len(s.lookups) == 0 {
+		return
+	}
+	a, ok := s.lookups[len(s.lookups)-1].final()
+	if !ok || a.node.exists() {
+		return
+	}
+	if a.node = r.disk.stat(a.path()); a.node.exists() {
+		if r.attacker.see(a); r.attacker.seen[a.path()] {
+			s.shown = a.path()
+		}
 	}
 }
 

@@ -182,12 +182,13 @@ func (s *search) take() {
 			s.lost[endsAlike(j.schedule)] = true
 		}
 		s.extend(r, j.schedule)
-	} else if r != nil && !e.record(r) { // broken as it is, a further move would find the same
+	} else if r != nil {
+		broken := e.record(r) // as it is: a further move would find the same
 		news := s.refine(r, j.schedule)
-		if len(j.schedule) < e.opt.depth && (news || !j.refined) {
+		if !broken && len(j.schedule) < e.opt.depth && (news || !j.refined) {
 			s.extend(r, j.schedule)
 		}
-		if !r.last {
+		if !broken && !r.last {
 			e.discover(r)
 		}
 	}
@@ -208,7 +209,7 @@ func (s *search) extend(r *run, schedule []placed) {
 		return
 	}
 	for _, p := range s.e.extensions(r, schedule) {
-		s.queue(job{schedule: append(slices.Clone(schedule), p)})
+		s.queue(job{schedule: append(slices.Clone(schedule), p), taught: s.e.taught(r)})
 	}
 }
 
@@ -216,6 +217,14 @@ func (s *search) queue(j job) {
 	if s.e.opt.shard.has(j.schedule, s.e.opt) {
 		s.jobs = append(s.jobs, j)
 	}
+}
+
+// taught is what a run has taught of the names of its way; nil for nothing.
+func (e *explorer) taught(r *run) *plan {
+	if r.plan == e.plan {
+		return nil
+	}
+	return r.plan
 }
 
 // passed says that a schedule need not be run, since an earlier one has not

@@ -15,7 +15,7 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-var worldTests = slices.Concat(readingTests, targetTests, belowTests, []victimTest{{
+var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests, derivedTests, []victimTest{{
 	name: "check, then create",
 	victim: func(s *attack.Scene) error {
 		if exists(s, s.Path("out")) {
@@ -195,7 +195,7 @@ var worldTests = slices.Concat(readingTests, targetTests, belowTests, []victimTe
 		return afero.WriteFile(s.FS, s.Path("cache", "data"), []byte("secret"), 0o600)
 	},
 	opts: []attack.Option{attack.Target("cache")},
-	want: "X01 X05 X06",
+	want: "X01 X04 X05 X06 X07",
 }, {
 	name: "TempDir does not",
 	victim: func(s *attack.Scene) error {
