@@ -175,7 +175,7 @@ var oracleTests = []victimTest{{
 		return os.WriteFile(s.Path("cache", "data"), []byte("secret"), 0o600)
 	},
 	opts: []attack.Option{attack.Target("cache")},
-	want: "X01 X05 X06",
+	want: "X01 X04 X05 X06 X07",
 }, {
 	name: "MkdirTemp does not",
 	victim: func(s *attack.Scene) error {
