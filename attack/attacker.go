@@ -246,7 +246,11 @@ func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) 
 	case Hardlink:
 		return "a hard link to " + vaultFile + " (another user's file)", a.disk.link(vaultFile, src)
 	case File:
-		return "the attacker's file", a.put(src, attackerData, a.disk.write(src, attackerData, attackerPerm))
+		data := attackerData
+		if acc.loader {
+			data = loaderProgram()
+		}
+		return "the attacker's file", a.put(src, data, a.disk.write(src, data, attackerPerm))
 	case FIFO:
 		return "a FIFO", a.put(src, "", a.disk.mkfifo(src))
 	case Socket:

@@ -12,35 +12,36 @@ import (
 
 // boundary is the moment before one call of the victim.
 type boundary struct {
-	call    string
-	kind    supervise.Kind
-	create  bool // an open that may create
-	excl    bool
-	write   bool // an open for writing
-	read    bool // an open for reading
-	nowait  bool // an open that does not block on a FIFO
-	trunc   bool
-	tmpfile bool // O_TMPFILE: creates without a name
-	onlyDir bool // O_DIRECTORY
-	owner   bool // sets an owner or a group
-	times   bool // sets times
-	covers  bool // puts a file system over its last path
-	perm    uint32
-	lookups []lookup
-	object  string // of a call on a descriptor: the name it now has, or ""
-	fd      descriptor
-	thread  int
-	line    string // innermost line of the user's code, "file.go:12"
-	chain   string // "file.go:12 < main.go:3"
-	program string // a program that the victim started and that made the call
-	opaque  string
-	repeat  bool
-	rooted  bool  // the thread's root is not the system's
-	main    bool  // made by the victim's own goroutine, not by one that it started
-	point   bool  // no system call: a point at which a panic can be injected
-	length  int64 // of a write, in bytes
-	answer  answer
-	side    bool // made by another goroutine of its process
+	call     string
+	kind     supervise.Kind
+	create   bool // an open that may create
+	excl     bool
+	write    bool // an open for writing
+	read     bool // an open for reading
+	nowait   bool // an open that does not block on a FIFO
+	trunc    bool
+	tmpfile  bool // O_TMPFILE: creates without a name
+	onlyDir  bool // O_DIRECTORY
+	owner    bool // sets an owner or a group
+	times    bool // sets times
+	covers   bool // puts a file system over its last path
+	exchange bool // of two names: neither object goes
+	perm     uint32
+	lookups  []lookup
+	object   string // of a call on a descriptor: the name it now has, or ""
+	fd       descriptor
+	thread   int
+	line     string // innermost line of the user's code, "file.go:12"
+	chain    string // "file.go:12 < main.go:3"
+	program  string // a program that the victim started and that made the call
+	opaque   string
+	repeat   bool
+	rooted   bool  // the thread's root is not the system's
+	main     bool  // made by the victim's own goroutine, not by one that it started
+	point    bool  // no system call: a point at which a panic can be injected
+	length   int64 // of a write, in bytes
+	answer   answer
+	side     bool // made by another goroutine of its process
 	// elsewhere are entries that the call does not look up. The explorer
 	// makes no moves on them, since they commute with the call; the full
 	// search that it is held against does.
@@ -59,6 +60,7 @@ type access struct {
 	parent    bool   // the path goes on below it
 	covered   bool   // in the victim's view a file system is mounted over it
 	rest      string // what the path has after it, as it is given
+	loader    bool   // the kernel looks for a program's loader there
 }
 
 func (a access) path() string {
@@ -75,6 +77,7 @@ func (a access) path() string {
 type lookup struct {
 	given  string // the path as the victim gave it, below the scene's root; not looked up
 	follow bool
+	makes  bool     // the call puts an object at the name at its end
 	steps  []access // in the order in which the kernel looks them up
 }
 

@@ -23,7 +23,8 @@
 // The victim is the code under test. A boundary is the moment before one of
 // its system calls that takes a path below the scene, by whatever spelling: the
 // path is looked up in the caller's own root, working directory, descriptors and
-// mounts. A move is one atomic act
+// mounts. The interpreters of a script that is run, and the loader of a program,
+// are paths of that call. A move is one atomic act
 // of the attacker, and a schedule is moves placed at boundaries; its depth is
 // their number. A finding is a broken rule of package tmptest with its
 // evidence: an exploit was carried out and the damage seen, a weakness is a

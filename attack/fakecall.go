@@ -86,7 +86,7 @@ func (w *fakeWorld) boundary(op *fsfake.Op) *boundary {
 		b.length = int64(len(op.Data))
 	}
 	if op.Name == "rename" && op.Flag != 0 {
-		b.call = "renameat2"
+		b.call, b.exchange = "renameat2", op.Flag&fsfake.RenameExchange != 0
 	}
 	w.standOp, w.standFollow = op, c.follow
 	if w.lookUp(); len(b.lookups) == 0 && b.object == "" {
@@ -105,10 +105,10 @@ func (w *fakeWorld) lookUp() {
 			b.fd = w.descriptorOf(op.File, b.object)
 		}
 	} else {
-		w.lookup(b, op, op.Path, w.standFollow)
+		w.lookup(b, op, op.Path, w.standFollow, op.NewPath == "" || op.Name == "symlink" || b.exchange)
 	}
 	if op.NewPath != "" && op.Name != "symlink" {
-		w.lookup(b, op, op.NewPath, false)
+		w.lookup(b, op, op.NewPath, false, true)
 	}
 }
 
@@ -156,7 +156,7 @@ func (b *boundary) opens(flag int) (follow bool) {
 }
 
 // lookup resolves one path argument.
-func (w *fakeWorld) lookup(b *boundary, op *fsfake.Op, raw string, follow bool) {
+func (w *fakeWorld) lookup(b *boundary, op *fsfake.Op, raw string, follow, makes bool) {
 	name, given := raw, fakePath(raw)
 	if op.Dir != nil { // the last name, in an open directory
 		name = path.Base(given)
@@ -171,7 +171,7 @@ func (w *fakeWorld) lookup(b *boundary, op *fsfake.Op, raw string, follow bool) 
 	}
 	kept := &own
 	l := &kept.lookup[0]
-	l.given, l.follow, l.steps = w.d.named(given), follow, kept.steps[:0]
+	l.given, l.follow, l.makes, l.steps = w.d.named(given), follow, makes, kept.steps[:0]
 	w.found = op.FS.Lookups(w.found[:0], op.Dir, name, follow)
 	for i := range w.found {
 		s := &w.found[i]

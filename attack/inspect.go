@@ -11,7 +11,7 @@ import (
 func (r *run) inspect(i int) {
 	s := r.steps[i]
 	r.afterIt(s)
-	for j, l := range s.lookups {
+	for _, l := range s.lookups {
 		a, ok := l.final()
 		if !ok {
 			continue
@@ -31,14 +31,14 @@ func (r *run) inspect(i int) {
 			r.weakName(a, i)
 			r.inspectNew(a, i)
 		case supervise.Link, supervise.Rename, supervise.Symlink:
-			if j == len(s.lookups)-1 {
+			if l.makes {
 				r.inspectNew(a, i)
 			}
 		case supervise.Attr:
 			r.inspectMode(p, i, false)
 			r.inspectOwner(a.node, s)
 		case supervise.Mount:
-			if j == len(s.lookups)-1 {
+			if l.makes {
 				r.inspectMount(a.node, i)
 			}
 		}
@@ -60,10 +60,10 @@ func (r *run) noteAbsent(a access, i int) {
 func (r *run) inspectNew(a access, i int) {
 	r.inspectMode(a.path(), i, true)
 	dir := r.disk.stat(a.dir)
-	if a.node.exists() || !r.attacker.owns(dir) || r.scene.hostile[dir.id] {
+	if !r.attacker.owns(dir) || r.scene.hostile[dir.id] {
 		return
 	}
-	if n := r.disk.stat(a.path()); n.exists() && !r.attacker.owns(n) {
+	if n := r.disk.stat(a.path()); n.exists() && n.id != a.node.id && !r.attacker.owns(n) {
 		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: i,
 			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
 	}

@@ -55,7 +55,7 @@ func (r *run) judgePlants() {
 // call at hand takes away: at the end of the run there is nothing to be seen
 // of its having been read.
 func (r *run) judgeGoing(s *step) {
-	if s.kind != supervise.Unlink && s.kind != supervise.Rename || len(s.lookups) == 0 {
+	if s.kind != supervise.Unlink && s.kind != supervise.Rename || len(s.lookups) == 0 || s.exchange {
 		return
 	}
 	a, ok := s.lookups[len(s.lookups)-1].final() // of a rename, what stands at the new name

@@ -332,13 +332,14 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	if w.opt.verb == faults {
 		b.fd = descriptorOf(ev)
 	}
+	b.exchange = ev.Kind == supervise.Rename && ev.Flags&unix.RENAME_EXCHANGE != 0
 	if ev.Kind == supervise.Unlink && ev.Flags&unix.AT_REMOVEDIR != 0 {
 		b.kind = supervise.Rmdir
 	}
 	if ev.Kind == supervise.Process {
 		return nil
 	}
-	b.owner, b.times, b.covers = setsOwner(ev), setsTimes[ev.Name], ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount"
+	b.owner, b.times, b.covers = setsOwner(ev), setsTimes[ev.Name], ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount" || ev.Name == "pivot_root"
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID, plain: w.plain()}
 	b.rooted = w.rooted(ev)
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
@@ -365,10 +366,14 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 				continue
 			}
 			if l := wk.lookup(p, ev.Resolve); len(l.steps) > 0 {
+				l.makes = i == len(ev.Paths)-1 || ev.Kind == supervise.Rename && ev.Flags&(unix.RENAME_EXCHANGE|unix.RENAME_WHITEOUT) != 0
 				b.lookups = append(b.lookups, l)
 			} else if i == len(ev.Paths)-1 {
 				b.covers = false
 			}
+		}
+		if ev.Kind == supervise.Exec && len(ev.Paths) > 0 && ev.Paths[0].Err == nil {
+			b.lookups = append(b.lookups, wk.interpreters(ev.Paths[0])...)
 		}
 		return len(b.lookups) > 0 || b.object != ""
 	}
