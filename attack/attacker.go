@@ -247,7 +247,7 @@ func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) 
 		return "a hard link to " + vaultFile + " (another user's file)", a.disk.link(vaultFile, src)
 	case File:
 		data := attackerData
-		if acc.loader {
+		if b.loadsFrom(dest) {
 			data = loaderProgram()
 		}
 		return "the attacker's file", a.put(src, data, a.disk.write(src, data, attackerPerm))

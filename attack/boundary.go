@@ -60,7 +60,6 @@ type access struct {
 	parent    bool   // the path goes on below it
 	covered   bool   // in the victim's view a file system is mounted over it
 	rest      string // what the path has after it, as it is given
-	loader    bool   // the kernel looks for a program's loader there
 }
 
 func (a access) path() string {
@@ -78,6 +77,7 @@ type lookup struct {
 	given  string // the path as the victim gave it, below the scene's root; not looked up
 	follow bool
 	makes  bool     // the call puts an object at the name at its end
+	loader bool     // the kernel looks for a program's loader there
 	steps  []access // in the order in which the kernel looks them up
 }
 

@@ -137,6 +137,8 @@ var execTests = []victimTest{
 	}, opts: []attack.Option{setups(scriptIn("run", "#!$DIR/tool"))}, want: "X03"},
 	{name: "the loader is in Dir", victim: runIfWhole("run", ""), opts: []attack.Option{setups(program("run", "$DIR/ld.so"))}, want: "X03"},
 	{name: "the loader is in Home", victim: runIfWhole("run", ""), opts: []attack.Option{setups(program("run", "$HOME/ld.so"))}},
+	{name: "the loader is below a directory of Dir that is missing", victim: runIfWhole("run", ""), opts: []attack.Option{setups(program("run", "$DIR/lib/ld.so"))}, want: "X03"},
+	{name: "the interpreter is below a directory of Dir that is missing", victim: runIfWhole("run", ""), opts: []attack.Option{setups(scriptIn("run", "#!$DIR/bin/tool"))}, want: "X03"},
 	{name: "a relative loader, in Dir", victim: runIfWhole("run", "$DIR"), opts: []attack.Option{setups(program("run", "ld.so"))}, want: "X03"},
 	{name: "a script whose interpreter has its loader in Dir", victim: runIfWhole("run", ""), opts: []attack.Option{setups(scriptIn("run", "#!$HOME/a"), program("a", "$DIR/ld.so"))}, want: "X03"},
 }

@@ -3,8 +3,22 @@ package attack
 import (
 	"debug/elf"
 	"encoding/binary"
+	"path"
 	"runtime"
 )
+
+// loadsFrom reports whether the kernel looks for a program's loader at a name,
+// or will when there is something on the way.
+func (b *boundary) loadsFrom(name string) bool {
+	for _, l := range b.lookups {
+		if l.loader && len(l.steps) > 0 {
+			if end := l.steps[len(l.steps)-1]; path.Join(end.path(), namesIn(end.rest)) == name {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // loaderProgram is a program that does nothing and reports success, as what the
 // attacker puts where the kernel looks for a program's loader: that can be no

@@ -33,9 +33,7 @@ func (w *walker) interpreters(p supervise.Path) (all []lookup) {
 		}
 		p = supervise.Path{Raw: name, Dir: unix.AT_FDCWD, Follow: true}
 		if l := w.lookup(p, 0); len(l.steps) > 0 {
-			for i := range l.steps {
-				l.steps[i].loader = loader && l.steps[i].last
-			}
+			l.loader = loader
 			all = append(all, l)
 		}
 		if loader {
