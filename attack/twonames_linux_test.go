@@ -123,6 +123,12 @@ var adoptTests = []struct {
 	{"exchange, its name first", func(at, spare string) error {
 		return errors.Join(secretIn(at, 0o600), renameFlags(unix.RENAME_EXCHANGE)(at, spare))
 	}},
+	{"exchange with what is there", func(at, spare string) error {
+		if err := renameFlags(unix.RENAME_EXCHANGE)(spare, at); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}},
 	{"exchange, its name last", func(at, spare string) error {
 		return errors.Join(secretIn(at, 0o600), renameFlags(unix.RENAME_EXCHANGE)(spare, at))
 	}},
