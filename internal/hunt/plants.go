@@ -55,6 +55,18 @@ var (
 	inner = []plant{singles[0], singles[1], singles[2], singles[3], singles[5], {kind: 'H'}, file, {kind: 'D'}}
 )
 
+// few are the kinds of the schedules of several acts, whose number grows with
+// their power: what a call can be led to once each, and what it can meet.
+func few(p plant) bool {
+	switch p.kind {
+	case 'L':
+		return p.target == vault+"/file" || p.target == vault+"/lacks" || p.target == vault+"/files" || p.target == attic+"/file"
+	case 'D':
+		return len(p.below) == 0 || len(p.below) == 1 && p.below[0].what.String() == singles[0].String()
+	}
+	return true
+}
+
 // plantsAt are all that can be made at a name of a program: each single thing,
 // and a directory with each thing at each name that is looked for below it,
 // alone and beside files or directories at the others.

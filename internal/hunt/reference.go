@@ -102,23 +102,25 @@ func (r *reference) undisturbed() error {
 	return nil
 }
 
-// extend tries each further act after those.
+// extend tries each further act after those. With one act each kind is tried;
+// with more, few of them.
 func (r *reference) extend(acts []planned) error {
-	from, calls := 0, 0
-	if len(acts) > 0 {
-		from = acts[len(acts)-1].gap
-	}
 	o, err := r.run(acts)
-	if err != nil || o.nothing {
+	if err != nil || o.nothing || len(acts) == r.depth || len(acts) > 0 && len(o.broken) > 0 {
 		return err
 	}
-	calls = o.gap
-	if len(acts) == r.depth || len(acts) > 0 && len(o.broken) > 0 {
-		return nil
+	from := 0
+	if len(acts) > 0 {
+		if from = acts[len(acts)-1].gap; !few(acts[len(acts)-1].what) {
+			return nil
+		}
 	}
-	for gap := from; gap < calls; gap++ {
+	for gap := from; gap < o.gap; gap++ {
 		for _, name := range r.names {
 			for _, what := range append(plantsAt(name, r.names), removal) {
+				if len(acts) > 0 && !few(what) {
+					continue
+				}
 				if err := r.extend(append(slices.Clone(acts), planned{gap, name, what})); err != nil {
 					return err
 				}
