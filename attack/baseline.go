@@ -13,7 +13,7 @@ import (
 // another. What differs between them is chance, or made of what differs
 // between processes and moments.
 func (e *explorer) baselines() (*run, error) {
-	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
+	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, leftOpen: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
 	e.first.ahead = e.begin() // while the other process runs
 	var runs []*run
 	for _, l := range []*lane{e.spare, e.first, e.first} {
@@ -81,7 +81,7 @@ func (e *explorer) baselines() (*run, error) {
 		e.record(first)
 	}
 	for _, name := range first.outcome.Open {
-		e.plan.left[e.plan.names.shape(name)] = true
+		e.plan.leftOpen[e.plan.names.shape(name)] = true
 	}
 	for _, f := range first.facts {
 		if f.rule.ID == "R01" || f.rule.ID == "R05" {

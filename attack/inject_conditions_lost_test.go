@@ -110,6 +110,42 @@ var lostConditions = []injectCondition{{
 	opts: overOut,
 	want: []string{"X05 close fails with EIO: the code reported success, though close of shared/out had failed"},
 }, {
+	name: "nor over it from a name that is not there", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		err := overwrite(s)
+		_ = s.FS.(*fsfake.FS).Renameat2(s.Path("none"), s.Path("out"), 0)
+		return err
+	},
+	opts: overOut,
+	want: []string{"X05 close fails with EIO: the code reported success, though close of shared/out had failed"},
+}, {
+	name: "nor is it another file's that has its name later", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		name, _, err := atHome(s)
+		if err == nil {
+			err = s.FS.Remove(name)
+		}
+		if err == nil {
+			err = put(s.FS, name, newFile, 0o600, "")
+		}
+		if err != nil {
+			return err
+		}
+		return s.FS.Rename(name, s.Path("out"))
+	},
+	opts: overOut,
+}, {
+	name: "nor by a link to a name that is taken", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		name, _, err := atHome(s)
+		if err != nil {
+			return err
+		}
+		_ = s.FS.(*fsfake.FS).Link(name, s.Path("out"))
+		return nil
+	},
+	opts: overOut,
+}, {
 	name: "nor does anything come from there", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		err := overwrite(s)

@@ -157,6 +157,29 @@ var injectConditions = []injectCondition{{
 	},
 	want: []string{"?R07 SIGKILL came before openat"},
 }, {
+	name: "what is left open without a name hides no file of that name", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		if _, err := s.FS.OpenFile(s.Path("work"), newFile, 0o600); err != nil {
+			return err
+		}
+		_ = s.FS.Remove(s.Path("work"))
+		return nil
+	},
+	want: []string{"R03 ", "R11 unlinkat fails with EACCES: the code returned nil, and left shared/work"},
+}, {
+	name: "what is left hides no descriptor", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		f, err := s.FS.OpenFile(s.Path("work"), newFile, 0o600)
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteString("x"); err != nil {
+			return err
+		}
+		return f.Close()
+	},
+	want: []string{"R03 write fails with ENOSPC: the code returned an error: ", "?R01 "},
+}, {
 	name: "a file that is never closed is told once", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		f, err := afero.TempFile(s.FS, s.Dir, "work-*")
@@ -262,6 +285,24 @@ var injectConditions = []injectCondition{{
 		return errors.Join(f.Close(), s.FS.Remove(f.Name()))
 	},
 	want: []string{"R05 fstat fails with EIO: the code returned an error: "},
+}, {
+	name: "the removal of another of that name before is no try", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		name := s.Path("work")
+		for i := range 2 {
+			if err := put(s.FS, name, newFile, 0o600, "x"); err != nil {
+				return errors.Join(err, absentIsFine(s.FS.Remove(name)))
+			}
+			if i == 1 && s.FS.Chmod(name, 0o600) != nil {
+				return nil
+			}
+			if err := s.FS.Remove(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	want: []string{"R05 fchmodat fails with EPERM: the code returned nil, and left "},
 }, {
 	name: "a look whose error is swallowed", by: attack.Faults,
 	victim: func(s *attack.Scene) error {

@@ -198,7 +198,7 @@ func (r *run) judgeBehind(at int) {
 	}
 	if o.End == returned {
 		for _, name := range o.Open {
-			if !r.plan.leaves(r.plan.names.shape(name)) {
+			if !r.plan.leftOpen[r.plan.names.shape(name)] {
 				r.injectedFact(tmptest.R03, at, name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
 			}
 		}
@@ -246,8 +246,11 @@ func (r *run) stuckAt(name string) bool {
 			return true
 		}
 		removes := s.kind == supervise.Unlink || s.kind == supervise.Rmdir
-		if removes && under(name, about) {
+		switch {
+		case removes && under(name, about):
 			tried = true
+		case r.creates(i) && s.answer.act != fail && about == name && !s.finds():
+			tried = false // what was removed is gone, and this is another
 		}
 		if (tried || removes) && s.answer.act == fail {
 			return true // it, or what it holds
@@ -294,7 +297,7 @@ func (r *run) judgeSync(at int) {
 		failed := s.answer.act == fail
 		synced := s.call == "fsync" || s.call == "fdatasync"
 		switch {
-		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed:
+		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed && s.movable():
 			if from, to := s.ends(); from != "" && to != "" {
 				dirty[to], lost[to] = dirty[from], lost[from]
 				if s.kind == supervise.Rename {
@@ -302,6 +305,9 @@ func (r *run) judgeSync(at int) {
 					delete(lost, from)
 				}
 			}
+		case s.kind == supervise.Unlink && !failed: // what comes to that name later is another file
+			delete(dirty, s.topic())
+			delete(lost, s.topic())
 		case failed && (synced || s.kind == supervise.Close):
 			if dirty[s.object] && s.answer.errno != syscall.EINTR && lost[s.object] == nil {
 				lost[s.object] = s
@@ -317,6 +323,19 @@ func (r *run) judgeSync(at int) {
 			r.injectedFact(tmptest.X05, at, name, "the code reported success, though "+s.call+" of "+pretty(name)+" had failed: what was written to it may be lost")
 		}
 	}
+}
+
+// movable reports whether a rename or a link can succeed: there is something at
+// the old name, and for a link nothing at the new one.
+func (s *step) movable() bool {
+	last := len(s.lookups) - 1
+	for i, l := range s.lookups {
+		a, ok := l.final()
+		if ok && i < last && !a.node.exists() || ok && i == last && s.kind == supervise.Link && a.node.exists() {
+			return false
+		}
+	}
+	return true
 }
 
 // ends are the two names of a link or a rename, "" for what is no name in the

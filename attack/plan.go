@@ -12,6 +12,7 @@ type plan struct {
 	names         *names
 	made          map[string]bool // shapes of directories it makes
 	left          map[string]bool // shapes of what it leaves behind
+	leftOpen      map[string]bool // and of what it leaves open, which need have no name any more
 	passing       map[string]bool // targets that it makes and removes, under Faults and Kills
 	targets       []target
 	stableTargets bool            // their content is the same in every run

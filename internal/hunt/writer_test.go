@@ -96,10 +96,17 @@ func compareWriter(t *testing.T, w *hunt.Writer, counts map[string]int) {
 		r := verb.perform(t, victim, opts...)
 		found := map[string]string{}
 		for _, f := range r.Findings {
-			if f.Schedule != "" && slices.Contains(judgedBy[verb.name], f.Rule.ID) {
+			switch {
+			case !slices.Contains(judgedBy[verb.name], f.Rule.ID):
+			case f.Schedule != "":
 				found[f.Rule.ID] = f.Schedule + " " + f.Detail
+			default: // what it does undisturbed, and later at the same line, is one finding
+				want = slices.DeleteFunc(want, func(rule string) bool { return rule == f.Rule.ID })
 			}
 		}
+		maps.DeleteFunc(found, func(rule, _ string) bool {
+			return slices.ContainsFunc(r.Findings, func(f attack.Finding) bool { return f.Schedule == "" && f.Rule.ID == rule })
+		})
 		counts[verb.name]++
 		if got := slices.Sorted(maps.Keys(found)); !slices.Equal(got, want) {
 			counts[verb.name+" differ"]++

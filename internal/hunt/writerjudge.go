@@ -36,10 +36,12 @@ func JudgeKills(w *Writer) (rules []string, fails bool, err error) {
 	})
 }
 
-// blow is what is done to a writer, and at which call.
+// blow is what is done to a writer, and at which call; after it a second one,
+// where the first has not kept the writer from success.
 type blow struct {
-	at  int
-	how how
+	at   int
+	how  how
+	then *blow
 }
 
 type how uint8
@@ -62,9 +64,10 @@ type writerWorld struct {
 	victim *fsfake.FS
 
 	calls, points int
-	dead          bool // nothing comes to the disk any more
-	struck        bool // the blow was dealt
-	closing       bool // the close under way is to fail
+	sites         []string // what each call was, and about which name
+	dead          bool     // nothing comes to the disk any more
+	struck        bool     // the blow was dealt
+	closing       bool     // the close under way is to fail
 	open          map[*fsfake.File]uint64
 	called        map[uint64]string // the names that files had last
 	dirty, lost   map[uint64]bool   // files whose data is not on the disk, or is no more
@@ -101,6 +104,10 @@ func (w *writerWorld) before(op *fsfake.Op) error {
 	}
 	at := w.calls
 	w.calls++
+	w.sites = append(w.sites, w.site(op))
+	if w.then != nil && at == w.then.at && (op.Name == "write" || w.then.how == once || w.then.how == fromThere) {
+		w.blow = *w.then
+	}
 	switch {
 	case w.how == spared || w.how == panicked || at < w.at:
 		return nil
@@ -129,6 +136,14 @@ func (w *writerWorld) before(op *fsfake.Op) error {
 		return nil
 	}
 	return errBlow
+}
+
+// site is a call, wherever in the run it comes.
+func (w *writerWorld) site(op *fsfake.Op) string {
+	if op.File != nil && op.Name != "open" {
+		return op.Name + " " + w.called[op.File.Inode()]
+	}
+	return op.Name + " " + path.Base(op.Path)
 }
 
 func (w *writerWorld) after(op *fsfake.Op) {
@@ -234,15 +249,42 @@ func judgeWriter(p *Writer, blows func(calls int) []blow) (rules []string, fails
 	}
 	j := &writerJudge{before: before, want: calm.look(TargetName), leaves: calm.names(), opens: calm.opened(), broken: map[string]bool{}}
 	for _, b := range blows(calm.calls) {
-		w := newWriterWorld(b)
-		if err := w.prepare(p); err != nil {
+		sites, err := j.try(p, b)
+		if err != nil {
 			return nil, false, err
 		}
-		if err, ended := w.run(p); w.struck {
-			j.judge(w, err, ended)
+		// On another way to success, what no other way has is tried in turn.
+		for at := b.at + 1; at < len(sites) && (b.how == once || b.how == cut); at++ {
+			if slices.Contains(calm.sites, sites[at]) {
+				continue
+			}
+			for _, how := range []how{once, fromThere, cut, cutFromThere} {
+				two := b
+				two.then = &blow{at: at, how: how}
+				if _, err := j.try(p, two); err != nil {
+					return nil, false, err
+				}
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(j.broken)), false, nil
+}
+
+// try judges a run, and returns the calls of one that came to success.
+func (j *writerJudge) try(p *Writer, b blow) (sites []string, err error) {
+	w := newWriterWorld(b)
+	if err := w.prepare(p); err != nil {
+		return nil, err
+	}
+	err, ended := w.run(p)
+	if !w.struck {
+		return nil, nil
+	}
+	j.judge(w, err, ended)
+	if err != nil || ended {
+		return nil, nil
+	}
+	return w.sites, nil
 }
 
 type writerJudge struct {
