@@ -45,11 +45,14 @@ func (w *watch) inNest(ev *supervise.Event, name string) bool {
 		m := w.maker(ev)
 		w.nest(name, &m)
 	case supervise.Rename:
-		old, err := ev.Abs(ev.Paths[0])
-		if err != nil {
-			return false
+		old, plain := w.given(ev, ev.Paths[0])
+		if !plain {
+			var err error
+			if old, _, err = w.find(ev, ev.Paths[0]); err != nil || old == "" {
+				return false
+			}
 		}
-		w.moveNests(strings.TrimRight(old, "/"), name)
+		w.moveNests(old, name)
 	default:
 		delete(w.nests, name) // a link may be there now
 	}

@@ -200,21 +200,49 @@ func TestForeignPrograms(t *testing.T) {
 }
 
 // TestElsewhere: what a process makes under names that mean something else here
-// is not followed, and that is said.
+// is found where it is, and where it has no name here, that is said.
 func TestElsewhere(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can do this")
 	}
 	exe := ways(t)
-	dir := t.TempDir()
-	buildTouch(t, filepath.Join(dir, "touch"))
 	for name, tt := range map[string]struct{ do, says string }{
-		"a root directory":  {"chroot " + dir, "names that a process made in a root directory of its own"},
-		"a mount namespace": {"unshare " + filepath.Join(dir, "touch"), "names that a process made in a mount namespace of its own"},
+		"a root directory":  {"chroot TMP", `TestBehave left "by-program" in `},
+		"a mount namespace": {"unshare TMP/touch", `TestBehave left "by-program" in `},
+		"a file system":     {"private", "tmpleak: not followed: names that a process made in a mount namespace of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := leaksOf(t, exe, []string{"DO=" + tt.do}, nil, "-test.run=^TestBehave$")
-			assert.Contains(t, r.out, "tmpleak: not followed: "+tt.says)
+			dir := swept.Dir(t)
+			buildTouch(t, filepath.Join(dir, "touch"))
+			r := leaksOf(t, exe, []string{"DO=" + strings.Replace(tt.do, "TMP", dir, 1)}, nil, "-test.run=^TestBehave$")
+			if strings.HasPrefix(tt.do, "chroot") { // of a directory that is not among those that are looked at
+				assert.FileExists(t, filepath.Join(dir, "by-program"))
+			}
+			assert.Contains(t, r.out, tt.says)
+		})
+	}
+}
+
+// TestForms: a file that stays is found by whatever form of its path it was
+// made, and the test and the line are known.
+func TestForms(t *testing.T) {
+	exe := ways(t)
+	for _, form := range []string{"root link", "thread's root link", "descriptor link", "link to a link", "root descriptor", "in root", "in root, up",
+		"directory, then file", "rename", "chroot"} {
+		t.Run(form, func(t *testing.T) {
+			if form == "chroot" && os.Getuid() != 0 {
+				t.Skip("only root can do this")
+			}
+			r := leaksOf(t, exe, []string{"DO=form " + form}, nil, "-test.run=^TestBehave$")
+			assert.Equal(t, 1, r.code, r.out)
+			assert.Contains(t, r.out, `TestBehave left "by-form" in `)
+			assert.Contains(t, firstLeak(r.out), " at ")
+			assert.Contains(t, r.out, ": 1 leak", r.out)
+			assert.NotContains(t, r.out, "not followed")
+			r = leaksOf(t, exe, []string{"DO=form, " + form}, nil, "-test.run=^TestBehave$")
+			assert.Equal(t, 0, r.code, r.out)
+			assert.Contains(t, r.out, ": 0 leaks", r.out)
+			assert.NotContains(t, r.out, "not followed")
 		})
 	}
 }

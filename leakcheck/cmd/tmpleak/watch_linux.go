@@ -5,7 +5,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +31,9 @@ type watch struct {
 	tests  testNames
 	forked map[int]bool // processes that have started others
 	swept  int          // calls when made was last swept
+	// A call may have changed what names mean to a process, or where something
+	// is mounted.
+	shifted bool
 
 	launched bool
 }
@@ -44,8 +46,7 @@ type made struct {
 
 // proc is a process of the tree.
 type proc struct {
-	start     maker  // what started it
-	elsewhere string // why its names are not ours: "" when they are
+	start maker // what started it
 }
 
 func newWatch(cfg *config) *watch {
@@ -91,6 +92,7 @@ func (w *watch) at(ev *supervise.Event) {
 	if ev.Opaque != "" {
 		w.missed[ev.Opaque]++
 	}
+	w.shifted = w.shifted || ev.Rebases()
 	switch {
 	case ev.Kind == supervise.Exec:
 		w.executes(ev)
@@ -114,25 +116,10 @@ func (w *watch) process(ev *supervise.Event) *proc {
 			if up := w.procs[supervise.Parent(ev.PID)]; up != nil {
 				p.start = up.start
 			}
-			p.elsewhere = elsewhere(ev.TID)
 		}
 		w.procs[ev.PID] = p
 	}
 	return p
-}
-
-var ownMounts = func() string { s, _ := os.Readlink("/proc/self/ns/mnt"); return s }()
-
-// elsewhere says why the names that a thread uses mean other files for us.
-func elsewhere(tid int) string {
-	dir := "/proc/" + strconv.Itoa(tid)
-	if root, err := os.Readlink(dir + "/root"); err == nil && root != "/" {
-		return "in a root directory of its own"
-	}
-	if ns, err := os.Readlink(dir + "/ns/mnt"); err == nil && ns != ownMounts {
-		return "in a mount namespace of its own"
-	}
-	return ""
 }
 
 func (w *watch) executes(ev *supervise.Event) {
@@ -141,9 +128,6 @@ func (w *watch) executes(ev *supervise.Event) {
 		return
 	}
 	p := w.process(ev)
-	if ev.PID != w.tree.PID() {
-		p.elsewhere = elsewhere(ev.TID)
-	}
 	if m := w.maker(ev); m.via == "" || p.start.empty() {
 		// A shell's programs have the line that started the shell.
 		c := *p
@@ -166,45 +150,30 @@ func (w *watch) creates(ev *supervise.Event) {
 	if len(ev.Paths) == 0 || ev.Kind == supervise.Open && ev.Flags&tmpfile != 0 {
 		return // a socket without a name, a file without one
 	}
-	p := w.process(ev)
-	if p.elsewhere != "" {
-		w.missed["names that a process made "+p.elsewhere]++
-		return
-	}
+	w.process(ev)
 	path := ev.Paths[len(ev.Paths)-1]
-	name, err := ev.Abs(path)
-	if err != nil {
-		if path.Err == nil {
-			w.missed["names "+err.Error()]++
-		}
+	given, plain := w.given(ev, path)
+	if plain && w.inNest(ev, given) {
 		return
 	}
-	if strings.HasPrefix(name, "/proc/") {
+	name, there, err := w.find(ev, path)
+	switch {
+	case err != nil:
+		w.missed["names "+err.Error()]++
 		return
-	}
-	given := strings.TrimRight(name, "/")
-	if w.inNest(ev, given) {
-		return
-	}
-	name = resolved(given)
-	var st unix.Stat_t
-	switch err := unix.Lstat(name, &st); {
-	case err == nil && ev.Kind == supervise.Rename:
-		w.renames(ev, given, name, true)
-		return
-	case err == nil && ev.Kind == supervise.Open && st.Mode&unix.S_IFMT == unix.S_IFLNK && path.Follow:
-		if name = dangling(name); name == "" {
-			return // leads to a file that is there
-		}
-		name = resolved(name)
-	case err == nil:
-		return // it is there: nothing new, or EEXIST
-	case err != unix.ENOENT:
+	case name == "" || strings.HasPrefix(name, "/proc/"):
 		return // it fails for the tests too
+	case !plain:
+		if given = name; w.inNest(ev, given) {
+			return
+		}
 	}
 	if ev.Kind == supervise.Rename {
-		w.renames(ev, given, name, false)
+		w.renames(ev, given, name, there != nil)
 		return
+	}
+	if there != nil {
+		return // nothing new, or EEXIST
 	}
 	m := w.maker(ev)
 	w.note(name, &m)
@@ -212,40 +181,6 @@ func (w *watch) creates(ev *supervise.Event) {
 	if delete(w.nests, given); ev.Kind == supervise.Mkdir && !w.before[name] {
 		w.nest(given, &m)
 	}
-}
-
-// resolved is the name without links in its directory: they may be gone when the
-// tests have ended.
-func resolved(name string) string {
-	fd, err := unix.Open(parentOf(name)+"/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return name
-	}
-	defer unix.Close(fd)
-	dir, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-	if err != nil || !filepath.IsAbs(dir) {
-		return name
-	}
-	return strings.TrimSuffix(dir, "/") + name[strings.LastIndexByte(name, '/'):]
-}
-
-// dangling is where a symbolic link leads, if that is not there.
-func dangling(name string) string {
-	var st unix.Stat_t
-	if unix.Stat(name, &st) != unix.ENOENT {
-		return ""
-	}
-	for range 40 {
-		to, err := os.Readlink(name)
-		if err != nil {
-			return name
-		}
-		if !filepath.IsAbs(to) {
-			to = filepath.Dir(name) + "/" + to
-		}
-		name = to
-	}
-	return ""
 }
 
 func (w *watch) note(name string, m *maker) {
@@ -272,18 +207,16 @@ func (w *watch) sweep() {
 // renames gives what is known of the old name, and of all below, to the new
 // one. The call may fail: the old name keeps what is known of it.
 func (w *watch) renames(ev *supervise.Event, given, name string, there bool) {
-	old, err := ev.Abs(ev.Paths[0])
-	if err != nil {
+	old, what, err := w.find(ev, ev.Paths[0])
+	if err != nil || what == nil {
 		return
 	}
-	givenOld := strings.TrimRight(old, "/")
-	old = resolved(givenOld)
-	var st unix.Stat_t
-	if unix.Lstat(old, &st) != nil {
-		return
+	givenOld, plain := w.given(ev, ev.Paths[0])
+	if !plain {
+		givenOld = old
 	}
 	n := w.nests[givenOld]
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+	if what.IsDir() {
 		w.moveNests(givenOld, given)
 	} else {
 		delete(w.nests, given)
@@ -299,7 +232,7 @@ func (w *watch) renames(ev *supervise.Event, given, name string, there bool) {
 		m := w.maker(ev)
 		w.note(name, &m)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+	if !what.IsDir() {
 		return
 	}
 	moved := map[string]*maker{}
@@ -318,12 +251,18 @@ func (w *watch) checks(ev *supervise.Event) {
 	if len(ev.Paths) == 0 || ev.Paths[0].Null {
 		return
 	}
-	name, err := ev.Abs(ev.Paths[0])
-	if err != nil || !w.places.of(filepath.Dir(name)).writable {
+	name, plain := w.given(ev, ev.Paths[0])
+	var st unix.Stat_t
+	if plain && (!w.places.of(filepath.Dir(name)).writable || unix.Lstat(name, &st) != unix.ENOENT) {
 		return
 	}
-	var st unix.Stat_t
-	if unix.Lstat(name, &st) == unix.ENOENT && w.absent[name] == nil {
+	if !plain {
+		real, there, err := w.find(ev, ev.Paths[0])
+		if name = real; err != nil || there != nil || name == "" || !w.places.of(filepath.Dir(name)).writable {
+			return
+		}
+	}
+	if w.absent[name] == nil {
 		m := w.maker(ev)
 		w.absent[name] = &m
 	}

@@ -385,6 +385,18 @@ func TestBehave(t *testing.T) {
 		cmd := exec.Command(arg, at("by-program"))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		must(t, cmd.Run())
+	case "private": // of a program that sees a file system of its own at TMPDIR
+		cmd := exec.Command("/bin/sh", "-c", `mount -t tmpfs none "$TMPDIR" && echo >"$TMPDIR/by-program"`)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatal(err, string(out))
+		}
+	case "form": // of a path
+		byForm(t, arg)
+	case "form,": // and removes it
+		byForm(t, arg)
+		must(t, os.Remove(at("by-form")))
 	case "safe":
 		must(t, os.WriteFile(filepath.Join(t.TempDir(), "foretold.txt"), nil, 0o644))
 	case "kinds":
@@ -404,4 +416,57 @@ func TestBehave(t *testing.T) {
 		must(t, os.WriteFile(at("checked"), nil, 0o600))
 		must(t, os.Remove(at("checked")))
 	}
+}
+
+// byForm makes a file by a form of its path.
+func byForm(t *testing.T, form string) {
+	dir, flags := os.TempDir(), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC
+	open := func(path string) int {
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+		must(t, err)
+		return fd
+	}
+	fd := -1
+	var err error
+	switch form {
+	case "root link":
+		fd, err = unix.Open("/proc/self/root"+dir+"/by-form", flags, 0o600)
+	case "thread's root link":
+		fd, err = unix.Open("/proc/thread-self/root"+dir+"/by-form", flags, 0o600)
+	case "descriptor link":
+		fd, err = unix.Open(fmt.Sprintf("/dev/fd/%d/by-form", open(dir)), flags, 0o600)
+	case "link to a link":
+		link := t.TempDir() + "/link"
+		must(t, os.Symlink("/proc/self/root"+dir, link))
+		fd, err = unix.Open(link+"/by-form", flags, 0o600)
+	case "root descriptor":
+		fd, err = unix.Openat(open("/"), dir[1:]+"/by-form", flags, 0o600)
+	case "in root":
+		fd, err = unix.Openat2(open(dir), "/by-form", &unix.OpenHow{Flags: uint64(flags), Mode: 0o600, Resolve: unix.RESOLVE_IN_ROOT})
+	case "in root, up":
+		fd, err = unix.Openat2(open(dir), "/../../by-form", &unix.OpenHow{Flags: uint64(flags), Mode: 0o600, Resolve: unix.RESOLVE_IN_ROOT})
+	case "directory, then file":
+		must(t, unix.Mkdir("/proc/self/root"+dir+"/by-form", 0o700))
+		must(t, os.WriteFile(at("by-form/x"), nil, 0o600))
+		must(t, os.WriteFile("/proc/self/root"+dir+"/by-form/y", nil, 0o600))
+		if strings.HasPrefix(os.Getenv("DO"), "form,") {
+			must(t, os.Remove(at("by-form/x")))
+			must(t, os.Remove(at("by-form/y")))
+		}
+		return
+	case "rename":
+		must(t, os.WriteFile(at("by-form.tmp"), nil, 0o600))
+		err = os.Rename("/proc/self/root"+dir+"/by-form.tmp", "/proc/self/root"+dir+"/by-form")
+		must(t, err)
+		return
+	case "chroot":
+		must(t, unix.Chroot(dir))
+		fd, err = unix.Open("/by-form", flags, 0o600)
+		if err == nil && strings.HasPrefix(os.Getenv("DO"), "form,") {
+			must(t, os.Remove("/by-form"))
+			os.Exit(0)
+		}
+	}
+	must(t, err)
+	must(t, unix.Close(fd))
 }
