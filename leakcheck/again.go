@@ -21,9 +21,12 @@ import (
 // where there is none with a trace. With a trial and an error the test was cut
 // short: what the trial has was left, and what it has not may have been yet to
 // come.
-func (s *session) again(test string, deadline time.Time) (*trial, error) {
+//
+// It goes on for a while when something that the test started outlives it. What
+// is open of the leaks is not known yet.
+func (s *session) again(test string, linger time.Duration, open []*leak, deadline time.Time) (*trial, error) {
 	if s.whyTraced() == "" {
-		tr, err := s.supervised(test, deadline)
+		tr, err := s.supervised(test, linger, open, deadline)
 		var un *errUnsupported
 		if !errors.As(err, &un) {
 			return tr, err
@@ -32,7 +35,7 @@ func (s *session) again(test string, deadline time.Time) (*trial, error) {
 		s.unsupervised = un.reason
 		s.mu.Unlock()
 	}
-	return s.traced(test, deadline)
+	return s.traced(test, linger, deadline)
 }
 
 // refused is why tests of this package have no supervisor.
@@ -50,7 +53,7 @@ const traceVariable = "TMPPROOF_LEAKCHECK_TRACE"
 
 // traced runs a test again with runtime/trace, which has the stacks of its
 // system calls, but not their arguments.
-func (s *session) traced(test string, deadline time.Time) (tr *trial, err error) {
+func (s *session) traced(test string, linger time.Duration, deadline time.Time) (tr *trial, err error) {
 	r, err := newRoot(filepath.Dir(s.root.path))
 	if err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func (s *session) traced(test string, deadline time.Time) (tr *trial, err error)
 		return nil, err
 	}
 	file := filepath.Join(r.path, "trace")
-	cmd.Env = append(append(cmd.Env, r.environ()...), traceVariable+"="+file)
+	cmd.Env = append(append(cmd.Env, r.environ()...), traceVariable+"="+file, lingerVariable+"="+linger.String())
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func (s *session) traced(test string, deadline time.Time) (tr *trial, err error)
 	if err != nil {
 		return nil, err
 	}
-	tr = &trial{left: entries(r.files, names, entry, s.opt)}
+	tr = &trial{left: entries(r.files, names, entry, s.opt), traced: true}
 	var held []heldJSON
 	if b, e := os.ReadFile(file + heldSuffix); e != nil || json.Unmarshal(b, &held) != nil {
 		err = cutShort(cmd, out)
@@ -152,16 +155,31 @@ func listen() (tell func(), err error) {
 	if !listening.TryLock() {
 		return func() {}, nil
 	}
-	if file := os.Getenv(traceVariable); file != "" {
-		return record(file)
+	linger, _ := time.ParseDuration(os.Getenv(lingerVariable))
+	if err := os.Unsetenv(lingerVariable); err != nil {
+		return nil, err
 	}
-	return attend()
+	if file := os.Getenv(traceVariable); file != "" {
+		return record(file, linger)
+	}
+	return attend(linger)
+}
+
+// lingerVariable is how long a child waits for what outlives its test.
+const lingerVariable = "TMPPROOF_LEAKCHECK_LINGER"
+
+// outlast waits until no goroutine and no process that the test has started is
+// left, for a while at most.
+func outlast(before int, most time.Duration, processes func() bool) {
+	for end := time.Now().Add(most); time.Now().Before(end) && (goroutines() > before || processes()); {
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // heldSuffix makes the name of the file that says what the child holds.
 const heldSuffix = ".held"
 
-func record(file string) (tell func(), err error) {
+func record(file string, linger time.Duration) (tell func(), err error) {
 	if err := os.Unsetenv(traceVariable); err != nil {
 		return nil, err
 	}
@@ -169,7 +187,7 @@ func record(file string) (tell func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	holds, err := holder()
+	holds, busy, err := holder()
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +195,7 @@ func record(file string) (tell func(), err error) {
 	before := atMost()
 	return func() {
 		settle(before)
+		outlast(before, linger, busy)
 		if failed == nil {
 			trace.Stop()
 		}

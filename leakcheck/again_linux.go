@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,8 +14,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/internal/testname"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,8 +26,13 @@ const opHeld = supervise.OpUser
 
 // origin is the call that made a name.
 type origin struct {
-	chain string
-	via   string
+	chain   string
+	renamed string // where it got the name, if not there
+	via     string
+	test    string // as testing names it, "" when not known
+	call    string
+	seq     int
+	drawn   bool // os drew the name
 }
 
 // watcher follows one child.
@@ -35,25 +43,28 @@ type watcher struct {
 	origins map[string]origin // by absolute path
 	unnamed map[string]origin // O_TMPFILE, by directory
 	started map[int]origin    // programs, by process
+	hidden  map[string]bool   // names that are there, and are to be made as if they were not
+	tests   testname.Names
+	calls   int
 	held    []*leak
 	answers bool // the test has come to its end
 }
 
 // supervised runs a test again under a supervisor that stops each call that makes a name.
-func (s *session) supervised(test string, deadline time.Time) (tr *trial, err error) {
+func (s *session) supervised(test string, linger time.Duration, open []*leak, deadline time.Time) (tr *trial, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		// The child's life hangs on this thread; the goroutine ends locked, so
 		// that the thread ends with it.
 		runtime.LockOSThread()
-		tr, err = s.trial(test, deadline)
+		tr, err = s.trial(test, linger, open, deadline)
 	}()
 	<-done
 	return tr, err
 }
 
-func (s *session) trial(test string, deadline time.Time) (tr *trial, err error) {
+func (s *session) trial(test string, linger time.Duration, open []*leak, deadline time.Time) (tr *trial, err error) {
 	r, err := newRoot(filepath.Dir(s.root.path))
 	if err != nil {
 		return nil, err
@@ -63,7 +74,7 @@ func (s *session) trial(test string, deadline time.Time) (tr *trial, err error) 
 	if err != nil {
 		return nil, err
 	}
-	cmd.Env = append(cmd.Env, r.environ()...)
+	cmd.Env = append(append(cmd.Env, r.environ()...), lingerVariable+"="+linger.String())
 	tree, err := supervise.Start(cmd, supervise.Creates, deadline)
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return nil, &errUnsupported{un.Reason}
@@ -75,6 +86,7 @@ func (s *session) trial(test string, deadline time.Time) (tr *trial, err error) 
 		return nil, err
 	}
 	w := &watcher{tree: tree, root: r.files, origins: map[string]origin{}, unnamed: map[string]origin{}, started: map[int]origin{}}
+	w.tests.Same = tree.ReadOwn() == nil // or else the test is named, and not the subtest
 	var before map[string]bool
 	if s.pkg != nil {
 		w.pkg, before = s.pkg.path, s.pkg.names()
@@ -87,7 +99,7 @@ func (s *session) trial(test string, deadline time.Time) (tr *trial, err error) 
 	}
 	tr.left = append(entries(r.files, names, entry, s.opt), w.held...)
 	for _, l := range tr.left {
-		l.line, l.via = w.origin(l)
+		w.origin(l)
 	}
 	tr.made = w.inPackage(s.pkg, before)
 	if !w.answers {
@@ -134,14 +146,12 @@ func (w *watcher) message(ev *supervise.Event) {
 		for _, h := range list {
 			l := h.leak()
 			if l.kind == process {
-				o, ok := w.started[l.pid]
-				if !ok {
-					o = w.started[supervise.Parent(l.pid)]
-				}
-				if !ok && o.chain == "" {
+				o := w.startOf(l.pid)
+				if o.chain == "" {
 					o = only(w.started)
 				}
-				l.line, l.via = o.chain, ""
+				o.via, o.call = "", ""
+				l.made(o)
 			}
 			w.held = append(w.held, l)
 		}
@@ -189,15 +199,19 @@ func (w *watcher) creates(ev *supervise.Event) {
 func (w *watcher) renames(ev *supervise.Event, name string) {
 	old := w.abs(ev.TID, ev.Paths[0])
 	moved := map[string]origin{}
+	at := w.where(ev)
 	for from, o := range w.origins {
 		if from == old {
+			if o.chain != at.chain {
+				o.renamed = at.chain
+			}
 			moved[name] = o
 		} else if rel := below(old, from); rel != "" {
 			moved[filepath.Join(name, rel)] = o
 		}
 	}
 	if _, ok := moved[name]; !ok {
-		moved[name] = w.where(ev)
+		moved[name] = at
 	}
 	for n, o := range moved {
 		w.origins[n] = o
@@ -241,28 +255,87 @@ func (w *watcher) abs(tid int, p supervise.Path) string {
 
 // where is the Go line behind a stopped call.
 func (w *watcher) where(ev *supervise.Event) origin {
+	w.calls++
+	o := origin{seq: w.calls, call: ev.Name}
 	st, err := w.tree.Stack(ev)
 	if err != nil {
-		return origin{}
+		up := w.startOf(ev.PID)
+		o.chain, o.test = up.chain, up.test
+		return o
 	}
-	o := origin{chain: chain(st.Frames)}
+	o.chain = chain(st.Frames)
 	if st.Via != "" {
-		o.via = filepath.Base(st.Via)
+		o.via, o.test = filepath.Base(st.Via), w.startOf(ev.PID).test
+		return o
+	}
+	if st.Start != nil { // this program, run again by the test
+		o.test = w.startOf(ev.PID).test
+	}
+	if o.test == "" {
+		o.test = w.tests.By(w.tree, ev, st.Frames)
+	}
+	for _, f := range st.Frames {
+		o.drawn = o.drawn || f.Function == "os.CreateTemp" || f.Function == "os.MkdirTemp"
 	}
 	return o
 }
 
-// origin is where a leak of the root comes from.
-func (w *watcher) origin(l *leak) (string, string) {
-	if l.kind == process {
-		return l.line, l.via
+// startOf is what started a process, or the one that started that.
+func (w *watcher) startOf(pid int) origin {
+	if o, ok := w.started[pid]; ok || pid == w.tree.PID() {
+		return o
+	}
+	return w.started[supervise.Parent(pid)]
+}
+
+// origin gives a leak of the root what is known of the call that made it.
+func (w *watcher) origin(l *leak) {
+	if l.kind == process || l.kind == elsewhere {
+		return
 	}
 	name := filepath.Join(w.root, filepath.FromSlash(l.name))
 	o, ok := w.origins[name]
 	if !ok && l.kind == descriptor {
 		o = w.unnamed[filepath.Dir(name)]
 	}
-	return o.chain, o.via
+	l.made(o)
+	// Which parts of the name are drawn, as that of t.TempDir.
+	parts := strings.Split(l.name, "/")
+	elems := make([]leftover.Elem, len(parts))
+	at, any := w.root, false
+	for i, part := range parts {
+		elems[i] = leftover.Elem{Before: part}
+		if at = filepath.Join(at, part); w.origins[at].drawn && w.origins[at].renamed == "" {
+			elems[i], any = drawnElem(part), true
+		}
+	}
+	if any {
+		l.elems = elems
+	}
+}
+
+// longestNumber is where the last of the longest numbers in a name is: 10 digits
+// at most, as os draws them.
+func longestNumber(name string) (at [2]int) {
+	for _, m := range number.FindAllStringIndex(name, -1) {
+		if m[1]-m[0] >= at[1]-at[0] {
+			at = [2]int{m[0], m[1]}
+		}
+	}
+	return at
+}
+
+var number = regexp.MustCompile(`[0-9]+`)
+
+// drawnElem is the pattern of a name that os.CreateTemp has drawn.
+func drawnElem(name string) leftover.Elem {
+	m := longestNumber(name)
+	return leftover.Elem{Before: name[:m[0]], After: name[m[1]:], Star: m[0] < m[1]}
+}
+
+// made takes over what is known of the call.
+func (l *leak) made(o origin) {
+	l.line, l.renamed, l.via, l.test, l.call, l.seq = o.chain, o.renamed, o.via, o.test, o.call, o.seq
 }
 
 // inPackage is what the child made in the package's directory, and removes
@@ -290,9 +363,9 @@ func (w *watcher) inPackage(p *pkgDir, before map[string]bool) []*leak {
 		if err != nil {
 			continue
 		}
-		o := w.origins[path]
-		l := &leak{kind: source, name: rel, line: o.chain, via: o.via}
+		l := &leak{kind: source, name: rel}
 		l.describe(path, st)
+		l.made(w.origins[path])
 		list = append(list, l)
 	}
 	for _, rel := range names {
@@ -309,18 +382,19 @@ func (w *watcher) inPackage(p *pkgDir, before map[string]bool) []*leak {
 var attached = sync.OnceValues(supervise.Attach)
 
 // attend begins the supervision.
-func attend() (tell func(), err error) {
+func attend(linger time.Duration) (tell func(), err error) {
 	before := atMost()
 	link, err := attached()
 	if err != nil {
 		return nil, err
 	}
-	holds, err := holder()
+	holds, busy, err := holder()
 	if err != nil {
 		return nil, err
 	}
 	return func() {
 		settle(before)
+		outlast(before, linger, busy)
 		data, err := json.Marshal(holds())
 		if err == nil {
 			_, err = link.Call(opHeld, data)
@@ -331,23 +405,27 @@ func attend() (tell func(), err error) {
 	}, nil
 }
 
-// holder looks at what this child holds, when it is asked.
-func holder() (holds func() []heldJSON, err error) {
+// holder looks at what this child holds, when it is asked, and tells whether a
+// process that it started still runs.
+func holder() (holds func() []heldJSON, busy func() bool, err error) {
 	r := &root{files: os.Getenv(rootVariable)}
 	if r.dir, err = os.Open(r.files); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.fd = int(r.dir.Fd())
 	kids := newChildren()
-	return func() []heldJSON {
-		list := slices.Concat(openFiles(r, descriptors()), mappings(r))
-		if kids.any() {
-			list = append(list, processes(r, []int{os.Getppid()})...)
+	started := func() []*leak {
+		if !kids.any() {
+			return nil
 		}
+		return processes(r, []int{os.Getppid()})
+	}
+	return func() []heldJSON {
+		list := slices.Concat(openFiles(r, descriptors()), mappings(r), started())
 		held := []heldJSON{}
 		for _, l := range list {
 			held = append(held, heldJSON{l.kind, l.name, l.what, l.pid, l.size, l.perm})
 		}
 		return held
-	}, nil
+	}, func() bool { return len(started()) > 0 }, nil
 }

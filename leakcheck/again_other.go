@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-func (s *session) supervised(string, time.Time) (*trial, error) {
+func (s *session) supervised(string, time.Duration, []*leak, time.Time) (*trial, error) {
 	return nil, &errUnsupported{"stopping calls that make files needs Linux, and this is " + runtime.GOOS}
 }
 
-func attend() (tell func(), err error) {
+func attend(time.Duration) (tell func(), err error) {
 	return nil, errors.New("this process was to be supervised, for which it needs Linux")
 }
 
-func holder() (holds func() []heldJSON, err error) {
-	return func() []heldJSON { return nil }, nil
+func holder() (holds func() []heldJSON, busy func() bool, err error) {
+	return func() []heldJSON { return nil }, func() bool { return false }, nil
 }

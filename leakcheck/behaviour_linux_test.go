@@ -109,6 +109,7 @@ func addBehaviours(all map[string]fixture) {
 		*field[testing.InternalExample](m, "examples") = []testing.InternalExample{{Name: "Example", F: func() { _, _ = os.MkdirTemp("", "ex-") }, Output: ""}}
 		return Run(m)
 	}})
+	addBlame(add)
 	add("package directory", fixture{tests: tests(nothing, func(t *testing.T) { must(t, os.WriteFile("out.txt", []byte("x"), 0o600)) })})
 	add("somebody's file", fixture{tests: tests(func(t *testing.T) {
 		if os.Getenv("STRANGER") != "" {
@@ -245,7 +246,7 @@ func TestBehaviour(t *testing.T) {
 	}{
 		{"failing test", 1, []string{leak("TestA")}},
 		{"warn", 0, []string{leak("TestA")}},
-		{"no explanation", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran: TestB\n", "!made at"}},
+		{"no explanation", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran only: TestB\n", "!made at"}},
 		{"ignored", 0, []string{"!leakcheck"}},
 		{"bad glob", 1, []string{"nothing can be checked: the pattern [ of Ignore: syntax error in pattern"}},
 		{"nil option", 1, []string{"nothing can be checked: a nil option"}},
@@ -258,7 +259,18 @@ func TestBehaviour(t *testing.T) {
 		{"TMPDIR set and taken back", 0, []string{"!leakcheck"}},
 		{"root removed", 1, []string{"a test removed or replaced", "!could not be removed"}},
 		{"together", 1, []string{"leaks only together with other tests", "!made at"}},
-		{"example", 1, []string{`Example left "ex-*", made at behaviour_linux_test.go`}},
+		{"example", 1, []string{`Example left "ex-*", made at behaviour_linux_test.go`, "-run '^Example$'"}},
+		{"late goroutine beside the next test", 1, []string{`TestA left "late", made at blame_linux_test.go`, "!TestB left"}},
+		{"late child beside the next test", 1, []string{`TestA left "late", made at blame_linux_test.go`, "!TestB left"}},
+		{"removed and made again", 1, []string{`TestB left "state", made at blame_linux_test.go`, "!TestA left"}},
+		{"made again only where it was", 1, []string{`the tests left "state"`, "at that time ran only: TestB", "!TestA left", "!TestB left"}},
+		{"left by one, by the other open too", 1, []string{`TestA left "m-*", made at`, `TestB left "m-*", made at`, `TestB left "m-*" open`, "!TestA left \"m-*\" open", "!the tests left"}},
+		{"two with one pattern", 1, []string{`TestA left "*.txt", made at blame_linux_test.go`, `TestC left "*.txt", made at blame_linux_test.go`, "!TestB left", "!the tests left"}},
+		{"fixed names", 1, []string{`TestA left "part-1"`, `TestB left "part-2"`, "!the tests left"}},
+		{"subtest", 1, []string{`TestA/x/y left "upload-*.tmp"`, "-run '^TestA$/^x$/^y$'"}},
+		{"renamed", 1, []string{`TestA left "final", made at victims_linux_test.go:`, ", renamed at blame_linux_test.go:"}},
+		{"benchmark", 1, []string{`BenchmarkA left 30 times "bench-*", made at blame_linux_test.go`, "-run '^$' -bench '^BenchmarkA$' -benchtime 1x", "!TestA"}},
+		{"fuzz seed", 1, []string{`FuzzA/seed#1 left "seed-*", made at blame_linux_test.go`, "-run '^FuzzA$/^seed#1$'"}},
 		{"check, a high descriptor", 1, []string{`TestB left "high-*" open`}},
 		{"check, a number used again", 1, []string{`left "high-*" open`}},
 		{"check", 1, []string{leak("TestB"), "--- FAIL: TestB", "!--- FAIL: TestA", "!--- FAIL: TestC"}},
@@ -279,9 +291,9 @@ func TestBehaviour(t *testing.T) {
 		{"odd name", 1, []string{`TestA left "a\n--- FAIL: x\xff", made at behaviour_linux_test.go`, `    "a\n--- FAIL: x\xff": file, 0 bytes`}},
 		{"six", 1, []string{leak("TestB"), `TestE left "work-*", made at victims_linux_test.go`}},
 		{"nested", 1, []string{"TestA left 2 times \"upload-*.tmp\", made at behaviour_linux_test.go:25"}},
-		{"cannot run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", "running TestB again: ", "!does not leave"}},
-		{"dies when run again", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
-		{"dies when run again, traced", 1, []string{`TestB left "upload-*.tmp"`, "appeared while this test ran alone\n", died, "!does not leave"}},
+		{"cannot run again", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran only: TestB\n", "running TestB again: ", "!does not leave"}},
+		{"dies when run again", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran only: TestB\n", died, "!does not leave"}},
+		{"dies when run again, traced", 1, []string{`the tests left "upload-*.tmp"`, "at that time ran only: TestB\n", died, "!does not leave"}},
 		{"dies having left it", 1, []string{leak("TestB"), died, "!does not leave"}},
 	}
 	for _, row := range rows {

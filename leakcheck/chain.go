@@ -3,7 +3,6 @@ package leakcheck
 import (
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/lines"
 )
@@ -19,5 +18,5 @@ func chain(frames []runtime.Frame) string {
 // foreignFrame says that a frame is not of the user's code.
 func foreignFrame(f runtime.Frame) bool {
 	pkg := lines.Package(f.Function)
-	return pkg == "" || lines.Wrapper(pkg) || strings.HasPrefix(f.Function, ownPackage+".(*spans).") || lines.Standard(f)
+	return pkg == "" || lines.Wrapper(pkg) || lines.Ours(f) || lines.Standard(f)
 }

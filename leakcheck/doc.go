@@ -27,9 +27,15 @@
 // The time at which a file was made leaves few tests that can have made it, or
 // many when tests are parallel. These run again, each alone in a child process,
 // under a supervisor that stops each call that makes a name, until each leak
-// has been seen to be made again. So the report has the line and its callers,
-// also for a file that a child process made. A leak that no test makes when it
-// runs alone is reported as such: nobody is blamed on suspicion.
+// has been seen to be made again. So the report has the test, or its subtest,
+// and the line with its callers, also for a file that a child process made, and
+// for one that was made after its test's end. Where a name is another one in
+// each run, what the test leaves is matched by the call and the line that made
+// it: the test runs a second time, to see what of the name changes. A benchmark
+// runs once.
+//
+// A leak that no test makes when it runs alone is reported as such, with the
+// tests that ran at that time: nobody is blamed on suspicion.
 //
 // The supervisor needs Linux (amd64 or arm64, 5.9 or later). Where it is missing,
 // the tests run again with runtime/trace, which has the stacks of system calls

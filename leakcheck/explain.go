@@ -23,74 +23,128 @@ type errUnsupported struct{ reason string }
 
 func (e *errUnsupported) Error() string { return e.reason }
 
-// trial is a test that was run again, alone.
-type trial struct {
-	left []*leak // with line and via
-	made []*leak // in the package's directory, whether it was there before or not
-}
-
 // explain runs the tests that may have made the leaks again, each alone in a
 // child process, until each leak has been seen to be made. It returns what it
 // could not do.
 func (s *session) explain(found []*leak) string {
-	open := slices.Clone(found)
-	slow := time.Duration(s.opt.slow)
-	budget := slow * (explainTime + watchedTimes*s.spans.took(""))
-	deadline := time.Now().Add(budget)
-	tried := map[string]bool{}
-	var failed []string
-	broken := map[string]bool{} // tests of which it is not known what they leave
-	why := s.whyTraced()
-	for len(open) > 0 {
-		tests := s.next(open, tried)
+	e := &explanation{s: s, claims: newClaims(s, found), trials: map[string]*trial{}, tried: map[string]bool{}, broken: map[string]bool{}, slow: time.Duration(s.opt.slow)}
+	e.budget = e.slow * (explainTime + watchedTimes*s.spans.took(""))
+	e.deadline = time.Now().Add(e.budget)
+	e.each()
+	e.twice()
+	e.doubts()
+	if e.why != "" {
+		e.failed = append(e.failed, "run again with runtime/trace, which names a line where only one call can have made it: "+e.why)
+	}
+	return strings.Join(e.failed, "\n  ")
+}
+
+// explanation is the search for the tests that left something.
+type explanation struct {
+	*claims
+	s        *session
+	slow     time.Duration
+	budget   time.Duration
+	deadline time.Time
+	trials   map[string]*trial
+	order    []string // of trials
+	tried    map[string]bool
+	broken   map[string]bool // tests of which it is not known what they leave
+	failed   []string
+	why      string // there is no supervisor
+}
+
+// each runs one test after the other again, until each leak has been seen to be
+// made.
+func (e *explanation) each() {
+	e.why = e.s.whyTraced()
+	for len(e.open) > 0 {
+		tests := e.s.next(e.open, e.tried)
 		if len(tests) == 0 {
-			break
+			return
 		}
-		if !time.Now().Before(deadline) {
-			failed = append(failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", budget.Round(time.Second)))
-			break
+		if !time.Now().Before(e.deadline) {
+			e.failed = append(e.failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", e.budget.Round(time.Second)))
+			return
 		}
-		trials, errs := make([]*trial, len(tests)), make([]error, len(tests))
-		var wg sync.WaitGroup
-		for i, test := range tests {
-			tried[test] = true
-			wg.Go(func() {
-				trials[i], errs[i] = s.again(test, earlier(deadline, slow*(oneTest+watchedTimes*s.spans.took(test))))
-			})
-		}
-		wg.Wait()
-		for i, test := range tests {
-			if trials[i] != nil {
-				open = trials[i].claim(test, s.spans.times(test), open)
-			}
-			if errs[i] != nil {
-				broken[test] = true
-				failed = append(failed, fmt.Sprintf("running %s again: %v", test, errs[i]))
+		for i, tr := range e.again(tests) {
+			if tr != nil {
+				e.trials[tests[i]] = tr
+				e.order = append(e.order, tests[i])
+				e.by(tests[i], tr)
 			}
 		}
-		if why = s.whyTraced(); why != "" { // whether a name that is there is made again is not seen
-			open = slices.DeleteFunc(open, func(l *leak) bool { return l.kind == source })
+		if e.why = e.s.whyTraced(); e.why != "" { // whether a name that is there is made again is not seen
+			e.open = slices.DeleteFunc(e.open, func(l *leak) bool { return l.kind == source })
 		}
 	}
-	for _, l := range open {
+}
+
+// again runs tests again, at the same time.
+func (e *explanation) again(tests []string) []*trial {
+	trials, errs := make([]*trial, len(tests)), make([]error, len(tests))
+	var wg sync.WaitGroup
+	for i, test := range tests {
+		e.tried[test] = true
+		linger := e.s.spans.linger(test, e.open)
+		limit := e.slow * (oneTest + linger + watchedTimes*e.s.spans.took(test))
+		wg.Go(func() { trials[i], errs[i] = e.s.again(test, linger, e.open, earlier(e.deadline, limit)) })
+	}
+	wg.Wait()
+	for i, test := range tests {
+		if errs[i] != nil {
+			e.broken[test] = true
+			e.failed = append(e.failed, fmt.Sprintf("running %s again: %v", test, errs[i]))
+		}
+	}
+	return trials
+}
+
+// twice runs those tests again that have left something which fits no name, to
+// see what of its name changes from run to run.
+func (e *explanation) twice() {
+	for _, test := range e.order {
+		first := e.trials[test]
+		if !slices.ContainsFunc(first.items(), func(item *leak) bool { return item.claimed == 0 && e.resembles(test, item) }) {
+			continue
+		}
+		if !time.Now().Before(e.deadline) {
+			e.failed = append(e.failed, fmt.Sprintf("not all tests were run again to explain this: %v were over", e.budget.Round(time.Second)))
+			return
+		}
+		second := e.again([]string{test})[0]
+		if second == nil {
+			continue
+		}
+		first.twins(second)
+		e.by(test, first)
+	}
+}
+
+// resembles reports whether a leak could be what the item was in the first run,
+// if its name were another one each time.
+func (e *explanation) resembles(test string, item *leak) bool {
+	return slices.ContainsFunc(e.open, func(l *leak) bool {
+		return item.kind == l.kind && item.typ == l.typ && strings.Count(item.name, "/") == strings.Count(l.name, "/") && e.may(test, l)
+	})
+}
+
+// doubts says of the leaks that are left why no test is named. Nobody is blamed
+// by the time alone.
+func (e *explanation) doubts() {
+	for _, l := range e.open {
+		owner := e.maker[l.name]
 		switch {
 		case l.kind == source:
-			l.foreign = len(failed) == 0
-		case l.window != nil && broken[l.window.test]:
-			l.test, l.doubt = l.window.test, "appeared while this test ran alone"
-		case len(tried) == len(broken):
-		case l.window != nil:
-			l.test = l.window.test
-			l.doubt = "appeared while this test ran alone; run again by itself the test does not leave it: it leaks only together with other tests, or not in each run"
+			l.foreign = len(e.failed) == 0
+		case owner != "" && l.kind != process && l.kind != elsewhere:
+			l.doubt = "run again alone, " + owner + ", which made it, does not leave it so"
+		case len(e.tried) == len(e.broken), l.window != nil && e.broken[l.window.test]:
 		default:
 			l.doubt = fmt.Sprintf("run again alone, %s it: it leaks only together with other tests, or not in each run",
-				leftover.Count(len(tried)-len(broken), "test does not leave", "tests do not leave"))
+				leftover.Count(len(e.tried)-len(e.broken), "test does not leave", "tests do not leave"))
 		}
 	}
-	if why != "" {
-		failed = append(failed, "run again with runtime/trace, which names a line where only one call can have made it: "+why)
-	}
-	return strings.Join(failed, "\n  ")
 }
 
 func earlier(deadline time.Time, d time.Duration) time.Time {
@@ -124,52 +178,4 @@ func (s *session) next(open []*leak, tried map[string]bool) []string {
 		}
 	}
 	return tests
-}
-
-// claim gives to each leak of the trial those that are open and look the same:
-// one for each time that the test has run, first those that are alike in all,
-// then those that have the same shape. It returns what remains open.
-func (t *trial) claim(test string, times int, open []*leak) []*leak {
-	for range times {
-		open = t.claimOnce(test, open)
-	}
-	return open
-}
-
-func (t *trial) claimOnce(test string, open []*leak) []*leak {
-	claimed := map[*leak]bool{}
-	for _, alike := range []func(a, b *leak) bool{
-		same,
-		func(a, b *leak) bool { return a.shape() == b.shape() },
-		// One of the two may not have come to its program yet.
-		func(a, b *leak) bool { return a.kind == process && b.kind == process },
-	} {
-		for _, mine := range slices.Concat(t.left, t.made) {
-			if claimed[mine] {
-				continue
-			}
-			// What appeared while this test ran alone is its own first, what
-			// appeared while another did comes last.
-			i := slices.IndexFunc(open, func(l *leak) bool { return l.window != nil && l.window.test == test && alike(l, mine) })
-			if i < 0 {
-				i = slices.IndexFunc(open, func(l *leak) bool { return l.window == nil && alike(l, mine) })
-			}
-			if i < 0 {
-				i = slices.IndexFunc(open, func(l *leak) bool { return alike(l, mine) })
-			}
-			if i < 0 {
-				continue
-			}
-			l := open[i]
-			claimed[mine] = true
-			l.test, l.line, l.via, l.doubt = test, mine.line, mine.via, mine.doubt
-			open = slices.Delete(open, i, i+1)
-		}
-	}
-	return open
-}
-
-// same says that two leaks are alike in all that two runs have in common.
-func same(a, b *leak) bool {
-	return a.shape() == b.shape() && a.what == b.what && a.size == b.size && a.perm == b.perm
 }

@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +23,19 @@ func birthTime(path string, st fs.FileInfo) time.Time {
 		return st.ModTime() // not before the birth, for a file that nobody dates back
 	}
 	return time.Unix(x.Btime.Sec, int64(x.Btime.Nsec))
+}
+
+// identity tells a file from all others that have had its name: by the number of
+// its inode and of that number's use, where the file system says both.
+func identity(path string) string {
+	if h, _, err := unix.NameToHandleAt(unix.AT_FDCWD, path, 0); err == nil {
+		return string(h.Bytes())
+	}
+	var x unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &x) != nil || x.Mask&unix.STATX_BTIME == 0 {
+		return ""
+	}
+	return fmt.Sprint(x.Ino, " ", x.Btime.Sec, " ", x.Btime.Nsec)
 }
 
 // list reads the names, for an empty directory in three system calls: this is

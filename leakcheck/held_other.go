@@ -14,6 +14,8 @@ import (
 
 func birthTime(_ string, st fs.FileInfo) time.Time { return st.ModTime() }
 
+func identity(string) string { return "" }
+
 func (r *root) list() ([]string, error) {
 	if runtime.GOARCH == "wasm" { // what an open directory has is what it had when it was opened
 		f, err := os.Open(r.files)

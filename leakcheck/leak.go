@@ -23,6 +23,7 @@ const (
 	descriptor             // open, by name, deleted or never named
 	mapping                // of a file
 	process
+	elsewhere // an open descriptor of something that is not in the root
 )
 
 // leak is one thing that was left behind.
@@ -36,24 +37,35 @@ type leak struct {
 	perm  fs.FileMode
 	size  int64
 	birth time.Time // zero when not known
+	file  string    // tells it from others that had its name, "" when not known
 
 	window *span // the only test that ran when it appeared, nil when not known
 
 	// of the explanation
-	test   string
-	line   string
-	via    string   // the program that made the call
-	doubt  string   // why the test is not named
-	guess  string   // what the sources say
-	likely []string // tests that have the literal of its name
+	test    string
+	line    string
+	renamed string   // the line that gave it its name, where that is another
+	via     string   // the program that made the call
+	masked  string   // the name without what differs from run to run
+	doubt   string   // why the test is not named
+	guess   string   // what the sources say
+	likely  []string // tests that have the literal of its name
 
+	taken   bool // a test was found to have made it
 	foreign bool // no test was seen to make it: perhaps another program did
+
+	// of a trial
+	elems   []leftover.Elem // of the name, where parts of it differ from run to run
+	call    string          // the system call that made it
+	seq     int             // its order among those calls
+	claimed int             // leaks that it explains
+	shaped  string          // see shape
 }
 
 // rule is the rule of the rule book that a leak breaks.
 func (l *leak) rule() tmptest.Rule {
 	switch l.kind {
-	case descriptor:
+	case descriptor, elsewhere:
 		return tmptest.R03
 	case mapping:
 		return tmptest.R04
@@ -68,12 +80,15 @@ var random = regexp.MustCompile(`[0-9]+`)
 // shape is the name less what differs between two runs: numbers, of which the
 // random part of os.CreateTemp consists.
 func (l *leak) shape() string {
-	return fmt.Sprintf("%d %v %s", l.kind, l.typ, random.ReplaceAllString(l.name, "*"))
+	if l.shaped == "" {
+		l.shaped = fmt.Sprintf("%d %v %s", l.kind, l.typ, random.ReplaceAllString(l.name, "*"))
+	}
+	return l.shaped
 }
 
 // describe fills a leak from the file's attributes.
 func (l *leak) describe(path string, st fs.FileInfo) {
-	l.typ, l.perm, l.birth = st.Mode().Type(), st.Mode().Perm(), birthTime(path, st)
+	l.typ, l.perm, l.birth, l.file = st.Mode().Type(), st.Mode().Perm(), birthTime(path, st), identity(path)
 	thing := leftover.Look(path, st)
 	l.what, l.size = thing.What, thing.Size
 }

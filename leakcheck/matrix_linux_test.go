@@ -21,6 +21,7 @@ type arrangement struct {
 	name  string
 	tests func(leak, clean func(t *testing.T)) []testing.InternalTest
 	args  []string
+	sub   string // the subtest's name
 }
 
 // twins are the ways whose clean form runs beside the leaking test: those
@@ -56,13 +57,13 @@ func subtests(f func(t *testing.T)) func(t *testing.T) {
 var arrangements = []arrangement{
 	{"serial", func(leak, clean func(t *testing.T)) []testing.InternalTest {
 		return among(one("TestLeaks", leak), clean, 2, plain)
-	}, nil},
+	}, nil, ""},
 	{"parallel", func(leak, clean func(t *testing.T)) []testing.InternalTest {
 		return among(one("TestLeaks", parallel(leak)), clean, 4, parallel)
-	}, []string{"-test.parallel=8"}},
+	}, []string{"-test.parallel=8"}, ""},
 	{"subtests", func(leak, clean func(t *testing.T)) []testing.InternalTest {
 		return among(one("TestLeaks", subtests(leak)), clean, 2, subtests)
-	}, []string{"-test.shuffle=on", "-test.cpu=1"}},
+	}, []string{"-test.shuffle=on", "-test.cpu=1"}, "/b/c"},
 }
 
 // TestRepeated: what a test leaves in each of its runs is all its own, and a
@@ -152,10 +153,20 @@ func madeHere(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	lines := map[string]string{}
 	name, n := "", 0
+	var kept []string
 	for line := range bytes.Lines(b) {
 		n++
 		if rest, ok := strings.CutPrefix(string(line), "\t{\""); ok {
 			name, _, _ = strings.Cut(rest, "\"")
+		}
+		if rest, ok := strings.CutPrefix(string(line), "\tdrawnName(\""); ok {
+			name, _, _ := strings.Cut(rest, "\"")
+			kept = append(kept, name)
+		}
+		if strings.Contains(string(line), "// KEPT") {
+			for _, name := range kept {
+				lines[name] = fmt.Sprintf("victims_linux_test.go:%d", n)
+			}
 		}
 		if strings.Contains(string(line), "// made here") {
 			lines[name] = fmt.Sprintf("victims_linux_test.go:%d", n)
@@ -177,7 +188,11 @@ func TestMatrix(t *testing.T) {
 				endOrphans(r.out)
 				assert.Equal(t, 1, r.code, r.out)
 				out := strings.ReplaceAll(r.out, "TestLeaksbc", "TestLeaks") // t.TempDir of a subtest
-				assert.Contains(t, out, "TestLeaks "+w.want+", made at "+lines[w.name], r.out)
+				sub := a.sub
+				if w.name == "late goroutine" {
+					sub = "" // it has ended
+				}
+				assert.Contains(t, out, "TestLeaks"+sub+" "+w.want+", made at "+lines[w.name], r.out)
 				assert.Equal(t, 1, strings.Count(r.out, " left "), r.out)
 				requireNothingLeft(t, r)
 			})

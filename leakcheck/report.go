@@ -3,13 +3,13 @@ package leakcheck
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
-	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/testname"
 )
 
 // report says what was left. The same failure gives the same text but for
@@ -48,7 +48,7 @@ func (r *report) groups() []*group {
 	byKey := map[string]*group{}
 	var list []*group
 	for _, l := range r.leaks {
-		key := strings.Join([]string{l.rule().ID, l.test, l.line, l.shape()}, "\x00")
+		key := strings.Join([]string{l.rule().ID, l.test, l.line, l.renamed, strconv.Itoa(int(l.kind)), l.typ.String(), l.pattern()}, "\x00")
 		g := byKey[key]
 		if g == nil {
 			g = &group{key: key}
@@ -109,6 +109,9 @@ func (r *report) write(b *strings.Builder, g *group) {
 	if l.line != "" {
 		fmt.Fprintf(b, ", made at %s", l.line)
 	}
+	if l.renamed != "" {
+		fmt.Fprintf(b, ", renamed at %s", l.renamed)
+	}
 	if l.via != "" {
 		fmt.Fprintf(b, " by the program %s", l.via)
 	}
@@ -127,17 +130,29 @@ func (r *report) write(b *strings.Builder, g *group) {
 		fmt.Fprintf(b, "    the sources have %s\n", l.guess)
 	}
 	if l.test == "" && r.around != nil {
-		if tests := r.around(l); len(tests) > leftover.MostTests {
+		switch tests := r.around(l); {
+		case l.window != nil:
+			fmt.Fprintf(b, "    at that time ran only: %s\n", l.window.test)
+		case len(tests) > leftover.MostTests:
 			fmt.Fprintf(b, "    %d tests ran at that time\n", len(tests))
-		} else if len(tests) > 0 {
+		case len(tests) > 0:
 			fmt.Fprintf(b, "    at that time ran: %s\n", strings.Join(tests, ", "))
 		}
 	}
 }
 
-// pattern is the leak's name without its random part.
+// pattern is the name without its random parts: those that were seen to differ,
+// or else those that look so.
+func (l *leak) pattern() string {
+	if l.masked != "" {
+		return leftover.Pattern(l.masked)
+	}
+	return leftover.Pattern(l.name)
+}
+
+// pattern is what was left, by its pattern.
 func pattern(l *leak) string {
-	name := leftover.Pattern(l.name)
+	name := l.pattern()
 	switch l.kind {
 	case source:
 		return fmt.Sprintf("%q in the package's directory", name)
@@ -183,18 +198,8 @@ func fix(l *leak) string {
 // repeat is the command that shows the same again.
 func repeat(tests []string) string {
 	cmd := "go test -count=1 "
-	slices.Sort(tests)
-	switch {
-	case len(tests) == 1:
-		cmd += "-run " + quote(rerun.Pattern(tests[0])) + " "
-	case len(tests) > 1 && len(tests) <= leftover.MostTests && !strings.Contains(strings.Join(tests, ""), "/"):
-		for i, t := range tests {
-			tests[i] = regexp.QuoteMeta(t)
-		}
-		cmd += "-run " + quote("^("+strings.Join(tests, "|")+")$") + " "
+	if flags := testname.Flags(tests, leftover.MostTests, testname.Exact); flags != "" {
+		cmd += flags + " "
 	}
 	return cmd + packageName()
 }
-
-// quote makes one word of a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

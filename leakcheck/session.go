@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,8 +30,9 @@ type session struct {
 	pkg        *pkgDir
 
 	mu       sync.Mutex
-	last     map[string]bool // entries of the root when the last test ended
+	last     map[string]string // entries of the root when the last test ended, and which files they were
 	windows  map[string]*span
+	lost     *span // the test that ran alone when the root went
 	reported map[string]bool
 	// why tests are run again with a trace, "" where a supervisor watches
 	unsupervised string
@@ -134,18 +136,31 @@ func (s *session) test(name string) func() {
 		alone := s.spans.finish(sp)
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if alone && err != nil && s.lost == nil {
+			s.lost = sp
+		}
 		if err != nil || len(names) == 0 && len(s.last) == 0 {
 			return
 		}
-		now := set(names)
-		for n := range now {
-			if alone && !s.last[n] {
+		now := make(map[string]string, len(names))
+		for _, n := range names {
+			if len(names) <= mostIdentities {
+				now[n] = identity(filepath.Join(s.root.files, n))
+			} else {
+				now[n] = "" // not known
+			}
+			was, there := s.last[n]
+			if alone && (!there || was != now[n] && was != "" && now[n] != "") {
 				s.windows[n] = sp
+				s.spans.saw(n, instance{sp.test, now[n]})
 			}
 		}
 		s.last = now
 	}
 }
+
+// mostIdentities bounds the files that are told apart after each test.
+const mostIdentities = 200
 
 // endOf looks at what a test has left that ran alone; what is left while
 // others run waits for the end. The test counts as running while this looks,

@@ -36,7 +36,12 @@ type spans struct {
 	list  []*span
 	runs  []*span  // those of list that have not ended
 	names []string // of tests, examples and fuzz tests, where they are known
+
+	seen map[string][]instance // entries of the root, at the ends of tests that ran alone
 }
+
+// instance is a file that had a name when a test ended.
+type instance struct{ test, file string }
 
 func (s *spans) begin(test string) *span {
 	s.mu.Lock()
@@ -99,6 +104,72 @@ func (s *spans) candidates(l *leak, likely func(test string) bool) []string {
 	return list
 }
 
+// saw notes a file that appeared while a test ran alone.
+func (s *spans) saw(name string, in instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[string][]instance{}
+	}
+	s.seen[name] = append(s.seen[name], in)
+}
+
+// can reports whether a test may have made l by the time: it began before. A
+// goroutine of it, or a process, may have outlived it.
+func (s *spans) can(test string, l *leak) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	timed := false
+	for _, sp := range s.list {
+		if sp.test != test {
+			continue
+		}
+		if timed = true; l.birth.IsZero() || !sp.start.After(l.birth.Add(birthLag)) {
+			return true
+		}
+	}
+	return !timed
+}
+
+// replaced reports whether what the test has left under the name was another
+// file, in whose place l is.
+func (s *spans) replaced(test string, l *leak) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was, now := false, false
+	for _, in := range s.seen[l.name] {
+		if in.test == test {
+			was, now = true, now || in.file == l.file || in.file == ""
+		}
+	}
+	return was && !now && l.file != ""
+}
+
+// linger is how much longer than to its end a test is to be watched: as long as
+// it took until something was made after it.
+func (s *spans) linger(test string, open []*leak) (d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range open {
+		var last *span // of those that ended before
+		held := l.birth.IsZero()
+		for _, sp := range s.list {
+			if sp.test != test || sp.start.After(l.birth) {
+				continue
+			}
+			held = held || sp.holds(l.birth)
+			last = sp
+		}
+		if last != nil && !held {
+			d = max(d, 2*l.birth.Sub(last.end)+mostLinger/50)
+		}
+	}
+	return min(d, mostLinger)
+}
+
+// mostLinger bounds it.
+const mostLinger = 10 * time.Second
+
 // times is how often a test has run, at least 1.
 func (s *spans) times(test string) int {
 	s.mu.Lock()
@@ -155,8 +226,8 @@ func (s *spans) around(l *leak) []string {
 	return list
 }
 
-// watch makes each top-level test of m known when it begins, and when it has
-// ended with its subtests and cleanups. The testing package offers no hook
+// watch makes each top-level test, fuzz test, example and benchmark of m known
+// when it begins, and when it has ended with its subtests and cleanups. The testing package offers no hook
 // for it: the list of tests is an unexported field, which is used only if it
 // is of the type that it has today. Without it the intervals are not known,
 // and an explanation takes longer.
@@ -175,14 +246,43 @@ func (s *spans) watch(m TestingM, begin func(string) (end func())) {
 	}
 	*tests = list
 	if examples := field[testing.InternalExample](m, "examples"); examples != nil {
-		for _, e := range *examples {
-			s.names = append(s.names, e.Name)
+		list := slices.Clone(*examples)
+		for i := range list {
+			name, f := list[i].Name, list[i].F
+			list[i].F = func() {
+				defer begin(name)()
+				f()
+			}
 		}
+		*examples = list
 	}
 	if fuzz := field[testing.InternalFuzzTarget](m, "fuzzTargets"); fuzz != nil {
-		for _, f := range *fuzz {
-			s.names = append(s.names, f.Name)
+		list := slices.Clone(*fuzz)
+		for i := range list {
+			name, f := list[i].Name, list[i].Fn
+			list[i].Fn = func(t *testing.F) {
+				t.Cleanup(begin(name))
+				f(t)
+			}
 		}
+		*fuzz = list
+	}
+	if benchmarks := field[testing.InternalBenchmark](m, "benchmarks"); benchmarks != nil {
+		list := slices.Clone(*benchmarks)
+		for i := range list {
+			name, f := list[i].Name, list[i].F
+			list[i].F = func(b *testing.B) {
+				b.StopTimer()
+				end := begin(name)
+				defer func() {
+					b.StopTimer()
+					end()
+				}()
+				b.StartTimer()
+				f(b)
+			}
+		}
+		*benchmarks = list
 	}
 }
 

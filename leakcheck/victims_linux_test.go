@@ -1,6 +1,11 @@
 package leakcheck
 
 import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -164,6 +169,20 @@ var ways = []way{
 		must(t, os.WriteFile(dir+"/a", nil, 0o600))
 		must(t, os.Rename(dir+"/a", dir+"/b"))
 	}, `left "final"`},
+	drawnName("hexadecimal name", `left "hexlong-*.tmp"`, func() string { return "hexlong-" + hex.EncodeToString(drawn(12)) + ".tmp" }),
+	drawnName("UUID", `left "*.json"`, func() string {
+		b := drawn(16)
+		return fmt.Sprintf("%x-%x-%x-%x-%x.json", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	}),
+	drawnName("base64 name", `left "b.*"`, func() string { return "b." + base64.RawURLEncoding.EncodeToString(drawn(16)) }),
+	drawnName("base32 name", `left "*"`, func() string { return base32.StdEncoding.EncodeToString(drawn(10)) }),
+	drawnName("rand.Text", `left "text-*"`, func() string { return "text-" + rand.Text() }),
+	drawnName("name of time and process", `left "job-*"`, func() string { return fmt.Sprintf("job-%d-%d", os.Getpid(), time.Now().UnixNano()) }),
+	{"mktemp(1)", func(t *testing.T) {
+		must(t, exec.Command("mktemp").Run()) // made here
+	}, func(t *testing.T) {
+		must(t, exec.Command("/bin/sh", "-c", `f=$(mktemp) && rm "$f"`).Run())
+	}, `left "tmp.*"`},
 	{"10,000 files", func(t *testing.T) {
 		for i := range 10_000 {
 			must(t, os.WriteFile(filepath.Join(os.TempDir(), "part-"+strconv.Itoa(10_000+i)), nil, 0o600)) // made here
@@ -174,6 +193,25 @@ var ways = []way{
 			must(t, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o600))
 		}
 	}, `left 10000 times "part-*"`},
+}
+
+// drawnName is a way whose name is another one in each run, and not by os.
+func drawnName(name, want string, draw func() string) way {
+	return way{name, func(t *testing.T) { keep(t, draw()) }, func(t *testing.T) {
+		name := filepath.Join(os.TempDir(), draw())
+		must(t, os.WriteFile(name, nil, 0o600))
+		must(t, os.Remove(name))
+	}, want}
+}
+
+func keep(t *testing.T, name string) {
+	must(t, os.WriteFile(filepath.Join(os.TempDir(), name), nil, 0o600)) // KEPT
+}
+
+func drawn(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
 }
 
 func temp2(t *testing.T) *os.File {

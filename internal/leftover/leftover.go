@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -78,11 +77,6 @@ func weigh(path string, most int) (n int, size int64, more bool) {
 	})
 	return n, size, more
 }
-
-var digits = regexp.MustCompile(`[0-9]{4,}`)
-
-// Pattern is a name without its random parts.
-func Pattern(name string) string { return digits.ReplaceAllString(name, "*") }
 
 // Printable is the name, quoted where it has odd characters.
 func Printable(name string) string {

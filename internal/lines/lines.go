@@ -44,6 +44,16 @@ func Wrapper(pkg string) bool {
 	return pkg == "github.com/spf13/afero" || pkg == "golang.org/x/sys/unix"
 }
 
+// ownModule is this module.
+const ownModule = "github.com/tmpproof/tmpproof/"
+
+// Ours reports whether a frame is of this module's own code, which makes files
+// for its user: not of its tests and examples.
+func Ours(f runtime.Frame) bool {
+	rest, ok := strings.CutPrefix(Package(f.Function), ownModule)
+	return ok && !strings.HasPrefix(rest, "examples/") && !strings.HasSuffix(f.File, "_test.go")
+}
+
 // mostFrames bounds a call chain.
 const mostFrames = 4
 

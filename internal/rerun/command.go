@@ -48,8 +48,8 @@ func (c *Call) command(k ticket) (*exec.Cmd, *Output, error) {
 }
 
 // Whole prepares a child process that runs the named test of this binary again
-// from its beginning to its end, with all that is below it. It is a child as
-// Command's is, but serves no call: each call of a verb in it has the role
+// from its beginning to its end, with all that is below it; a benchmark is run
+// once (-test.benchtime=1x). It is a child as Command's is, but serves no call: each call of a verb in it has the role
 // Other. limit is its -test.timeout, 0 for none. In the child, IsWhole is
 // true.
 func Whole(test string, limit time.Duration) (*exec.Cmd, *Output, error) {
@@ -134,6 +134,10 @@ func args(test string, limit time.Duration) []string {
 		"-test.run=" + Pattern(test),
 		"-test.cpu=" + strconv.Itoa(runtime.GOMAXPROCS(0)),
 		"-test.timeout=" + limit.String(),
+	}
+	if strings.HasPrefix(test, "Benchmark") {
+		args[1] = "-test.run=^$"
+		args = append(args, "-test.bench="+Pattern(test), "-test.benchtime=1x")
 	}
 	if len(process.args) == 0 {
 		return args

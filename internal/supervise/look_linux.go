@@ -44,15 +44,27 @@ func (ev *Event) Abs(p Path) (string, error) {
 // Read fills b from the caller's memory.
 func (ev *Event) Read(addr uint64, b []byte) error { return readMem(ev.TID, addr, b) }
 
+// ReadOwn makes Frame and Ancestry work for a child of Start too, whose program
+// is this one: it is read from its file, as that of StartProgram is. To be called
+// before Next.
+func (t *Tree) ReadOwn() error {
+	p, err := openProgram("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	t.own, t.target, t.procs.child.image = p, p, nil
+	return nil
+}
+
 // Frame gives the words of the frame of the innermost call of a function on
 // the stack behind a stopped call, those into which the function may have
 // stored its register arguments included; nil when it is not there, or the
 // stack is not one of StartProgram's program.
 func (t *Tree) Frame(ev *Event, function string) []uint64 {
-	table := t.target.tab
-	if t.un.walked != ev.id && !t.walkAgain(ev) || table == nil {
+	if t.target == nil || t.un.walked != ev.id && !t.walkAgain(ev) || t.target.tab == nil {
 		return nil
 	}
+	table := t.target.tab
 	for _, f := range t.un.frames {
 		if !table.is(f.pc, function) {
 			continue

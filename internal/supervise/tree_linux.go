@@ -29,7 +29,8 @@ type Tree struct {
 	done     chan struct{} // closed when the child has been reaped
 	procs    procs
 	un       unwinder
-	target   *goProgram // of StartProgram
+	target   *goProgram // of StartProgram, or own
+	own      *goProgram // of ReadOwn
 	ahead    []notif    // received by Arrived, oldest first
 	tracers  tracers
 	// cancelled remembers, by thread, a call whose notification a signal
@@ -255,6 +256,10 @@ func (t *Tree) Kill() error {
 	}
 	t.procs.close()
 	t.un.close()
+	if t.own != nil {
+		_ = t.own.file.Close()
+		t.own = nil
+	}
 	return err
 }
 

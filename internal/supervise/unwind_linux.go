@@ -25,8 +25,8 @@ type Stack struct {
 	// Key is the same for the same chain of this binary, whatever the run.
 	Key uint64
 	// Start is the stack of the call that started the process, where the call
-	// was made by the program of StartProgram in a process other than the
-	// first.
+	// was made by the program of StartProgram, or after ReadOwn by this one, in
+	// a process other than the first.
 	Start *Stack
 }
 
@@ -153,12 +153,12 @@ func readImage(pid int, target *goProgram) image {
 	if unix.Stat(dir+"/exe", &a) != nil {
 		return img
 	}
-	if unix.Stat("/proc/self/exe", &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino {
-		img.bias = headerAddress(strconv.Itoa(pid)) - ownHeader()
-		img.same = true
-	} else if target != nil && target.is(&a) {
+	if target != nil && target.is(&a) {
 		img.prog = target
 		img.bias = target.load(pid)
+	} else if unix.Stat("/proc/self/exe", &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino {
+		img.bias = headerAddress(strconv.Itoa(pid)) - ownHeader()
+		img.same = true
 	}
 	return img
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/sweep"
+	"github.com/tmpproof/tmpproof/internal/testname"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
@@ -219,22 +219,15 @@ func (r *result) repeat(cfg *config) string {
 	var tests []string
 	for _, l := range r.Leaks {
 		top, _, _ := strings.Cut(l.Test, "/")
-		if !testFunction.MatchString(top) {
-			tests = nil
-			break
-		}
-		if !slices.Contains(tests, top) {
-			tests = append(tests, regexp.QuoteMeta(top))
-		}
+		tests = append(tests, top)
 	}
-	slices.Sort(tests)
 	exec := "tmpleak"
 	if cfg.strict {
 		exec = "'tmpleak -strict'"
 	}
 	cmd := "go test -count=1 -exec " + exec
-	if len(tests) > 0 && len(tests) <= leftover.MostTests {
-		cmd += " -run '^(" + strings.Join(tests, "|") + ")$'"
+	if flags := testname.Flags(tests, leftover.MostTests, testname.Tops); flags != "" {
+		cmd += " " + flags
 	}
 	return cmd + " " + r.Package
 }

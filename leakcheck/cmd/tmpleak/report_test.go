@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -90,38 +89,6 @@ func TestWrite(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "%v", entries)
-}
-
-// TestTestIn: the test behind a stack.
-func TestTestIn(t *testing.T) {
-	for name, tt := range map[string]struct {
-		frames []string // the innermost first
-		want   string
-	}{
-		"a test":           {[]string{"os.Create", "a.com/p.TestX"}, "TestX"},
-		"a closure":        {[]string{"a.com/p.TestX.func1.2"}, "TestX"},
-		"a goroutine":      {[]string{"a.com/p.TestX.gowrap1"}, "TestX"},
-		"a suite":          {[]string{"a.com/p.(*Suite).TestX"}, "(*Suite).TestX"},
-		"generic":          {[]string{"a.com/p.TestX[...].func1"}, "TestX"},
-		"TestMain":         {[]string{"a.com/p.TestMain"}, "TestMain"},
-		"the outermost":    {[]string{"a.com/p.TestInner", "a.com/p.TestX"}, "TestX"},
-		"a helper":         {[]string{"a.com/p.helper", "a.com/p.Testify"}, ""},
-		"a fuzz target":    {[]string{"a.com/p.FuzzX.func1"}, "FuzzX"},
-		"a package's init": {[]string{"a.com/p.init.0"}, ""},
-		"an odd path":      {[]string{"a.com/x.TestY/p.helper"}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var frames []runtime.Frame
-			for _, f := range tt.frames {
-				frames = append(frames, runtime.Frame{Function: f, File: "/p/x_test.go"})
-			}
-			assert.Equal(t, tt.want, testIn(frames))
-			for i := range frames {
-				frames[i].File = "/p/x.go"
-			}
-			assert.Empty(t, testIn(frames), "not in a file of tests")
-		})
-	}
 }
 
 // TestSourceFile: the short name of a source file.

@@ -3,7 +3,6 @@ package main
 import (
 	"debug/buildinfo"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -103,31 +102,4 @@ func (l *sources) file(name string) string {
 		return base
 	}
 	return filepath.Base(dir) + "/" + base
-}
-
-var testFunction = regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[^a-z])`)
-
-// testIn is the test in whose function one of the frames is written, the
-// outermost first, "" when there is none.
-func testIn(frames []runtime.Frame) string {
-	for _, f := range slices.Backward(frames) {
-		if !strings.HasSuffix(f.File, "_test.go") {
-			continue
-		}
-		name, _, _ := strings.Cut(f.Function, "[")
-		_, name, _ = strings.Cut(name[strings.LastIndexByte(name, '/')+1:], ".")
-		// TestX, TestX.func1, TestX.gowrap1, (*Suite).TestX, glob..func1
-		for part := range strings.SplitSeq(name, ".") {
-			switch {
-			case part == "TestMain":
-				return part
-			case testFunction.MatchString(part):
-				if method, _, ok := strings.Cut(name, "."+part); ok && strings.HasPrefix(method, "(") {
-					return method + "." + part
-				}
-				return part
-			}
-		}
-	}
-	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/internal/testname"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +29,7 @@ type watch struct {
 	missed map[string]int // what could not be followed
 	calls  int
 	procs  map[int]*proc
-	tests  testNames
+	tests  testname.Names
 	forked map[int]bool // processes that have started others
 	swept  int          // calls when made was last swept
 	// A call may have changed what names mean to a process, or where something
@@ -52,7 +53,7 @@ type proc struct {
 func newWatch(cfg *config) *watch {
 	w := &watch{cfg: cfg, own: newArtefacts(cfg), lines: newSources(cfg.program), began: time.Now(), before: map[string]bool{}, made: map[string]*made{},
 		nests: map[string]*nest{}, places: newPlaces(), absent: map[string]*maker{}, broken: map[brokenKey]*brokenRule{}, missed: map[string]int{}, procs: map[int]*proc{}, forked: map[int]bool{}}
-	w.tests.same = w.lines.version == runtimeVersion
+	w.tests.Same = w.lines.version == runtimeVersion
 	w.snapshot()
 	return w
 }
