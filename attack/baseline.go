@@ -26,6 +26,9 @@ func (e *explorer) baselines() (*run, error) {
 			break
 		}
 	}
+	if i := slices.IndexFunc(runs, func(r *run) bool { return r.outcome.success() }); i > 0 && !e.opt.refuses && !e.plan.hopeless {
+		runs[0], runs[i] = runs[i], runs[0] // what fails now and then is not judged by its failure
+	}
 	var paths [][]string
 	var contexts []context
 	for _, r := range runs {
@@ -51,11 +54,17 @@ func (e *explorer) baselines() (*run, error) {
 		if !sameTargets(first.left, r.left) {
 			e.plan.stableTargets = false
 		}
-		if !slices.Equal(first.keys(), r.keys()) {
+		if !slices.Equal(first.keys(), r.keys()) || !endAlike(runs) {
 			e.plan.fresh = true
 		}
 	}
-	if e.opt.fake && e.plan.fresh && !e.plan.concurrent && e.opt.verb != race {
+	if e.plan.fresh && !e.plan.concurrent && !e.plan.coarse {
+		e.assume(Assumption{assumedState, "the code keeps state in its process", keepsStateFrom})
+	}
+	if alone := e.opt.fake && e.plan.fresh && !e.plan.concurrent && e.opt.verb != race; alone && !endAlike(runs) {
+		e.problem("without any attack, the victim returned nil in one run and an error in another: it keeps state from run to run, " +
+			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
+	} else if alone {
 		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, " +
 			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
 	}
@@ -89,6 +98,11 @@ func (e *explorer) baselines() (*run, error) {
 		}
 	}
 	return first, nil
+}
+
+// endAlike says that all runs returned nil, or all an error.
+func endAlike(runs []*run) bool {
+	return !slices.ContainsFunc(runs, func(r *run) bool { return r.outcome.success() != runs[0].outcome.success() })
 }
 
 // comesBack sees that the undisturbed victim ends in a way that allows a

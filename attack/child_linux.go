@@ -82,6 +82,7 @@ type child struct {
 	o          *outcome
 	fault      error // of the test's own function, or of the victim
 	goroutines int   // before the victim
+	traits     traits
 	err        error // the parent is gone
 }
 
@@ -129,6 +130,32 @@ func startedPrograms(any bool) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// traits are what a victim may change of its process and what cannot be taken
+// back, each by a call that is no boundary: an unprivileged process does not
+// get a hard limit back.
+type traits struct {
+	limits   [unix.RLIMIT_RTTIME + 1]unix.Rlimit
+	streams  [3]int // flags of the standard descriptors, -1 where one is closed
+	uid, gid int
+	nice     int
+}
+
+func processTraits() traits {
+	t := traits{uid: unix.Geteuid(), gid: unix.Getegid()}
+	for i := range t.limits {
+		_ = unix.Prlimit(0, i, nil, &t.limits[i])
+	}
+	for fd := range t.streams {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		if err != nil {
+			flags = -1
+		}
+		t.streams[fd] = flags
+	}
+	t.nice, _ = unix.Getpriority(unix.PRIO_PROCESS, 0)
+	return t
 }
 
 // restore takes back what a run may have changed of the process: a victim is
@@ -205,6 +232,7 @@ func (c *child) begin() func() {
 	c.phase = inVictim
 	unix.Umask(0)
 	c.goroutines = runtime.NumGoroutine()
+	c.traits = processTraits()
 	return func() { c.fault = callVictim(c.victim, c.scene) }
 }
 
@@ -240,6 +268,7 @@ func (c *child) judge(end *rerun.Error) {
 	}
 	o.Goroutines = lingering(c.goroutines)
 	o.Processes = c.children()
+	o.Changed = processTraits() != c.traits
 }
 
 // lingering counts goroutines that the victim started and that go on. Those

@@ -197,6 +197,12 @@
 // be the same each time. One child serves many schedules, one after the other;
 // where the victim keeps state from run to run, or leaves goroutines behind,
 // each schedule gets a process of its own, at the price of some milliseconds.
+// State shows when the undisturbed runs in one process differ in their calls or
+// their result; when a run changes a limit or a standard descriptor of its
+// process; and when an undisturbed run does not come out as before in a process
+// that served schedules which ended in an error: these are run again then. The
+// report's Assumptions say so. What a victim forgets again by itself, with time
+// or with the next run, is looked for right behind an error, now and then.
 //
 // When many schedules wait there are several children, one for each processor
 // (GOMAXPROCS) and eight at most, each with a scene of its own. The report does
@@ -236,7 +242,7 @@
 // function returned.
 //
 // One process has limits. What the victim keeps from run to run it keeps; when
-// that shows in its calls, the proof is inconclusive and says so. A failed test
+// that shows in its calls or its result, the proof is inconclusive and says so. A failed test
 // (t.Error, t.Fatal) cannot be taken back: let the victim return an error. A
 // goroutine that hangs stays until the process ends, and one that does so
 // without sleeping keeps a processor busy; one that makes calls ends at its next

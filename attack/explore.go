@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/report"
@@ -25,9 +26,13 @@ type explorer struct {
 	found    *findings
 	covered  *coverage // nil unless wanted
 	progress func(done, known int)
-	assumed  []Assumption
-	outside  map[outsideCall]int
-	unmoved  map[key]string // boundaries, and why there is no move at them; "" where there is one
+	base     *run // the undisturbed one
+	// keepsState says that the victim was seen to keep state from one schedule
+	// to the next: each gets a process of its own from then on.
+	keepsState atomic.Bool
+	assumed    []Assumption
+	outside    map[outsideCall]int
+	unmoved    map[key]string // boundaries, and why there is no move at them; "" where there is one
 }
 
 // explore is the whole proof.
@@ -38,6 +43,7 @@ func (e *explorer) explore() error {
 	if err != nil {
 		return err
 	}
+	e.base = base
 	if e.opt.replay != "" {
 		return e.replay(base)
 	}
@@ -265,6 +271,11 @@ func (e *explorer) replay(base *run) error {
 		}
 	}
 	r, err := e.attempt(j)
+	if err == nil && !e.opt.fake && (r == nil || r.inError() && !r.first) { // perhaps for what the process has kept
+		e.first.drop()
+		e.report.Problems = slices.DeleteFunc(e.report.Problems, func(p string) bool { return p == notReached(schedule) })
+		r, err = e.attempt(j)
+	}
 	if err != nil || r == nil {
 		return err
 	}

@@ -84,6 +84,8 @@ func met(s *Scene) bool {
 func TestFakeMisbehaviour(t *testing.T) {
 	stub := new(stubT) // of the row; what an earlier one left running may still look at its own
 	var once sync.Once
+	var kept error
+	registered := false
 	var runs atomic.Int64
 	release := make(chan struct{})
 	defer close(release)
@@ -110,6 +112,26 @@ func TestFakeMisbehaviour(t *testing.T) {
 			_, err := s.FS.Stat(s.Path("x"))
 			return ignoreAbsent(err)
 		}, problem: "it keeps state from run to run"},
+		{name: "keeps an error", victim: func(s *Scene) error {
+			if kept == nil && met(s) {
+				kept = errors.New("somebody was here")
+			}
+			return kept
+		}, problem: "the victim keeps state: after a schedule that ended in an error, an undisturbed run did not come out as before"},
+		{name: "registers once", victim: func(s *Scene) error {
+			met(s)
+			if registered {
+				return errors.New("registered already")
+			}
+			registered = true
+			return nil
+		}, problem: "the victim returned nil in one run and an error in another: it keeps state from run to run"},
+		{name: "keeps nothing", victim: func(s *Scene) error {
+			if met(s) {
+				return errors.New("somebody was here")
+			}
+			return nil
+		}},
 		{name: "fails the test", victim: func(s *Scene) error {
 			if met(s) {
 				stub.failed = true

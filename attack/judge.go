@@ -41,6 +41,7 @@ type outcome struct {
 	Removed    bool          `json:"-"`                 // the victim removed a part of the scene itself
 	Refused    string        `json:"-"`                 // what the victim tried to do to the process of the test
 	Spent      bool          `json:"-"`                 // the process must not be used for another run
+	Changed    bool          `json:"changed,omitempty"` // the process is not what it was before: a limit, a standard descriptor
 	Started    []string      `json:"started,omitempty"` // processes that the test had started before
 	Outside    []outsideCall `json:"-"`
 	Open       []string      `json:"-"` // names in the scene of descriptors that are open at the end

@@ -17,6 +17,7 @@ type lane struct {
 	taught   *plan     // what is known of the way that the schedule takes; nil: the explorer's
 	ahead    *opening  // the next world, for a victim that needs a new one for each run
 	canaries *snapshot // as long as nothing touches them
+	doubts   doubts
 	// improvise is what a race on the fake disk does at each boundary.
 	improvise func(r *run, b *boundary, at key)
 }
@@ -48,7 +49,7 @@ func newWorlds() *worlds {
 // thread that started it, so that the thread is kept as long as the world.
 func (e *explorer) begin() *opening {
 	o := &opening{done: make(chan struct{})}
-	ws, fresh := e.worlds, e.plan.fresh
+	ws, fresh := e.worlds, e.fresh()
 	if e.opt.fake { // a moment's work, and nothing hangs on a thread
 		o.world, o.err = e.open(fresh)
 		close(o.done)
@@ -119,7 +120,7 @@ func (l *lane) get() (world, error) {
 		return nil, err
 	}
 	l.world = w
-	if l.e.plan.fresh {
+	if l.e.fresh() {
 		l.ahead = l.e.begin()
 	}
 	return w, nil
@@ -129,10 +130,10 @@ func (l *lane) get() (world, error) {
 // its own works there.
 func (l *lane) takesSpare() bool {
 	e := l.e
-	if l != e.first || e.spare.world == nil || e.plan.fresh {
+	if l != e.first || e.spare.world == nil || e.fresh() {
 		return false
 	}
-	l.world, l.canaries = e.spare.world, e.spare.canaries
+	l.world, l.canaries, l.doubts.uses = e.spare.world, e.spare.canaries, e.spare.doubts.uses
 	e.spare = &lane{e: e}
 	return true
 }
@@ -141,8 +142,9 @@ func (l *lane) takesSpare() bool {
 func (l *lane) drop() {
 	if l.world != nil {
 		l.e.worlds.end(l.world)
+		l.doubts.stale = true
 	}
-	l.world, l.canaries = nil, nil
+	l.world, l.canaries, l.doubts.uses = nil, nil, 0
 }
 
 // close closes the one that was opened ahead, too.
@@ -165,7 +167,10 @@ type result struct {
 	run      *run // nil when its boundaries never came
 	problems []string
 	repeated bool // it was run twice where it was clean
-	err      error
+	// keepsState says that it was run in a process of its own since the victim
+	// was seen to keep state.
+	keepsState bool
+	err        error
 }
 
 // plan is what is known of the way that the schedule takes.
@@ -327,6 +332,8 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	}
 	r := l.newRun(w.disk(), schedule, full)
 	r.pause = pause
+	r.first = l.doubts.uses == 0 && !opt.fake
+	l.doubts.uses++
 	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
 	if err != nil {
 		return nil, err
@@ -343,7 +350,7 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if o.Refused != "" {
 		r.problems = append(r.problems, "the victim "+o.Refused+": that was refused, and what it did then is no ground for a verdict")
 	}
-	if plan.fresh || o.End != returned && o.At == "" || // where it would wait at a FIFO it was turned away, and came back
+	if l.e.fresh() || o.End != returned && o.At == "" || // where it would wait at a FIFO it was turned away, and came back
 		o.Spent || o.Processes > 0 || o.Goroutines > 0 {
 		l.drop()
 	}

@@ -59,6 +59,19 @@ func laneVictims(t *testing.T) []struct {
 				return os.WriteFile(s.Path("out"), nil, 0o600)
 			}
 		}(), []Option{Target("out"), Depth(1)}},
+		{"keeps an error", func() Victim {
+			var kept error
+			return func(s *Scene) error {
+				f, err := os.OpenFile(s.Path("out"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+				if kept == nil {
+					kept = err
+				}
+				if err == nil {
+					err = f.Close()
+				}
+				return errors.Join(err, kept)
+			}
+		}(), []Option{Target("out")}},
 		{"ends its process", func(s *Scene) error {
 			if err := os.Mkdir(s.Path("d"), 0o700); err != nil {
 				os.Exit(3)

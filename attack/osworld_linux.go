@@ -217,6 +217,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	case opPoint:
 		return nil, w.point(ev, h.at)
 	}
+	cut := w.restore != nil // the limit on a write
 	w.mend()
 	o := &outcome{}
 	if ev.Opaque != "" {
@@ -233,6 +234,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		o.Open = w.openFiles()
 		o.Spent = o.Spent || len(o.Open) > 0 // or the next run would be blamed for them
 	}
+	o.Spent = o.Spent || o.Changed && !cut
 	if o.Goroutines > 0 {
 		o.Late = w.late()
 	}

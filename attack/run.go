@@ -30,6 +30,7 @@ type run struct {
 	attacker *attacker
 	guard    *guard
 	scene    *sceneState
+	first    bool // in its process
 	full     bool // every boundary with its line, the canaries looked at before each
 	last     bool // no move can follow this schedule's
 	schedule []placed

@@ -73,7 +73,7 @@ func (s *search) driven(l *lane) *lane {
 		case err == nil: // in another world
 		default:
 			s.e.worlds.end(w)
-			l = &lane{e: s.e} // what runs on there may use the old one yet
+			l = &lane{e: s.e, doubts: l.doubts} // what runs on there may use the old one yet
 			s.e.first = l
 			s.again(l, err)
 		}
@@ -107,8 +107,13 @@ func (s *search) again(l *lane, why error) {
 func (s *search) loop(l *lane, in world) {
 	for {
 		s.mu.Lock()
-		for !s.over && s.next == s.limit() && s.done < s.next {
+		for !s.over && s.next == s.limit() && s.done < s.next && len(l.doubts.list) == 0 {
 			s.moved.Wait()
+		}
+		if len(l.doubts.list) > 0 && !s.over && (s.next == s.limit() || l.doubts.enough() || s.e.fresh()) {
+			s.mu.Unlock()
+			s.settle(l)
+			continue
 		}
 		if s.over || s.next == s.limit() || in != nil && l.world != in {
 			s.mu.Unlock()
@@ -121,7 +126,14 @@ func (s *search) loop(l *lane, in world) {
 		s.mu.Unlock()
 		res := result{}
 		if !passed {
+			if s.e.fresh() && l.doubts.uses > 0 {
+				l.drop()
+			}
+			l.doubts.stale = l.doubts.stale && len(l.doubts.list) > 0
 			res = l.attempt(j)
+		}
+		if !passed && l.doubts.add(i, j, res, s.e.fresh()) {
+			continue
 		}
 		s.mu.Lock()
 		if !s.over {
@@ -175,6 +187,9 @@ func (s *search) take() {
 	}
 	if r != nil {
 		e.noteOutside(r)
+	}
+	if j.result.keepsState {
+		e.assume(Assumption{assumedState, "the code keeps state in its process", keepsStateWhy})
 	}
 	if r != nil && e.opt.verb.injects() {
 		e.record(r)
