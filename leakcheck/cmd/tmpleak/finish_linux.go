@@ -63,7 +63,7 @@ func (w *watch) finish() *result {
 			continue // counted with its directory
 		}
 		by := byReal[real]
-		l := &leak{rule: tmptest.R01, Rule: tmptest.R01.ID, Path: real, Test: by.test, Where: by.where, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
+		l := &leak{rule: tmptest.R01, Rule: tmptest.R01.ID, Path: real, Test: by.test, Where: by.where, Renamed: by.renamed, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
 		thing := leftover.Look(real, st)
 		l.What, l.Size, l.Entries = thing.What, thing.Size, thing.Entries
 		r.Leaks = append(r.Leaks, l)
@@ -71,6 +71,7 @@ func (w *watch) finish() *result {
 	w.processes(r)
 	for _, b := range w.broken {
 		slices.Sort(b.Tests)
+		slices.Sort(b.Callers)
 		r.Broken = append(r.Broken, b)
 	}
 	slices.SortFunc(r.Broken, func(a, b *brokenRule) int {

@@ -12,9 +12,9 @@
 // (R13). Each is named with the test that made it and the line of the call, the
 // innermost first: "made at store.go:41 < store_test.go:12". A file that a
 // child process made has the line that started the process. What was renamed
-// is followed, but for a file that was moved out of a directory which the tests
-// made, such as t.TempDir(): it has the line of the move. A name that was there before is no leak, whatever was
-// done to the file.
+// is followed and has both lines, but for a file that was moved out of a
+// directory which the tests made, such as t.TempDir(): it has the line of the
+// move. A name that was there before is no leak, whatever was done to the file.
 //
 // Then the rules of creation that were broken in directories that others can
 // write, such as /tmp: without O_EXCL (C01), with group or other bits in the

@@ -13,11 +13,12 @@ import (
 
 // maker is who made a name.
 type maker struct {
-	test  string
-	where string // lines, the innermost first
-	via   string // the program, where it is not the test binary
-	tool  bool   // testing made it for the test: t.TempDir
-	drawn bool   // os drew the name
+	test    string
+	where   string // lines, the innermost first
+	renamed string // the lines that gave it its name, where those are others
+	via     string // the program, where it is not the test binary
+	tool    bool   // testing made it for the test: t.TempDir
+	drawn   bool   // os drew the name
 }
 
 func (m maker) empty() bool { return m.test == "" && m.where == "" }

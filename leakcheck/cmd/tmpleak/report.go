@@ -42,22 +42,9 @@ type leak struct {
 	Entries int    `json:"entries,omitempty"`
 	PID     int    `json:"pid,omitempty"`
 	Test    string `json:"test,omitempty"`
-	Where   string `json:"where,omitempty"` // lines, the innermost first
-	Via     string `json:"via,omitempty"`   // the program that made it, where it is not the test binary
-
-	rule tmptest.Rule
-}
-
-// brokenRule is a rule of creation that a line of code broke.
-type brokenRule struct {
-	Rule  string   `json:"rule"`
-	Title string   `json:"title"`
-	Path  string   `json:"path"` // of the first time
-	How   string   `json:"how"`
-	Times int      `json:"times"`
-	Tests []string `json:"tests,omitempty"`
-	Where string   `json:"where,omitempty"`
-	Via   string   `json:"via,omitempty"`
+	Where   string `json:"where,omitempty"`   // lines, the innermost first
+	Renamed string `json:"renamed,omitempty"` // the lines that gave it its name, where those are others
+	Via     string `json:"via,omitempty"`     // the program that made it, where it is not the test binary
 
 	rule tmptest.Rule
 }
@@ -89,7 +76,7 @@ func (r *result) text(cfg *config) string {
 	for _, m := range r.Missed {
 		fmt.Fprintf(&b, "tmpleak: not followed: %s\n", m)
 	}
-	fmt.Fprintf(&b, "tmpleak: %s: %s, %s, of %s by %s", r.Package, leftover.Count(len(r.Leaks), "leak", "leaks"), leftover.Count(len(r.Broken), "broken rule", "broken rules"),
+	fmt.Fprintf(&b, "tmpleak: %s: %s, %s, of %s by %s", r.Package, leftover.Count(len(r.Leaks), "leak", "leaks"), r.brokenRules(),
 		leftover.Count(r.Watched, "call watched", "calls watched"), leftover.Count(r.Processes, "process", "processes"))
 	if r.Cached > 0 {
 		fmt.Fprintf(&b, "; %s of the go command's caches", leftover.Count(r.Cached, "new entry", "new entries"))
@@ -98,59 +85,12 @@ func (r *result) text(cfg *config) string {
 	return b.String()
 }
 
-// mostSpots bounds the lines that broke one rule.
-const mostSpots = 8
-
-func (r *result) writeBroken(b *strings.Builder, cfg *config) {
-	level := "warning: "
-	if cfg.strict {
-		level = ""
-	}
-	for list := r.Broken; len(list) > 0; {
-		rule := list[0].rule
-		n := slices.IndexFunc(list, func(k *brokenRule) bool { return k.Rule != rule.ID })
-		if n < 0 {
-			n = len(list)
-		}
-		fmt.Fprintf(b, "tmpleak: %s%s\n", level, rule)
-		for i, k := range list[:n] {
-			if i == mostSpots {
-				fmt.Fprintf(b, "    and at %s\n", leftover.Count(n-i, "more place", "more places"))
-				break
-			}
-			fmt.Fprintf(b, "    %s\n", k.line())
-		}
-		fmt.Fprintf(b, "    fix: %s\n", rule.Fix)
-		list = list[n:]
-	}
-}
-
-func (k *brokenRule) line() string {
-	s := leftover.Printable(k.Path) + ": " + k.How
-	if k.Where != "" {
-		s += ", at " + k.Where
-	}
-	if k.Via != "" {
-		s += " by the program " + k.Via
-	}
-	if len(k.Tests) > 0 {
-		s += ", in " + strings.Join(k.Tests[:min(len(k.Tests), leftover.MostNames)], ", ")
-	}
-	if len(k.Tests) > leftover.MostNames {
-		s += " and others"
-	}
-	if k.Times > 1 {
-		s += fmt.Sprintf(" (%d times)", k.Times)
-	}
-	return s
-}
-
 // groups are leaks of one cause, sorted.
 func (r *result) groups() [][]*leak {
 	byKey := map[string][]*leak{}
 	var keys []string
 	for _, l := range r.Leaks {
-		key := strings.Join([]string{l.Rule, l.Test, l.Where, l.Via, l.pattern()}, "\x00")
+		key := strings.Join([]string{l.Rule, l.Test, l.Where, l.Renamed, l.Via, l.pattern()}, "\x00")
 		if byKey[key] == nil {
 			keys = append(keys, key)
 		}
@@ -189,6 +129,9 @@ func (r *result) writeLeaks(b *strings.Builder, g []*leak) {
 	}
 	if l.Where != "" {
 		fmt.Fprintf(b, ", %s at %s", verb, l.Where)
+	}
+	if l.Renamed != "" {
+		fmt.Fprintf(b, ", renamed at %s", l.Renamed)
 	}
 	if l.Via != "" {
 		fmt.Fprintf(b, " by the program %s", l.Via)

@@ -49,6 +49,12 @@ func TestText(t *testing.T) {
 		{"a rule, strict", result{Broken: broken(1, brokenRule{})}, config{strict: true}, []string{"tmpleak: C11 ", "!warning"}},
 		{"a rule in many tests", result{Broken: broken(1, brokenRule{Tests: []string{"TestA", "TestB", "TestC", "TestD"}})}, config{}, []string{"in TestA, TestB, TestC and others\n"}},
 		{"a rule at many places", result{Broken: broken(mostSpots+2, brokenRule{})}, config{}, []string{"x.go:7", "    and at 2 more places\n", "!x.go:8"}},
+		{"a line that broke several rules", result{Broken: []*brokenRule{
+			{Rule: "C03", rule: tmptest.C03, Path: "/tmp/x", How: "mode 0644", Where: "x.go:1 < a.go:1", Tests: []string{"TestA"}, Times: 2},
+			{Rule: "C01", rule: tmptest.C01, Path: "/tmp/x", How: "no O_EXCL", Where: "x.go:1 < a.go:1", Callers: []string{"x.go:1 < b.go:1", "x.go:1 < c.go:1"}, Tests: []string{"TestC", "TestB"}, Times: 3},
+			{Rule: "C03", rule: tmptest.C03, Path: "/tmp/y", How: "mode 0666", Where: "y.go:1", Times: 1},
+		}}, config{}, []string{"tmpleak: warning: C01 ", "tmpleak: warning: C03 ", "    fix: C01: ", "    fix: C03: ", ", 3 broken rules at 2 lines, ",
+			"    /tmp/x: no O_EXCL; mode 0644, at x.go:1 < a.go:1 and from 2 more callers, in TestA, TestB, TestC (3 times)\n", "    /tmp/y: mode 0666, at y.go:1\n"}},
 		{"what was not followed", result{Missed: []string{"a program"}}, config{}, []string{"tmpleak: not followed: a program\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,6 +95,25 @@ func TestWrite(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "%v", entries)
+}
+
+// TestFolded: a line has one row for a rule, whoever called it.
+func TestFolded(t *testing.T) {
+	w := newWatch(&config{program: "/proc/self/exe"})
+	for i, m := range []maker{{where: "x.go:1 < a.go:1", test: "TestA"}, {where: "x.go:1 < b.go:1", test: "TestB"}, {where: "x.go:1 < b.go:1", test: "TestB"}, {where: "y.go:1"}, {where: "x.go:1", via: "touch"}} {
+		w.breaks(tmptest.C01, fmt.Sprint("/tmp/", i), &m, "so")
+	}
+	require.Len(t, w.broken, 3)
+	k := w.broken[brokenKey{"C01", "x.go:1 "}]
+	assert.Equal(t, brokenRule{Rule: "C01", Title: tmptest.C01.Title, Path: "/tmp/0", How: "so", Times: 3, Tests: []string{"TestA", "TestB"}, Where: "x.go:1 < a.go:1", Callers: []string{"x.go:1 < b.go:1"}, rule: tmptest.C01}, *k)
+}
+
+// TestSharedBySystem: code that may have asked os.TempDir is not told to.
+func TestSharedBySystem(t *testing.T) {
+	t.Setenv("TMPDIR", "/var/tmp/")
+	assert.Contains(t, sharedBySystem("/tmp").Fix, "use os.TempDir")
+	assert.NotContains(t, sharedBySystem("/var/tmp").Fix, "os.TempDir")
+	assert.Contains(t, sharedBySystem("/var/tmp").Fix, "os.MkdirTemp")
 }
 
 // TestSourceFile: the short name of a source file.

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// brokenKey groups what one line of code did again and again.
-type brokenKey struct{ rule, where string }
+// brokenKey groups what one line of code did again and again, whoever called it.
+type brokenKey struct{ rule, line string }
 
 // judge holds the call that makes a name against the rules of creation.
 func (w *watch) judge(ev *supervise.Event, name string, m *maker) {
@@ -49,19 +49,32 @@ func (w *watch) judge(ev *supervise.Event, name string, m *maker) {
 	}
 	// A private directory with a name of its own is what C11 asks for.
 	if at.system && (ev.Kind != supervise.Mkdir || ev.Mode&0o077 != 0 || why != "") {
-		w.breaks(tmptest.C11, name, m, "created directly in "+filepath.Dir(name))
+		w.breaks(sharedBySystem(filepath.Dir(name)), name, m, "created directly in "+filepath.Dir(name))
 	}
+}
+
+// sharedBySystem is C11. Where the directory is the one that os.TempDir gives,
+// the code may well have asked for it.
+func sharedBySystem(dir string) tmptest.Rule {
+	rule := tmptest.C11
+	if dir == filepath.Clean(os.TempDir()) {
+		rule.Fix = "create inside a directory of os.MkdirTemp, which nobody else can reach"
+	}
+	return rule
 }
 
 func (w *watch) breaks(rule tmptest.Rule, name string, m *maker, how string) {
 	if w.cfg.ignored(name) {
 		return
 	}
-	key := brokenKey{rule.ID, m.where + " " + m.via}
+	key := brokenKey{rule.ID, innermost(m.where) + " " + m.via}
 	b := w.broken[key]
 	if b == nil {
 		b = &brokenRule{rule: rule, Rule: rule.ID, Title: rule.Title, Path: name, How: how, Where: m.where, Via: m.via}
 		w.broken[key] = b
+	}
+	if m.where != b.Where && !slices.Contains(b.Callers, m.where) && len(b.Callers) < mostCallers {
+		b.Callers = append(b.Callers, m.where)
 	}
 	b.Times++
 	if m.test != "" && !slices.Contains(b.Tests, m.test) {

@@ -23,32 +23,35 @@ import (
 )
 
 // matrix is each way to leave something behind, and what the report says.
-var matrix = []struct{ test, left string }{
-	{"TestFile", `"upload-*.tmp" in TMP`},
-	{"TestDirectory", `"work-*" in TMP`},
-	{"TestDeepTree", `"deep" in TMP`},
-	{"TestElsewhere", `".settings" in HOME`},
-	{"TestReplaced", `"new" in PKG`},
-	{"TestRemade", `"golden" in PKG`},
-	{"TestChild", `"child.out" in TMP`},
-	{"TestAgain", `"again" in TMP`},
-	{"TestOrphan", `the process "sleep" running`},
-	{"TestLate", `"late" in TMP`},
-	{"TestServer", `"served" in TMP`},
-	{"TestSocket", `"s" in TMP`},
-	{"TestFIFO", `"fifo" in TMP`},
-	{"TestSymlink", `"link" in TMP`},
-	{"TestHardLink", `"hard" in TMP`},
-	{"TestDangling", `"target" in TMP`},
-	{"TestRoot", `"rooted" in TMP`},
-	{"TestReadOnlyTree", `"mod" in TMP`},
-	{"TestRenamed", `"final" in TMP`},
-	{"TestRenamedDirectory", `"placed" in TMP`},
-	{"TestMovedOut", `"moved" in TMP`},
-	{"TestBehindLink", `"behind" in TMP`},
-	{"TestOldName", `"old-name" in HOME/sub`},
-	{"TestOddName", `"a \"b\n\x1b[31m" in TMP`},
-	{"TestManyFiles", `50 times "part-*" in TMP`},
+var matrix = []struct {
+	test, left string
+	renamed    bool
+}{
+	{"TestFile", `"upload-*.tmp" in TMP`, false},
+	{"TestDirectory", `"work-*" in TMP`, false},
+	{"TestDeepTree", `"deep" in TMP`, false},
+	{"TestElsewhere", `".settings" in HOME`, false},
+	{"TestReplaced", `"new" in PKG`, true},
+	{"TestRemade", `"golden" in PKG`, false},
+	{"TestChild", `"child.out" in TMP`, false},
+	{"TestAgain", `"again" in TMP`, false},
+	{"TestOrphan", `the process "sleep" running`, false},
+	{"TestLate", `"late" in TMP`, false},
+	{"TestServer", `"served" in TMP`, false},
+	{"TestSocket", `"s" in TMP`, false},
+	{"TestFIFO", `"fifo" in TMP`, false},
+	{"TestSymlink", `"link" in TMP`, false},
+	{"TestHardLink", `"hard" in TMP`, false},
+	{"TestDangling", `"target" in TMP`, false},
+	{"TestRoot", `"rooted" in TMP`, false},
+	{"TestReadOnlyTree", `"mod" in TMP`, false},
+	{"TestRenamed", `"final" in TMP`, true},
+	{"TestRenamedDirectory", `"placed" in TMP`, true},
+	{"TestMovedOut", `"moved" in TMP`, false},
+	{"TestBehindLink", `"behind" in TMP`, false},
+	{"TestOldName", `"old-name" in HOME/sub`, false},
+	{"TestOddName", `"a \"b\n\x1b[31m" in TMP`, false},
+	{"TestManyFiles", `50 times "part-*" in TMP`, false},
 }
 
 // arrangements are how the leaking test stands among its clean twins.
@@ -95,6 +98,7 @@ func TestMatrix(t *testing.T) {
 					require.Contains(t, r.out, m.test+sub+" left "+want, r.out)
 					require.Contains(t, r.out, " at ", r.out)
 					require.Contains(t, firstLeak(r.out), lines[m.test], r.out)
+					require.Equal(t, m.renamed, strings.Contains(firstLeak(r.out), ", renamed at "), r.out)
 					require.Equal(t, 1, strings.Count(r.out, " left "), r.out)
 				}
 				r := leaksOf(t, exe, env, nil, a.args...)
@@ -102,6 +106,31 @@ func TestMatrix(t *testing.T) {
 				require.NotContains(t, r.out, " left ")
 				require.NotContains(t, r.out, "not followed")
 			}
+		})
+	}
+}
+
+// TestOtherKinds: a benchmark, an example and a seed of a fuzz test are named, and
+// the command that repeats it runs them.
+func TestOtherKinds(t *testing.T) {
+	exe := ways(t)
+	lines := madeBy(t)
+	for _, tt := range []struct {
+		leak, who, left, repeat string
+		args                    []string
+	}{
+		{"BenchmarkFile", "BenchmarkFile", `4 times "bench-*"`, "-run '^$' -bench '^(BenchmarkFile)$' -benchtime 1x", []string{"-test.run=^$", "-test.bench=File", "-test.benchtime=3x"}},
+		{"BenchmarkFile", "BenchmarkFile", `"bench-*"`, "-run '^$' -bench '^(BenchmarkFile)$' -benchtime 1x", []string{"-test.run=^$", "-test.bench=File", "-test.benchtime=1x"}},
+		{"ExampleMain", "ExampleMain", `"example-*"`, "-run '^(ExampleMain)$'", nil},
+		{"FuzzFile", "FuzzFile/seed#1", `"seed-*"`, "-run '^(FuzzFile)$'", nil},
+	} {
+		t.Run(tt.leak, func(t *testing.T) {
+			r := leaksOf(t, exe, []string{"LEAK=" + tt.leak}, nil, tt.args...)
+			assert.Equal(t, 1, r.code, r.out)
+			assert.Contains(t, firstLeak(r.out), tt.who+" left "+tt.left+" in ")
+			assert.Contains(t, firstLeak(r.out), lines[tt.leak])
+			assert.Contains(t, r.out, "-exec tmpleak "+tt.repeat+" ")
+			assert.Equal(t, 1, strings.Count(r.out, " left "), r.out)
 		})
 	}
 }

@@ -225,10 +225,12 @@ func (w *watch) renames(ev *supervise.Event, given, name string, there bool) {
 	if there && w.made[name] == nil {
 		return // it replaces what was there
 	}
-	if m := w.made[old]; m != nil {
-		w.note(name, m.by)
-	} else if n != nil {
-		w.note(name, n.by)
+	if by := w.makerOf(old, n); by != nil {
+		m := *by
+		if at := w.maker(ev).where; at != m.where {
+			m.renamed = at
+		}
+		w.note(name, &m)
 	} else {
 		m := w.maker(ev)
 		w.note(name, &m)
@@ -245,6 +247,17 @@ func (w *watch) renames(ev *supervise.Event, given, name string, there bool) {
 	for n, m := range moved {
 		w.note(n, m)
 	}
+}
+
+// makerOf is who made a name, nil when that is not known.
+func (w *watch) makerOf(name string, n *nest) *maker {
+	if m := w.made[name]; m != nil {
+		return m.by
+	}
+	if n != nil {
+		return n.by
+	}
+	return nil
 }
 
 // checks notes that a name was looked for and is not there.

@@ -339,6 +339,35 @@ func TestManyFiles(t *testing.T) {
 	})
 }
 
+func BenchmarkFile(b *testing.B) {
+	for range b.N {
+		if os.Getenv("LEAK") == "BenchmarkFile" {
+			f, _ := os.CreateTemp("", "bench-") // made by BenchmarkFile
+			f.Close()
+		}
+	}
+}
+
+func ExampleMain() {
+	if os.Getenv("LEAK") == "ExampleMain" {
+		f, _ := os.CreateTemp("", "example-") // made by ExampleMain
+		f.Close()
+	}
+	// Output:
+}
+
+func FuzzFile(f *testing.F) {
+	f.Add(0)
+	f.Add(1)
+	f.Fuzz(func(t *testing.T, n int) {
+		if n == 1 && os.Getenv("LEAK") == "FuzzFile" {
+			f, err := os.CreateTemp("", "seed-") // made by FuzzFile
+			must(t, err)
+			must(t, f.Close())
+		}
+	})
+}
+
 // TestBehave does what DO says.
 func TestBehave(t *testing.T) {
 	switch do, arg, _ := strings.Cut(os.Getenv("DO"), " "); do {
