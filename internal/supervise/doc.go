@@ -40,7 +40,9 @@
 // frame pointer. It works in stripped, position-independent, race, cover and
 // externally linked binaries. Calls of another program lead to the execve that
 // started it: the shell's redirection has the line of cmd.Run. C code within
-// the binary has no line; Go code that C calls has.
+// the binary has the line of the Go code that called it, from what the runtime
+// notes of the goroutine (Go 1.23 to 1.27); on a thread that C has started
+// itself it has none.
 //
 // # Trust
 //

@@ -229,6 +229,8 @@ func (t *Tree) process(ev *Event) {
 	case ev.Forks() && t.procs.fork(ev.proc) >= t.procs.most:
 		ev.Opaque = fmt.Sprintf("more than %d processes at once: no more are started", t.procs.most)
 		t.Fail(ev, unix.EAGAIN)
+	case ev.Forks():
+		t.forksInC(ev)
 	}
 }
 

@@ -90,7 +90,7 @@ func doing(pid int) string {
 func comm(pid int) string {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 	if err != nil {
-		return strconv.Itoa(pid)
+		return "that has ended"
 	}
 	return strconv.Quote(string(bytes.TrimSpace(b)))
 }

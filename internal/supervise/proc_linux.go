@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -44,6 +45,8 @@ type process struct {
 	image *image // nil: not read
 	execs bool   // it is about to run a program, so that image may be stale
 	start *Stack // of the call that started the program
+	// forkStack is that of C code's latest fork.
+	forkStack *Stack
 }
 
 // of is the process of a thread that stands at a boundary.
@@ -116,8 +119,11 @@ func (p *procs) inherited(pid int) *Stack {
 	if ppid == p.main && p.child.start != nil { // it runs another program itself
 		return p.child.start
 	}
+	if ppid == p.main && p.child.forkStack != nil {
+		return p.child.forkStack
+	}
 	if parent := p.others[ppid]; parent != nil {
-		return parent.start
+		return cmp.Or(parent.forkStack, parent.start)
 	}
 	for _, pr := range p.others {
 		if pr.forked && exited(pr.pidfd) {

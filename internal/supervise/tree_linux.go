@@ -31,6 +31,7 @@ type Tree struct {
 	un       unwinder
 	target   *goProgram // of StartProgram, or own
 	own      *goProgram // of ReadOwn
+	self     *goProgram // this binary, where C code in it makes calls
 	ahead    []notif    // received by Arrived, oldest first
 	tracers  tracers
 	// cancelled remembers, by thread, a call whose notification a signal
@@ -253,6 +254,9 @@ func (t *Tree) Kill() error {
 	}
 	if t.tracers.any.Load() {
 		t.tracers.await(time.Now().Add(killWait))
+	}
+	if t.self != nil {
+		_ = t.self.file.Close()
 	}
 	t.procs.close()
 	t.un.close()

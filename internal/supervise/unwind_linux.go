@@ -1,7 +1,9 @@
 package supervise
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -113,10 +115,14 @@ func (t *Tree) Stack(ev *Event) (*Stack, error) {
 		}
 		return st, nil
 	}
+	pcs, err = t.calledC(ev, img, sp, c)
+	if st := t.un.resolve(pcs, c); err == nil && len(st.Frames) > 0 {
+		return st, nil
+	}
 	if ev.proc.start != nil {
 		return ev.proc.start, nil
 	}
-	return nil, fmt.Errorf("no Go frame on the stack of thread %d", ev.TID)
+	return nil, cmp.Or(err, errNoGo)
 }
 
 // starts remembers, at the boundary of an execve, where it came from: the
@@ -146,7 +152,7 @@ func readImage(pid int, target *goProgram) image {
 	dir := "/proc/" + strconv.Itoa(pid)
 	exe, err := os.Readlink(dir + "/exe")
 	if err != nil {
-		return image{exe: "process " + strconv.Itoa(pid)}
+		return image{exe: "a process that has ended"}
 	}
 	img := image{exe: strings.TrimSuffix(exe, " (deleted)")}
 	var a, b unix.Stat_t
@@ -222,7 +228,7 @@ func (u *unwinder) stackPointer(tid int) (uint64, error) {
 		}
 		runtime.Gosched()
 	}
-	return 0, fmt.Errorf("thread %d never slept in its call", tid)
+	return 0, errors.New("the thread never slept in its call")
 }
 
 // eighth is the eighth of nine fields, a hexadecimal number: the stack pointer
@@ -284,7 +290,7 @@ func ownFrames(pcs []uintptr) []runtime.Frame {
 	frames := runtime.CallersFrames(pcs)
 	for {
 		f, more := frames.Next()
-		if f.Function != "" {
+		if f.Function != "" && !generated(&f) {
 			list = append(list, f)
 		}
 		if !more {

@@ -133,13 +133,26 @@ func TestCgo(t *testing.T) {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("there is no gcc here")
 	}
-	lines := linesOf(t, build(t, "cgo", []string{"CGO_ENABLED=1"}))
-	for _, name := range []string{"c", "thread", "fork"} {
-		assert.Len(t, lines[name], 1, name)
-		assert.Contains(t, lines[name][0], "none", "C code has no lines of ours")
+	for _, flags := range [][]string{nil, {"-buildmode=pie"}, {"-ldflags=-s -w"}, {"-race"}} {
+		if flags != nil && os.Getenv(envBuilds) != "1" {
+			continue
+		}
+		t.Run(strings.Join(flags, " "), func(t *testing.T) { testCgo(t, flags) })
 	}
+}
+
+func testCgo(t *testing.T, flags []string) {
+	lines := linesOf(t, build(t, "cgo", []string{"CGO_ENABLED=1"}, flags...))
 	src, err := os.ReadFile("testdata/cgo/main.go")
 	require.NoError(t, err)
-	before, _, _ := strings.Cut(string(src), `"/callback"`)
-	assert.Equal(t, []string{strconv.Itoa(strings.Count(before, "\n") + 1)}, lines["callback"])
+	where := func(text string) []string {
+		before, _, found := strings.Cut(string(src), text)
+		require.True(t, found, text)
+		return []string{strconv.Itoa(strings.Count(before, "\n") + 1)}
+	}
+	for _, name := range []string{"c", "fork", "system", "callback", "nested", "goroutine"} {
+		assert.Equal(t, where(`"/`+name+`"`), lines[name], name)
+	}
+	assert.Len(t, lines["thread"], 1)
+	assert.Contains(t, lines["thread"][0], "made by C code that no Go code called, as on a thread that C has started")
 }
