@@ -49,7 +49,7 @@ func (w *walker) begin(p supervise.Path) bool {
 		return false
 	default:
 		o, link, err := objectOf(w.tid, p.Dir)
-		if err != nil {
+		if err != nil || !o.IsDir() {
 			return false
 		}
 		at, ok := w.disk.nameOf(&o, link, true)

@@ -242,7 +242,7 @@ func (s *walk) run() error {
 		}
 		if !s.cur.IsDir() {
 			if s.Visit != nil && name != "." && name != ".." {
-				s.Visit(&Name{Dir: &s.cur, Name: name, Last: !more})
+				s.Visit(&Name{Dir: &s.cur, Name: name, Last: !more, Rest: s.remaining()})
 			}
 			return unix.ENOTDIR
 		}
@@ -305,12 +305,9 @@ func (s *walk) down(name string, more bool) error {
 		return err
 	}
 	if s.Visit != nil {
-		n := Name{Dir: &s.cur, Name: name, Last: !more}
+		n := Name{Dir: &s.cur, Name: name, Last: !more, Rest: s.remaining()}
 		if err == nil {
 			n.Found = &to
-		}
-		if more {
-			n.Rest = s.remaining()
 		}
 		s.Visit(&n)
 	}

@@ -67,8 +67,8 @@
 // no_new_privs: set-uid programs, such as sudo, run without their privilege,
 // and are named. io_uring is refused with ENOSYS.
 //
-// Not seen: names that were made in a mount namespace or root directory of a
-// process's own (they are counted), through a bind mount by another process
+// Not seen: names that were made where a process's own mounts are, which have
+// none here (they are counted), through a bind mount by another process
 // (a container daemon, a database server that ran before), System V and POSIX
 // message queues, abstract sockets. A name that existed before, was removed and
 // made again counts as new, except at the top of the temporary directory and in
