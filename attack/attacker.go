@@ -34,6 +34,9 @@ type plant struct {
 	node node   // as it was when put there
 	data string
 	dir  bool
+
+	locked bool // the attacker holds its locks
+	heard  bool // he reads what is written to it
 }
 
 func (a *attacker) reset() {
@@ -250,9 +253,18 @@ func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) 
 		if b.loadsFrom(dest) {
 			data = loaderProgram()
 		}
-		return "the attacker's file", a.put(src, data, a.disk.write(src, data, attackerPerm))
+		err := a.put(src, data, a.disk.write(src, data, attackerPerm))
+		if m.variant == variantLocked {
+			return "the attacker's file, which he holds the locks of,", errors.Join(err, a.lock(src))
+		}
+		return "the attacker's file", err
 	case FIFO:
-		return "a FIFO", a.put(src, "", a.disk.mkfifo(src))
+		err := a.put(src, "", a.disk.mkfifo(src))
+		if m.variant == variantRead {
+			err = errors.Join(err, a.listen(src))
+			return "a FIFO that the attacker reads", err
+		}
+		return "a FIFO", err
 	case Socket:
 		return "a socket", a.put(src, "", a.disk.mksock(src))
 	case Dir:
@@ -260,7 +272,13 @@ func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) 
 		if err == nil {
 			err = a.furnish(m, src, dest, b)
 		}
-		return "the attacker's directory" + holding(m.things()), a.put(src, "", err)
+		what := "the attacker's directory" + holding(m.things())
+		err = a.put(src, "", err)
+		if m.variant == variantLocked {
+			what += ", which he holds the lock of,"
+			err = errors.Join(err, a.lock(src))
+		}
+		return what, err
 	}
 	return "", fmt.Errorf("unknown move %s", m.family)
 }
@@ -337,7 +355,7 @@ func holding(list []thing) string {
 	names := map[string]string{
 		"symlink-file": "a symlink to " + vaultFile, "symlink-absent": "a symlink to " + vaultAbsent, "symlink-dir": "a symlink to " + vaultDir,
 		"symlink-own": "a symlink to " + atticFile, "hardlink": "a hard link to " + vaultFile, "file": "a file", "dir": "a directory",
-		"fifo": "a FIFO", "socket": "a socket", mirrored: "a symlink to " + vaultMirror}
+		"fifo": "a FIFO", "fifo-read": "a FIFO that the attacker reads", "file-locked": "a file, which the attacker holds the locks of,", "socket": "a socket", mirrored: "a symlink to " + vaultMirror}
 	var parts []string
 	links := map[string][]thing{}
 	for _, t := range list {
@@ -417,6 +435,18 @@ func (a *attacker) put(name, data string, err error) error {
 	n := a.disk.stat(name)
 	a.own[n.id] = &plant{name: name, node: n, data: data, dir: n.isDir()}
 	return a.disk.watch(name, n)
+}
+
+// lock takes the locks of what was just made.
+func (a *attacker) lock(name string) error {
+	a.own[a.disk.stat(name).id].locked = true
+	return a.disk.lock(name)
+}
+
+// listen begins to read a FIFO that was just made.
+func (a *attacker) listen(name string) error {
+	a.own[a.disk.stat(name).id].heard = true
+	return a.disk.listen(name)
 }
 
 // mirror makes a protected directory that has what the victim looks for below

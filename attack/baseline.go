@@ -14,7 +14,7 @@ import (
 // between processes and moments.
 func (e *explorer) baselines() (*run, error) {
 	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, leftOpen: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
-	e.first.ahead = e.begin() // while the other process runs
+	e.first.ahead = e.begin(false) // while the other process runs
 	var runs []*run
 	for _, l := range []*lane{e.spare, e.first, e.first} {
 		r, err := e.executeIn(l, nil, true)

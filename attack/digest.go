@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
 )
@@ -77,25 +78,26 @@ func (d digest) String() string {
 // line is the content as an entry of a directory is compared by it.
 func (d digest) line() string { return fmt.Sprintf(" %d %q %x", d.size, d.head, d.sum) }
 
+// told reports whether what was written tells the attacker something that he
+// has not put there himself.
+func told(written, his string) bool {
+	written = strings.Trim(written, "\x00")
+	return written != "" && !strings.Contains(his, written)
+}
+
 // wrote tells how many bytes of a file are not what the attacker had put
-// there: up to the last that is not zero. What was only cut, or lengthened by
-// zeros, is 0.
+// there: up to the last that is not zero. What was only cut, or overwritten or
+// lengthened by zeros, is 0.
 func (r *run) wrote(name, data string) int64 {
 	var end int64 // of what is not zero
 	differs := false
 	_, err := r.disk.blocks(name, func(at int64, b []byte) {
-		for len(b) > 0 && b[len(b)-1] == 0 {
-			b = b[:len(b)-1]
+		for i, c := range b {
+			if c != 0 {
+				end = at + int64(i) + 1
+				differs = differs || end > int64(len(data)) || data[end-1] != c
+			}
 		}
-		if len(b) == 0 {
-			return
-		}
-		end = at + int64(len(b))
-		was := ""
-		if at < int64(len(data)) {
-			was = data[at:]
-		}
-		differs = differs || len(b) > len(was) || string(b) != was[:len(b)]
 	})
 	if err != nil || !differs {
 		return 0

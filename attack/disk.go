@@ -92,6 +92,12 @@ type disk interface {
 	setTouched(o id, t touch)
 	watchAnew()
 	unheard() string
+	// listen begins to read a FIFO, and lock takes the locks of a file or
+	// directory, both for the run at hand. heard is how much came through a
+	// FIFO or a socket, and whether an answer that was sent back was read.
+	listen(name string) error
+	lock(name string) error
+	heard(o id) (n int64, answered bool)
 	// extras are what the kernel tells of an object besides its node: extended
 	// attributes, with access control lists and capabilities, and inode flags.
 	extras(name string) map[string]string

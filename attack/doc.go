@@ -54,6 +54,10 @@
 //     replaces only what it made itself; without the bit (Unsticky) anything.
 //   - In a file whose mode lets others read or write it does so, and it keeps
 //     the descriptor: a file that others could open for a moment is exposed.
+//   - What it makes is alive: it reads a FIFO that the code writes to, listens
+//     and answers at a socket, and holds the locks (flock, fcntl) of a file for
+//     which the code waits. To SO_PEERCRED it is another user; what SO_PASSCRED
+//     and SO_PEERPIDFD say is not changed.
 //   - In the victim's private directories it does nothing. SameGroup adds the
 //     group's bits.
 //   - It knows a name that does not exist yet if the name is the same in each
@@ -88,7 +92,8 @@
 //     it is already
 //  2. none was read or listed by a victim that reported success (X02): by any
 //     call, through any descriptor, whatever the access times say
-//  3. nothing that the victim wrote could be read or changed by others (X04,
+//  3. nothing that the victim wrote could be read or changed by others, not even
+//     for the moment until it was wiped or put back (X04,
 //     C03), and no directory of the attacker's was taken for its own (X06)
 //  4. nothing that the attacker wrote was read by a victim that reported
 //     success (X03)
@@ -240,6 +245,9 @@
 // operations is a point for a panic: use the interfaces of package afero. A
 // call that a defer statement makes directly bears the line at which the
 // function returned.
+//
+// The two ends of a FIFO never meet there, and nobody waits for a lock or sends
+// anything to a socket.
 //
 // One process has limits. What the victim keeps from run to run it keeps; when
 // that shows in its calls or its result, the proof is inconclusive and says so. A failed test

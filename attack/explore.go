@@ -15,7 +15,7 @@ import (
 type explorer struct {
 	opt      *options
 	test     string
-	open     func(fresh bool) (world, error)
+	open     func(near bool) (world, error) // near: each write is seen when it is made
 	worlds   *worlds
 	first    *lane // runs everything as long as it is the only one
 	spare    *lane // of the second process that the undisturbed runs had

@@ -207,6 +207,18 @@ func joined(given, dir, name string) string {
 	return dir + "/" + name
 }
 
+// writes tells of content that was written to a file of the attacker's.
+func (w *fakeWorld) writes(op *fsfake.Op) {
+	if op.Name != "write" || op.N == 0 || w.phase != inVictim {
+		return
+	}
+	for o, p := range w.attacker.own {
+		if o.ino == op.File.Inode() && told(string(op.Data[:op.N]), p.data) {
+			w.h.wrote(o, int64(op.N))
+		}
+	}
+}
+
 // objectOf is the present name of an open file, "" outside of the scene.
 func (w *fakeWorld) objectOf(f *fsfake.File) string {
 	nameless := w.open[f].nameless

@@ -293,6 +293,7 @@ func (w *fakeWorld) after(op *fsfake.Op) {
 		return
 	}
 	w.injected(op)
+	w.writes(op)
 	if w.standOp == op {
 		w.d.note(op, &w.stands)
 	} else {
@@ -314,6 +315,9 @@ func (w *fakeWorld) stopped(op *fsfake.Op) error {
 	}
 	if b.answer.act != goOn {
 		return w.inject(b, op)
+	}
+	if w.attacker.reads(b) {
+		return syscall.ENXIO
 	}
 	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if b.locate(b); !b.main {

@@ -19,7 +19,7 @@ func (a *attacker) waitsAt(b *boundary) (string, bool) {
 		return "", false
 	}
 	for _, l := range b.lookups {
-		if acc, ok := l.final(); ok && acc.node.kindName() == "FIFO" && a.owns(acc.node) {
+		if acc, ok := l.final(); ok && acc.node.kindName() == "FIFO" && a.owns(acc.node) && !a.own[acc.node.id].heard {
 			return acc.path(), true
 		}
 	}

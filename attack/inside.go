@@ -76,7 +76,7 @@ func fits(m move, list []thing) bool {
 		return true
 	}
 	foreign := m.family == Symlink && m.variant == "mirror"
-	if !foreign && !(m.family == Dir && m.variant == "") && !(m.family == Symlink && m.variant == "owndir") {
+	if !foreign && !(m.family == Dir && m.plain().variant == "") && !(m.family == Symlink && m.variant == "owndir") {
 		return false
 	}
 	for i, t := range list {
@@ -90,7 +90,7 @@ func fits(m move, list []thing) bool {
 				return false
 			}
 		}
-		if theirs && !slices.Contains(inMirror, t.kind) || !theirs && t.kind != mirrored && !slices.ContainsFunc(lastPlants, func(p move) bool { return p.name() == t.kind }) {
+		if theirs && !slices.Contains(inMirror, t.kind) || !theirs && t.kind != mirrored && !slices.ContainsFunc(slices.Concat(lastPlants, livelyMoves), func(p move) bool { return p.name() == t.kind }) {
 			return false
 		}
 	}

@@ -18,6 +18,8 @@ type lane struct {
 	ahead    *opening  // the next world, for a victim that needs a new one for each run
 	canaries *snapshot // as long as nothing touches them
 	doubts   doubts
+	near     bool  // of a world that sees each write
+	nearer   *lane // one that does, for runs in which what was written cannot be told in the end
 	// improvise is what a race on the fake disk does at each boundary.
 	improvise func(r *run, b *boundary, at key)
 }
@@ -47,18 +49,18 @@ func newWorlds() *worlds {
 
 // begin opens a world beside whatever else goes on. A child dies with the
 // thread that started it, so that the thread is kept as long as the world.
-func (e *explorer) begin() *opening {
+func (e *explorer) begin(near bool) *opening {
 	o := &opening{done: make(chan struct{})}
-	ws, fresh := e.worlds, e.fresh()
+	ws := e.worlds
 	if e.opt.fake { // a moment's work, and nothing hangs on a thread
-		o.world, o.err = e.open(fresh)
+		o.world, o.err = e.open(near)
 		close(o.done)
 		return o
 	}
 	ws.kept.Go(func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		o.world, o.err = e.open(fresh)
+		o.world, o.err = e.open(near)
 		closed := make(chan struct{})
 		if o.err == nil {
 			ws.mu.Lock()
@@ -111,7 +113,7 @@ func (l *lane) get() (world, error) {
 		return l.world, nil
 	}
 	if l.ahead == nil {
-		l.ahead = l.e.begin()
+		l.ahead = l.e.begin(l.near)
 	}
 	<-l.ahead.done
 	w, err := l.ahead.world, l.ahead.err
@@ -121,7 +123,7 @@ func (l *lane) get() (world, error) {
 	}
 	l.world = w
 	if l.e.fresh() {
-		l.ahead = l.e.begin()
+		l.ahead = l.e.begin(l.near)
 	}
 	return w, nil
 }
@@ -149,6 +151,9 @@ func (l *lane) drop() {
 
 // close closes the one that was opened ahead, too.
 func (l *lane) close() {
+	if l.nearer != nil {
+		l.nearer.close()
+	}
 	l.drop()
 	if l.ahead == nil {
 		return
@@ -191,7 +196,12 @@ func (l *lane) attempt(j job) (res result) {
 	l.taught = j.taught
 	defer func() { l.taught = nil }()
 	for range tries {
+		l := l
 		r, err := l.execute(schedule, false)
+		if err == nil && r.unclear {
+			l = l.closer()
+			r, err = l.execute(schedule, false)
+		}
 		if err != nil {
 			return result{err: err}
 		}
@@ -264,6 +274,16 @@ func (r *run) ofMoves(name string) bool {
 	})
 }
 
+// closer is the lane in whose world each write is seen. It costs time, and few
+// runs need it.
+func (l *lane) closer() *lane {
+	if l.nearer == nil {
+		l.nearer = &lane{e: l.e, near: true}
+	}
+	l.nearer.taught = l.taught
+	return l.nearer
+}
+
 // detail runs a broken schedule again, with the line of every call and the
 // canaries watched. Where one call can be shown twice, it is run until two runs
 // agree, call by call, so that the interleaving has no call that was not made.
@@ -334,7 +354,7 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	r.pause = pause
 	r.first = l.doubts.uses == 0 && !opt.fake
 	l.doubts.uses++
-	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned})
+	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned, wrote: r.wroteTo, cut: r.cutTo, locks: r.waitsForLock})
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +383,7 @@ func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
 	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
 		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
 		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
-		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}, steps: make([]*step, 0, 8), open: make([]int, 0, 8)}
+		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}, steps: make([]*step, 0, 8), open: make([]int, 0, 8), writes: map[id]int64{}, cuts: map[id]bool{}, gone: map[id]bool{}, near: l.near || opt.fake, writesFIFO: -1}
 	r.guard.coarse, r.guard.loose, r.improvise = plan.coarse, opt.verb == race && !opt.fake, l.improvise
 	r.attacker.reset()
 	return r

@@ -17,6 +17,6 @@ func mechanism() string {
 
 func serve(t *testing.T, _ *rerun.Call, _ Victim, _ *options) { t.SkipNow() }
 
-func openOS(*testing.T, *rerun.Call, *options, time.Time) (world, error) {
+func openOS(*testing.T, *rerun.Call, *options, time.Time, bool) (world, error) {
 	return nil, &unsupportedError{mechanism()}
 }

@@ -20,8 +20,8 @@ const (
 	Hardlink Move = "hardlink" // a hard link to a canary
 	File     Move = "file"     // a file of the attacker's, a program, that all may read, write and run
 	Dir      Move = "dir"      // a directory of the attacker's, open to all
-	FIFO     Move = "fifo"     // a named pipe that nobody else opens
-	Socket   Move = "socket"   // a unix socket that nobody listens at
+	FIFO     Move = "fifo"     // a named pipe that nobody else opens; where the code writes to it, also one that the attacker reads
+	Socket   Move = "socket"   // a unix socket at which the attacker listens, whatever its type has to be
 	Remove   Move = "remove"   // the entry is renamed away
 	Tamper   Move = "tamper"   // the content of a file whose mode lets others write
 )
@@ -112,7 +112,7 @@ var onWay = []move{
 }
 
 func everyMove() []move {
-	return append(slices.Concat(lastPlants, onWay), move{family: Remove}, move{family: Tamper})
+	return append(slices.Concat(lastPlants, onWay, livelyMoves), move{family: Remove}, move{family: Tamper})
 }
 
 func validMove(m move) bool {

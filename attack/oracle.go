@@ -38,6 +38,7 @@ func (r *run) judgePlants() {
 		}
 		n, at := r.find(oid, name)
 		if !n.exists() {
+			r.judgeWritten(oid, p, "")
 			continue
 		}
 		r.judgePlant(p, n, at)
@@ -63,6 +64,9 @@ func (r *run) judgeGoing(s *step) {
 		return
 	}
 	name := r.nameAt(a.path())
+	if p := r.attacker.own[a.node.id]; p != nil && !r.scene.hostile[a.node.id] && r.judgeWritten(a.node.id, p, a.path()) {
+		return
+	}
 	text := "the content that the attacker wrote into " + pretty(name) + " was read"
 	if r.attacker.tampered[a.node.id] == "" {
 		p := r.attacker.own[a.node.id]
@@ -86,6 +90,57 @@ func (r *run) hostileName(name string) bool {
 		}
 	}
 	return slices.ContainsFunc(r.plan.opt.hostile, func(h string) bool { return under(name, dirShared+"/"+h) })
+}
+
+// judgeWritten sees what was written to a file of the attacker's: by what is in
+// it, or by the calls that wrote where it is not there any more. at is where the
+// file is, "" when it is gone. True when that is told.
+func (r *run) judgeWritten(o id, p *plant, at string) bool {
+	if r.gone[o] || !p.node.regular() {
+		return r.gone[o]
+	}
+	name := r.nameAt(p.name)
+	say := func(text string) bool {
+		r.gone[o] = true
+		if at == "" {
+			at = name
+		}
+		r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: name, step: r.opened(name, forWriting), text: text})
+		return true
+	}
+	if at != "" && r.wrote(at, p.data) > 0 {
+		return say(leftover.Count(int(r.disk.stat(at).size), "byte was", "bytes were") + " written to the attacker's file")
+	}
+	if r.disk.touched(o)&wasWritten == 0 {
+		return false
+	}
+	n, seen := r.writes[o]
+	switch {
+	case seen && n > 0:
+		return say(leftover.Count(int(n), "byte was", "bytes were") + " written to the attacker's file, and taken back")
+	case seen || r.near && !r.cuts[o] && !r.plan.opt.fake && r.outcome != nil:
+		return say("content was written to the attacker's file, and taken back")
+	case !r.near && r.outcome != nil:
+		r.unclear = r.plan.opt.verb == prove
+	}
+	return false
+}
+
+// judgeHeard sees what came to the attacker through a FIFO or a socket of his.
+func (r *run) judgeHeard(n node, at, name string) {
+	bytes, answered := r.disk.heard(n.id)
+	what := "bytes were written to the attacker's FIFO"
+	one := "byte was written to the attacker's FIFO"
+	if n.kindName() == "socket" {
+		what, one = "bytes were sent to the attacker's socket", "byte was sent to the attacker's socket"
+	}
+	if bytes > 0 {
+		r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: name, step: r.lastUse(name), text: leftover.Count(int(bytes), one, what)})
+	}
+	if answered && r.outcome.success() {
+		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
+			text: "what the attacker answered at his socket was read, and the code reported success"})
+	}
 }
 
 // beforeIt notes, before a call, what could not be told from its effect after
@@ -179,10 +234,11 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(called),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
+	case n.kindName() == "FIFO" || n.kindName() == "socket":
+		r.judgeHeard(n, at, victimName)
 	case n.regular():
-		if r.wrote(at, p.data) > 0 {
-			r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: victimName, step: r.opened(victimName, forWriting),
-				text: leftover.Count(int(n.size), "byte was", "bytes were") + " written to the attacker's file"})
+		if r.judgeWritten(n.id, p, at) {
+			return
 		} else if !input && r.disk.touched(n.id)&wasRead != 0 && r.outcome.success() {
 			step, what := r.opened(victimName, forReading), "content was read"
 			if step >= 0 && r.steps[step].kind == supervise.Exec {

@@ -16,6 +16,9 @@ type osDisk struct {
 	fd          int    // of root, O_PATH
 	ownCanaries bool   // the canaries have an owner of their own: in a race, which cannot see a chown otherwise
 	marker      *os.File
+	ears        []*ear           // where the attacker hears the victim
+	locks       []int            // descriptors by which he holds locks
+	peers       map[uint64]bool  // sockets of the victim's that lead to him, by inode number
 	built       map[string]state // of the parts of the scene
 	touches     touchLog
 	fresh       bool   // touches are told as they are now: guarded as they are

@@ -24,9 +24,13 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			wait = handlerGlance
 		}
 		ev, err := w.receive(time.Now().Add(wait))
+		if err != nil {
+			w.d.hear() // or who writes to the attacker would wait for room
+		}
 		now := time.Now()
 		if err == nil {
 			delete(w.waiting, ev.TID)
+			delete(w.locked, ev.TID)
 			w.still, w.calm = 0, time.Time{}
 		} else if at := w.stuck(); at != "" {
 			return nil, w.atFIFO(at), nil
@@ -52,6 +56,8 @@ func (w *osWorld) next() (*supervise.Event, *outcome, error) {
 			w.clock.lent++ // a mount, a disk: that ends by itself, and takes its time on a busy machine
 			w.clock.progress()
 			w.clock.last = w.clock.last.Add(w.clock.patience)
+		case now.After(w.clock.next) && w.atLock() != nil:
+			return nil, w.atLock(), nil
 		case now.After(w.clock.next):
 			return nil, w.lost(hung, fmt.Sprintf("no call and no return within %v, a tenth of the budget", w.clock.patience)), nil
 		case now.After(w.clock.last):

@@ -109,6 +109,7 @@ func (d *osDisk) buildVault() error {
 // clear makes the scene for the next run. What has its state yet is kept. The
 // canaries are made anew when something has touched them.
 func (d *osDisk) clear(opt *options, touched bool) error {
+	d.quiet()
 	for _, name := range []string{dirShared, dirHome, dirAttic} {
 		if d.stat(name).id != d.built[name].node.id {
 			touched = true // what was built is gone, or lies elsewhere
@@ -215,6 +216,7 @@ var swept sync.Map // directories, in this process
 // those who come later.
 func (d *osDisk) destroy() error {
 	d.forget()
+	d.quiet()
 	d.unwatch()
 	d.unflag(".", 0)
 	list, err := d.list(".")

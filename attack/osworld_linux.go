@@ -37,32 +37,36 @@ type osWorld struct {
 	pending   *supervise.Event // the child's opDone that has not been answered
 	lines     map[uint64]lineInfo
 	view      view
+	near      bool // writes are seen when they are made
 	attacker  *attacker
 	touched   bool
 	modes     map[string]uint32 // of directories outside of the scene
 
 	// of the present run
-	clock    clock
-	phase    string
-	refused  string // a signal that was not sent
-	calls    int
-	blocked  string         // the FIFO at which the victim would wait for ever
-	inCall   map[int]bool   // threads that were let go into a call
-	slow     map[int]bool   // and those of them that were waited for in vain
-	waiting  map[int]string // threads that were let go to open a FIFO, and which
-	still    int            // glances during which nothing moved
-	opaque   string
-	programs []int // process ids of what the victim started
-	outside  []outsideCall
+	hooks     hooks
+	clock     clock
+	phase     string
+	refused   string // a signal that was not sent
+	calls     int
+	blocked   string         // the FIFO or lock at which the victim would wait for ever
+	blockedAs string         // what is said of it
+	locked    map[int]string // threads that were let go to wait for a lock of the attacker's, and whose
+	inCall    map[int]bool   // threads that were let go into a call
+	slow      map[int]bool   // and those of them that were waited for in vain
+	waiting   map[int]string // threads that were let go to open a FIFO, and which
+	still     int            // glances during which nothing moved
+	opaque    string
+	programs  []int // process ids of what the victim started
+	outside   []outsideCall
 	injected
 }
 
-func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time) (world, error) {
+func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time, near bool) (world, error) {
 	d, err := newScene(opt)
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, near: near, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -80,7 +84,13 @@ func (w *osWorld) start() error {
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
 	w.out = out
-	set := supervise.Names | supervise.Uses
+	set := supervise.Names
+	if !w.opt.verb.injects() {
+		set |= supervise.Uses
+	}
+	if w.near {
+		set |= supervise.Data
+	}
 	if w.opt.verb.injects() {
 		set |= supervise.Data | supervise.Reads
 	}
@@ -133,7 +143,9 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 	if err := w.d.clear(w.opt, w.touched); err != nil {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
+	w.hooks = h
 	w.touched, w.attacker, w.calls, w.blocked, w.opaque = false, a, 0, "", ""
+	w.locked = map[int]string{}
 	if w.view.shifted {
 		w.view = view{alike: w.keepsView()}
 	}
@@ -240,7 +252,7 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 	}
 	if w.blocked != "" {
 		o.Spent = o.Spent || o.End != returned // it was refused the FIFO, and did worse than to come back
-		o.End, o.Nil, o.Text, o.At = hung, false, atFIFO(w.blocked), w.blocked
+		o.End, o.Nil, o.Text, o.At = hung, false, w.blockedAs, w.blocked
 	}
 	if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != w.d.stat(".").id {
 		o.Removed, o.Spent = true, true
@@ -270,10 +282,16 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		}
 		return nil, nil
 	}
-	if ev.Kind == supervise.Map {
-		w.d.mapped(ev)
+	if ev.Kind == supervise.Lock {
+		w.lock(ev)
+		return nil, nil
+	}
+	if w.byDescriptor(ev) {
 		w.tree.Continue(ev)
 		return nil, nil
+	}
+	if ev.Name == "getsockopt" {
+		return nil, nil // answered
 	}
 	b := w.boundary(ev)
 	if b == nil || len(b.lookups) < len(ev.Paths) {
@@ -298,9 +316,13 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 	if b.answer.act != goOn {
 		return w.inject(b, ev)
 	}
+	if err := w.meetSocket(b, ev); err != nil {
+		w.tree.Continue(ev)
+		return nil, err
+	}
 	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if w.describe(b, ev); b.main && len(w.waiting) == 0 {
-			w.blocked = fifo
+			w.blocked, w.blockedAs = fifo, atFIFO(fifo)
 			w.tree.Fail(ev, unix.ENXIO)
 			return nil, nil
 		}

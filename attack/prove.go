@@ -132,7 +132,7 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 	opt.setBudget(t, proofBudget)
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
 		deadline: begin.Add(opt.budget), progress: progress(t, begin)}
-	e.open = func(bool) (world, error) { return openOS(t, call, opt, e.deadline) }
+	e.open = func(near bool) (world, error) { return openOS(t, call, opt, e.deadline, near) }
 	if opt.fake {
 		defer call.Here()()
 		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }

@@ -25,36 +25,43 @@ func (p placed) what() string {
 
 // run is one run of the victim under one schedule.
 type run struct {
-	plan     *plan
-	disk     disk
-	attacker *attacker
-	guard    *guard
-	scene    *sceneState
-	first    bool // in its process
-	full     bool // every boundary with its line, the canaries looked at before each
-	last     bool // no move can follow this schedule's
-	schedule []placed
-	next     int // first placement that has not been made
-	steps    []*step
-	counts   map[key]int
-	outcome  *outcome
-	facts    []fact
-	exposed  map[id]*exposure
-	reads    []fact          // canaries read or mounted over: damage if the victim reports success
-	absent   map[string]int  // names found absent by a check, and where
-	open     []int           // steps whose call may not have run yet, or whose effect was not looked at
-	shared   []string        // see listing
-	masked   int             // steps whose names mask has seen
-	chance   [][2]string     // names that differ from run to run, and their patterns
-	struck   []int           // steps at which something was injected by the schedule
-	sticky   *injection      // what every call from now on comes to
-	tries    int             // for a free name, when there is none
-	before   []target        // what Setup left under the targets' names
-	left     []target        // what an undisturbed run left under the targets' names
-	problems []string        // why it is no ground for a verdict
-	pause    func(step int)  // called at each boundary
-	bases    []base          // directories into which the attacker has led the victim
-	asked    map[string]bool // what it looked for there
+	plan       *plan
+	disk       disk
+	attacker   *attacker
+	guard      *guard
+	scene      *sceneState
+	first      bool // in its process
+	full       bool // every boundary with its line, the canaries looked at before each
+	last       bool // no move can follow this schedule's
+	schedule   []placed
+	next       int // first placement that has not been made
+	steps      []*step
+	counts     map[key]int
+	outcome    *outcome
+	facts      []fact
+	exposed    map[id]*exposure
+	reads      []fact          // canaries read or mounted over: damage if the victim reports success
+	absent     map[string]int  // names found absent by a check, and where
+	open       []int           // steps whose call may not have run yet, or whose effect was not looked at
+	shared     []string        // see listing
+	masked     int             // steps whose names mask has seen
+	chance     [][2]string     // names that differ from run to run, and their patterns
+	struck     []int           // steps at which something was injected by the schedule
+	sticky     *injection      // what every call from now on comes to
+	tries      int             // for a free name, when there is none
+	before     []target        // what Setup left under the targets' names
+	left       []target        // what an undisturbed run left under the targets' names
+	problems   []string        // why it is no ground for a verdict
+	pause      func(step int)  // called at each boundary
+	bases      []base          // directories into which the attacker has led the victim
+	asked      map[string]bool // what it looked for there
+	writes     map[id]int64    // bytes written to what the attacker made, where that is seen; -1: unknown
+	cuts       map[id]bool     // what got another size, likewise
+	near       bool            // it is seen
+	unclear    bool            // what was written to the attacker's files cannot be told
+	gone       map[id]bool     // files of the attacker's that were judged when they were removed
+	writesFIFO int             // step that opens the attacker's FIFO to write, -1 for none
+	waitsLock  bool            // the code waits for a lock of the attacker's file
 	// improvise, called at each boundary, adds to the schedule what is to be
 	// done there.
 	improvise func(r *run, b *boundary, at key)
@@ -126,6 +133,14 @@ func (r *run) at(b *boundary) error {
 	}
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
+	if s.kind == supervise.Open && s.trunc || s.call == "truncate" {
+		for _, n := range r.objects(s) {
+			r.cuts[n.id] = true
+		}
+	}
+	if r.attacker.opensToWrite(b) {
+		r.writesFIFO = len(r.steps) - 1
+	}
 	r.judgeGoing(s)
 	r.beforeIt(s)
 	if r.pause != nil {

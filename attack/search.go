@@ -198,7 +198,7 @@ func (s *search) take() {
 		}
 		s.extend(r, j.schedule)
 	} else if r != nil {
-		broken := e.record(r) // as it is: a further move would find the same
+		broken := s.records(r) // as it is: a further move would find the same
 		news := s.refine(r, j.schedule)
 		if !broken && len(j.schedule) < e.opt.depth && (news || !j.refined) {
 			s.extend(r, j.schedule)
@@ -212,6 +212,16 @@ func (s *search) take() {
 	}
 	e.progress(s.done, len(s.jobs))
 	s.bound()
+}
+
+// records takes a run's facts over, and adds the schedules in which what was
+// planted does something.
+func (s *search) records(r *run) (broken bool) {
+	broken = s.e.record(r)
+	for _, schedule := range s.e.livelier(r) {
+		s.queue(job{schedule: schedule})
+	}
+	return broken
 }
 
 // extend adds the schedules that go on from one.

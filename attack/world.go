@@ -22,6 +22,12 @@ type hooks struct {
 	prepared func() error          // the scene stands: after Setup, before the victim
 	at       func(*boundary) error // before each call that concerns the scene; it may set the boundary's answer
 	returned func()                // the victim returned nil, and Ensure follows
+	// What is done by descriptor to what the attacker made: content is about
+	// to be written (-1: of unknown length), it is about to be cut or
+	// overwritten by what tells nothing, a lock is about to be waited for.
+	wrote func(o id, n int64)
+	cut   func(o id)
+	locks func()
 }
 
 // answer is what becomes of the call at a boundary. The zero answer lets it

@@ -96,9 +96,14 @@ func filterAndSend(prog *unix.SockFprog, flags uint, ctl int, h *handover) (fd i
 		return -1, errno, 0
 	}
 	*h.fd = int32(r)
-	_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&h.msg)), unix.MSG_NOSIGNAL)
+	_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(ctl), uintptr(unsafe.Pointer(&h.msg)), handoverFlags)
 	return int(r), 0, errno
 }
+
+// handoverFlags let the message that hands the listener over pass the filter.
+// All but the first mean nothing to a unix socket, and no program gives them
+// together.
+const handoverFlags = unix.MSG_NOSIGNAL | unix.MSG_CONFIRM | unix.MSG_DONTROUTE | unix.MSG_EOR | unix.MSG_MORE
 
 // ioctl is for those that do not block: RECV does not after poll has seen
 // something to receive.

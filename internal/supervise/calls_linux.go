@@ -91,6 +91,14 @@ func reads(nr uint32, s string) syscallSpec {
 	c.set = Reads
 	return c
 }
+func uses(nr uint32, s string, k Kind, p ...pathArg) syscallSpec {
+	c := names(nr, s, k, p...)
+	c.set = Uses
+	if len(p) == 0 {
+		c.fd = 0
+	}
+	return c
+}
 func (c syscallSpec) withFlags(i int8) syscallSpec        { c.flags = i; return c }
 func (c syscallSpec) withMode(i int8) syscallSpec         { c.mode = i; return c }
 func (c syscallSpec) withFD(i int8) syscallSpec           { c.fd = i; return c }
@@ -189,6 +197,12 @@ var commonCalls = []syscallSpec{
 	data(unix.SYS_CLOSE_RANGE, "close_range", Close, 0),
 	data(unix.SYS_GETDENTS64, "getdents64", Read, 0),
 
+	uses(unix.SYS_FLOCK, "flock", Lock).withFlags(1),
+	uses(unix.SYS_FCNTL, "fcntl", Lock).withFlags(1),
+	uses(unix.SYS_SENDTO, "sendto", Special, plain(4, always)), // a struct sockaddr: see path
+	uses(unix.SYS_SENDMSG, "sendmsg", Special, plain(1, always)),
+	uses(unix.SYS_SENDMMSG, "sendmmsg", Special), // see inMemory
+	uses(unix.SYS_GETSOCKOPT, "getsockopt", Special).withFlags(2),
 	{nr: unix.SYS_MMAP, name: "mmap", kind: Map, set: Uses, fd: 4, flags: 3, mode: none},
 
 	reads(unix.SYS_READ, "read"),

@@ -60,8 +60,24 @@ func first(dir []int) int {
 
 func (r callRow) in(s Set) callRow { r.set = s; return r }
 
+// socketName stays where it is.
+var socketName = sockaddr("/s\x00", unix.AF_UNIX)
+
+// message is a struct mmsghdr with a socket's name.
+func message() []uint64 {
+	return []uint64{uint64(uintptr(unsafe.Pointer(&socketName[0]))), 5, 0, 0, 0, 0, 0, 0}
+}
+
 // commonRows are the calls of every architecture.
 var commonRows = []callRow{
+	row("flock", unix.SYS_FLOCK, Lock, 9, unix.LOCK_EX).on(9).flags(unix.LOCK_EX).in(Uses),
+	row("fcntl", unix.SYS_FCNTL, Lock, 9, unix.F_SETLKW, 0).on(9).flags(unix.F_SETLKW).in(Uses),
+	row("fcntl, of the open file", unix.SYS_FCNTL, Lock, 9, unix.F_OFD_SETLKW, 0).on(9).flags(unix.F_OFD_SETLKW).in(Uses),
+	row("sendto", unix.SYS_SENDTO, Special, 9, "x", 1, 0, sockaddr("/s\x00", unix.AF_UNIX), 5).gives(follows("/s")).in(Uses),
+	row("sendmsg", unix.SYS_SENDMSG, Special, 9, message(), 0).gives(follows("/s")).in(Uses),
+	row("sendmsg, without a name", unix.SYS_SENDMSG, Special, 9, make([]uint64, 7), 0).in(Uses),
+	row("sendmmsg", unix.SYS_SENDMMSG, Special, 9, append(append(message(), make([]uint64, 8)...), message()...), 3, 0).gives(follows("/s"), follows("/s")).on(9).in(Uses),
+	row("getsockopt", unix.SYS_GETSOCKOPT, Special, 9, unix.SOL_SOCKET, unix.SO_PEERCRED, 0, 0).on(9).flags(unix.SO_PEERCRED).in(Uses),
 	row("mmap", unix.SYS_MMAP, Map, 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE, dirN, 0).on(dirN).flags(unix.MAP_PRIVATE).in(Uses),
 	row("openat", unix.SYS_OPENAT, Open, dirN, "f", unix.O_RDONLY, 0).gives(follows("f", dirN)),
 	row("openat, creating", unix.SYS_OPENAT, Open, cwd, "/f", unix.O_CREAT|unix.O_WRONLY, 0o640).gives(follows("/f")).flags(unix.O_CREAT | unix.O_WRONLY).modes(0o640),

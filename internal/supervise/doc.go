@@ -90,8 +90,7 @@
 // run with GODEBUG=asyncpreemptoff=1.
 //
 // What runs within one system call cannot be interrupted here; stores to a
-// mapped file, libaio's ring, and a datagram sent to a socket's name are no
-// boundaries. access(2) and the kernel's own permission checks are never lied
+// mapped file and libaio's ring are no boundaries. access(2) and the kernel's own permission checks are never lied
 // about. The order of calls of different threads is the scheduler's.
 //
 // # Where it has been run

@@ -162,6 +162,8 @@ func (t *Tree) message(ev *Event) *Event {
 // inMemory fills Flags and Mode where they are not plain arguments.
 func (t *Tree) inMemory(ev *Event, spec *syscallSpec) {
 	switch spec.name {
+	case "sendmmsg":
+		t.messages(ev)
 	case "creat":
 		ev.Flags = unix.O_CREAT | unix.O_WRONLY | unix.O_TRUNC
 	case "openat2":
@@ -185,6 +187,12 @@ func (t *Tree) path(ev *Event, spec *syscallSpec, a pathArg) (Path, bool) {
 	switch {
 	case spec.name == "bind" || spec.name == "connect":
 		p.Raw, p.Err = unixAddr(ev.TID, addr, ev.Args[2])
+		return p, p.Raw != "" || p.Err != nil
+	case spec.name == "sendto":
+		p.Raw, p.Err = unixAddr(ev.TID, addr, ev.Args[5])
+		return p, p.Raw != "" || p.Err != nil
+	case spec.name == "sendmsg":
+		p.Raw, p.Err = messageAddr(ev.TID, addr)
 		return p, p.Raw != "" || p.Err != nil
 	case spec.name == "fsconfig":
 		const setPath, setPathEmpty = 3, 4 // FSCONFIG_

@@ -38,8 +38,8 @@ func chosen(set Set) (whole []uint32, tests []test) {
 				}
 				tests = append(tests, test{c.nr, when, retNotify, retAllow})
 			}
-		case c.nr == unix.SYS_MMAP && c.set&set != 0:
-			tests = append(tests, test{c.nr, []cond{{c.flags, unix.BPF_JSET, unix.MAP_ANONYMOUS}}, retAllow, retNotify})
+		case c.set&set == Uses && c.nr != unix.SYS_SENDMMSG:
+			tests = append(tests, usesTest(c))
 		case c.set&set == Creates && c.createBits != 0:
 			tests = append(tests, test{c.nr, []cond{{c.flags, unix.BPF_JSET, c.createBits}}, retNotify, retAllow})
 		case c.set&set != 0:
@@ -64,6 +64,23 @@ func chosen(set Set) (whole []uint32, tests []test) {
 		return first(a) - first(b)
 	})
 	return whole, tests
+}
+
+// usesTest is when a call of the set Uses stops.
+func usesTest(c syscallSpec) test {
+	switch c.nr {
+	case unix.SYS_MMAP:
+		return test{c.nr, []cond{{c.flags, unix.BPF_JSET, unix.MAP_ANONYMOUS}}, retAllow, retNotify}
+	case unix.SYS_FLOCK:
+		return test{c.nr, []cond{{c.flags, unix.BPF_JSET, unix.LOCK_NB | unix.LOCK_UN}}, retAllow, retNotify}
+	case unix.SYS_FCNTL:
+		return test{c.nr, []cond{equal(c.flags, unix.F_SETLKW), equal(c.flags, unix.F_OFD_SETLKW)}, retNotify, retAllow}
+	case unix.SYS_SENDTO: // without a name
+		return test{c.nr, []cond{equal(5, 0)}, retAllow, retNotify}
+	case unix.SYS_SENDMSG: // the listener's own way to the parent: see filterAndSend
+		return test{c.nr, []cond{equal(2, handoverFlags)}, retAllow, retNotify}
+	}
+	return test{c.nr, []cond{equal(c.flags, unix.SO_PEERCRED)}, retNotify, retAllow} // getsockopt
 }
 
 // program is the filter. For most calls it reads the number and the

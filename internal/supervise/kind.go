@@ -27,8 +27,11 @@ const (
 	// Held: the calls by which a program learns the time, process numbers, and
 	// chance. They are answered, not shown: see StartHeld.
 	Held
-	// Uses: what leaves no other trace: mmap of a file. It is chosen together
-	// with one of the others.
+	// Uses: what leaves no other trace: mmap of a file, sends to a socket's
+	// name, the question who is at a socket's other end (SO_PEERCRED), and
+	// waiting for a lock of a file (flock, fcntl). It is chosen together with
+	// one of the others. A sendmsg and a sendmmsg stop whether they have a name
+	// or not, which is in memory.
 	Uses
 )
 
@@ -58,6 +61,7 @@ const (
 	Signal       // sends a signal: no path
 	Handler      // installs a signal's handler: for this package only
 	Map          // maps a file: no path
+	Lock         // waits for a lock of a file: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
 )
 

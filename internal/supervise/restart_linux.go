@@ -199,7 +199,7 @@ func (tr *tracers) cutShort(tid int, nr uint64, ip uint64, args []uint64) bool {
 func (ev *Event) interruptible() bool {
 	name := "/proc/" + strconv.Itoa(ev.TID) + "/fd/" + strconv.Itoa(ev.FD)
 	switch {
-	case ev.Kind == Special:
+	case ev.Kind == Special || ev.Kind == Lock:
 		return true
 	case ev.Kind == Open && len(ev.Paths) > 0:
 		abs, err := ev.Abs(ev.Paths[0])
