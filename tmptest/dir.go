@@ -26,8 +26,10 @@ import (
 // At the end of the test it is checked that the directory is the same object
 // (U06) with the same mode (U04, E06), that nothing in it is open to others where
 // they can come (C05: not in a directory of mode 0700), set-id (C04), somebody else's, or also linked from elsewhere (C15),
-// no link leads out of it (U05), no descriptor is open in it (R03, C16), no
-// process that still runs uses it (R13), and nobody still writes to it (R14).
+// no link leads out of it (U05), no descriptor is open in it (R03, C16; a
+// unix socket that listens there is one), no process that still runs uses it
+// (R13), nor is it the working directory of this one, the variables that name a
+// temporary root are as they were (E13), and nobody still writes to it (R14).
 // Then it is removed, also where directories are without write permission; a
 // part that could not be removed is R11. Broken rules fail the test with
 // Errorf; those of level [Warn], and what could not be checked, are logged.
@@ -57,13 +59,14 @@ type handout struct {
 	root  *os.Root           // open all the time, so that the inode is not used again
 	dev   uint64             // see checkOpen
 	mark  int64              // see childMark
+	env   []string           // tempVariables, as they were
 	extra func() []Violation // what is checked beyond a directory
 }
 
 // handOut makes and checks a directory, or ends the test.
 func handOut(t testing.TB, c *config) *handout {
 	t.Helper()
-	h := &handout{t: t, cfg: c, site: callSite(3), mark: childMark()}
+	h := &handout{t: t, cfg: c, site: callSite(3), mark: childMark(), env: environment()}
 	path, found := c.makeDir(dirPattern(t.Name()))
 	if path != "" {
 		found = append(found, h.take(path)...)
@@ -149,6 +152,8 @@ func (h *handout) finish() {
 	if hadChildren(h.mark) {
 		found = append(found, checkProcesses(h.path)...)
 	}
+	found = append(found, checkWorkingDir(h.path)...)
+	found = append(found, checkEnvironment(h.env)...)
 	if intact {
 		found = append(found, h.checkContent(found)...)
 	}

@@ -2,7 +2,9 @@ package tmptest
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -12,6 +14,7 @@ type openFile struct {
 	path    string // as the system names it, without " (deleted)"
 	deleted bool
 	inherit bool // not close-on-exec
+	socket  bool // a unix socket that listens there, or is a datagram's
 }
 
 // held are the directories that this package itself keeps open.
@@ -39,6 +42,9 @@ func checkOpen(dir string, dev uint64) []Violation {
 				f.path = filepath.Dir(f.path)
 			}
 		}
+		if f.socket {
+			detail = "is still open: a unix socket"
+		}
 		found = append(found, Violation{Rule: R03, Path: f.path, Detail: detail})
 		if f.inherit {
 			found = append(found, Violation{Rule: C16, Path: f.path, Detail: "is open without close-on-exec"})
@@ -64,6 +70,47 @@ func checkProcesses(dir string) []Violation {
 	var found []Violation
 	for _, p := range users {
 		found = append(found, Violation{Rule: R13, Path: p.path, Detail: fmt.Sprintf("is the %s of a process that still runs: %s", p.how, p.name)})
+	}
+	return found
+}
+
+// checkWorkingDir is R13 for this process: what comes later would work in a
+// directory that is gone.
+func checkWorkingDir(dir string) []Violation {
+	cwd, err := workingDir()
+	if err != nil || !below(dir, cwd) {
+		return nil
+	}
+	return []Violation{{Rule: R13, Path: cwd, Detail: "is the working directory of this process: t.Chdir takes a change back when the test ends"}}
+}
+
+// environment is the variables that name a temporary root, and their values.
+func environment() []string {
+	list := make([]string, len(tempVariables))
+	for i, name := range tempVariables {
+		list[i] = environmentOf(name)
+	}
+	return list
+}
+
+func environmentOf(name string) string {
+	if value, set := os.LookupEnv(name); set {
+		return strconv.Quote(value)
+	}
+	return "not set"
+}
+
+// checkEnvironment is E13, where it is known what was before. A leakcheck that has begun meanwhile takes its change
+// back itself.
+func checkEnvironment(before []string) []Violation {
+	var found []Violation
+	for i, was := range before {
+		name := tempVariables[i]
+		now := environmentOf(name)
+		if now == was || now == environmentOf("TMPPROOF_LEAKCHECK") {
+			continue
+		}
+		found = append(found, Violation{Rule: E13, Path: name, Detail: fmt.Sprintf("was %s and is now %s", was, now)})
 	}
 	return found
 }

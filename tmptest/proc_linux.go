@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,10 @@ func openFiles(dir string, dev uint64) ([]openFile, error) {
 	var files []openFile
 	for _, fd := range fds {
 		target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+		socket := err == nil && strings.HasPrefix(target, "socket:")
+		if socket {
+			target = boundTo(fd)
+		}
 		if err != nil || !below(dir, strings.TrimSuffix(target, deletedMark)) {
 			continue
 		}
@@ -33,9 +38,40 @@ func openFiles(dir string, dev uint64) ([]openFile, error) {
 		if err != nil {
 			continue // closed meanwhile
 		}
-		files = append(files, openFile{path: path, deleted: deleted, inherit: flags&unix.FD_CLOEXEC == 0})
+		files = append(files, openFile{path: path, deleted: deleted, inherit: flags&unix.FD_CLOEXEC == 0, socket: socket})
 	}
 	return files, nil
+}
+
+// boundTo is the file that a unix socket is bound to by its own doing, "" for
+// others: one that was accepted has the name of the one that listens.
+func boundTo(fd int) string {
+	if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || domain != unix.AF_UNIX {
+		return ""
+	}
+	kind, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if listens, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listens == 0 && kind != unix.SOCK_DGRAM {
+		return ""
+	}
+	addr, err := unix.Getsockname(fd)
+	at, ok := addr.(*unix.SockaddrUnix)
+	if err != nil || !ok || at.Name == "" || at.Name[0] == '@' {
+		return ""
+	}
+	path, err := filepath.Abs(at.Name) // a relative name is one of the working directory, as far as that is known
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(real, filepath.Base(path))
+	}
+	return path
+}
+
+// workingDir is the working directory of this process, without links.
+func workingDir() (string, error) {
+	dir, err := os.Readlink("/proc/self/cwd")
+	return strings.TrimSuffix(dir, deletedMark), err
 }
 
 // maxProbe bounds the descriptors that are tried one by one.
@@ -87,6 +123,10 @@ func probeDescriptors(count int, dev uint64) (fds []int, ok bool) {
 			return
 		}
 		seen++
+		if st.Mode&unix.S_IFMT == unix.S_IFSOCK {
+			fds = append(fds, fd)
+			return
+		}
 		if dev != 0 && uint64(st.Dev) != dev {
 			return
 		}

@@ -83,6 +83,25 @@ func (r *recorder) FailNow()                        { r.failed = true; runtime.G
 func (r *recorder) Error(args ...any)               { r.Errorf("%s", fmt.Sprint(args...)) }
 func (r *recorder) Fatal(args ...any)               { r.Error(args...); runtime.Goexit() }
 
+func (r *recorder) Setenv(name, value string) {
+	was, set := os.LookupEnv(name)
+	r.Cleanup(func() {
+		if set {
+			noError(r.TB, os.Setenv(name, was))
+		} else {
+			noError(r.TB, os.Unsetenv(name))
+		}
+	})
+	r.TB.Setenv(name, value) // which panics in a parallel test
+}
+
+func (r *recorder) Chdir(dir string) {
+	was, err := os.Getwd()
+	noError(r, err)
+	r.Cleanup(func() { noError(r.TB, os.Chdir(was)) })
+	r.TB.Chdir(dir)
+}
+
 func (r *recorder) Errorf(format string, args ...any) {
 	r.failed = true
 	r.add(&r.errors, fmt.Sprintf(format, args...))
