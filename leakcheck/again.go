@@ -75,6 +75,9 @@ func (s *session) traced(test string, linger time.Duration, deadline time.Time) 
 	if _, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("the child ended (%v) before it came to leakcheck: call it first in TestMain, or in the test:\n%s", cmd.ProcessState, out)
 	}
+	if lost := (*lostError)(nil); errors.As(r.lost(), &lost) {
+		return &trial{lost: true}, nil
+	}
 	names, err := r.names()
 	if err != nil {
 		return nil, err

@@ -93,6 +93,9 @@ func (s *session) trial(test string, linger time.Duration, open []*leak, deadlin
 	}
 	err = errors.Join(w.follow(deadline), tree.Kill())
 	tr = &trial{}
+	if lost := (*lostError)(nil); errors.As(r.lost(), &lost) {
+		return &trial{lost: true}, err
+	}
 	names, e := r.names()
 	if err = errors.Join(err, e); err != nil {
 		return nil, err
@@ -413,6 +416,7 @@ func holder() (holds func() []heldJSON, busy func() bool, err error) {
 		return nil, nil, err
 	}
 	r.fd = int(r.dir.Fd())
+	r.mark.set()
 	kids := newChildren()
 	started := func() []*leak {
 		if !kids.any() {

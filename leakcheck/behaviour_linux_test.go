@@ -59,6 +59,9 @@ func together(t *testing.T) {
 	}
 }
 
+// removable is what one test leaves for another.
+var removable bool
+
 func waitForSignal(t *testing.T) {
 	leakFile(t)
 	<-current.s.background // it is known by then who takes signals
@@ -103,7 +106,12 @@ func addBehaviours(all map[string]fixture) {
 	add("allow open", fixture{tests: tests(ways[3].leak), opts: []Option{AllowOpen()}})
 	add("TMPDIR changed", fixture{tests: tests(func(t *testing.T) { must(t, os.Setenv("TMPDIR", "/var/tmp")) })})
 	add("TMPDIR set and taken back", fixture{tests: tests(func(t *testing.T) { t.Setenv("TMPDIR", t.TempDir()) })})
-	add("root removed", fixture{tests: tests(func(t *testing.T) { must(t, os.RemoveAll(os.Getenv("TMPDIR"))) })})
+	add("root removed", fixture{tests: tests(nothing, func(t *testing.T) { must(t, os.RemoveAll(os.Getenv("TMPDIR"))) })})
+	add("root removed by two together", fixture{tests: tests(nothing, func(*testing.T) { removable = true }, func(t *testing.T) {
+		if removable {
+			must(t, os.RemoveAll(os.Getenv("TMPDIR")))
+		}
+	})})
 	add("together", fixture{tests: tests(together, together)})
 	add("example", fixture{tests: tests(nothing), main: func(m *testing.M) int {
 		*field[testing.InternalExample](m, "examples") = []testing.InternalExample{{Name: "Example", F: func() { _, _ = os.MkdirTemp("", "ex-") }, Output: ""}}
@@ -257,7 +265,7 @@ func TestBehaviour(t *testing.T) {
 		{"allow open", 0, []string{"!leakcheck"}},
 		{"TMPDIR changed", 1, []string{`E13: a test changed the place`, `TMPDIR="/var/tmp"`}},
 		{"TMPDIR set and taken back", 0, []string{"!leakcheck"}},
-		{"root removed", 1, []string{"a test removed or replaced", "!could not be removed"}},
+		{"root removed", 1, []string{"leakcheck: TestB removed or replaced /", "-run '^TestB$'", "!could not be removed"}},
 		{"together", 1, []string{"leaks only together with other tests", "!made at"}},
 		{"example", 1, []string{`Example left "ex-*", made at behaviour_linux_test.go`, "-run '^Example$'"}},
 		{"late goroutine beside the next test", 1, []string{`TestA left "late", made at blame_linux_test.go`, "!TestB left"}},
@@ -282,7 +290,8 @@ func TestBehaviour(t *testing.T) {
 		{"check, open", 1, []string{`TestB left "spool-*" open, made at victims_linux_test.go`, "!--- FAIL: TestA"}},
 		{"check, bad option", 1, []string{"nothing can be checked: the pattern [ of Ignore", "--- FAIL: TestA", "!--- FAIL: TestB"}},
 		{"check, no such dir", 1, []string{"nothing can be checked: a private directory", "--- FAIL: TestA/x", "!--- FAIL: TestB"}},
-		{"check, root removed", 1, []string{"leakcheck: a test removed or replaced", "--- FAIL: TestA"}},
+		{"root removed by two together", 1, []string{"leakcheck: a test removed or replaced /", "!repeat"}},
+		{"check, root removed", 1, []string{"leakcheck: TestA removed or replaced", "--- FAIL: TestA"}},
 		{"check, a process of before", 0, []string{"!leakcheck"}},
 		{"check, open directory", 1, []string{`TestA left "spool-*" open`, "open directory"}},
 		{"many kinds", 1, []string{`left "t.txt"`, `!left "u.txt"`, "leakcheck: and 3 more kinds of leaks"}},

@@ -1,6 +1,7 @@
 package leakcheck
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -52,6 +53,35 @@ type explanation struct {
 	broken   map[string]bool // tests of which it is not known what they leave
 	failed   []string
 	why      string // there is no supervisor
+}
+
+// blame says which test removed the root, where one does so when it runs again
+// by itself: first the one that ran alone when it went.
+func (s *session) blame(err error, first *span) string {
+	lost := (*lostError)(nil)
+	if !errors.As(err, &lost) || !s.opt.explain {
+		return err.Error()
+	}
+	slow := time.Duration(s.opt.slow)
+	deadline := time.Now().Add(slow * (explainTime + watchedTimes*s.spans.took("")))
+	text := err.Error()
+	if first != nil {
+		text += "\n    at that time ran only: " + first.test
+	}
+	tests := s.spans.candidates(&leak{window: first}, func(string) bool { return false })
+	for i, test := range tests {
+		if !time.Now().Before(deadline) {
+			return text + "\n    not all tests were run again to explain this"
+		}
+		tr, err := s.again(test, 0, nil, earlier(deadline, slow*(oneTest+watchedTimes*s.spans.took(test))))
+		switch {
+		case tr != nil && tr.lost:
+			return test + " " + lost.what() + "\n  repeat: " + repeat([]string{test})
+		case err != nil && i == 0:
+			text += fmt.Sprintf("\n    running %s again: %v", test, err)
+		}
+	}
+	return text
 }
 
 // each runs one test after the other again, until each leak has been seen to be

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -248,15 +249,15 @@ func newChildren() *children {
 
 func (c *children) any() bool {
 	var now unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_CHILDREN, &now) != nil || now != c.usage {
-		return true
+	if unix.Getrusage(unix.RUSAGE_CHILDREN, &now) != nil || now != c.usage || signal.Ignored(unix.SIGCHLD) {
+		return true // ignored, nobody waits and nothing is counted
 	}
 	return unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != unix.ECHILD
 }
 
 // processes are those that this process, or what it started, left running: its
-// descendants, and whoever has the root in its environment, as its working
-// directory, as its program or open. Before are processes that may stay.
+// descendants, and whoever has the mark, or the root in its environment, as its
+// working directory, as its program or open. Before are processes that may stay.
 func processes(r *root, before []int) []*leak {
 	d, err := os.Open("/proc")
 	if err != nil {
@@ -318,6 +319,9 @@ func descends(pid int, parents map[int]int) bool {
 
 // uses says that the process has something to do with the root.
 func uses(pid int, r *root) bool {
+	if r.mark.on(pid) {
+		return true
+	}
 	dir := "/proc/" + strconv.Itoa(pid)
 	env, _ := os.ReadFile(dir + "/environ")
 	for v := range bytes.SplitSeq(env, []byte{0}) {

@@ -16,7 +16,6 @@ type trial struct {
 	made   []*leak // in the package's directory, whether it was there before or not
 	traced bool    // which part of a name os has drawn is not known
 	lost   bool    // the root was removed
-	lostAt string
 }
 
 // items are the things that the trial has left.

@@ -38,6 +38,7 @@ type root struct {
 	dir    *os.File // files, held open
 	fd     int      // of dir
 	before []setting
+	mark   mark // of what is started meanwhile
 
 	emptySize int64 // see list
 
@@ -107,11 +108,13 @@ func (r *root) enter() error {
 			return err
 		}
 	}
+	r.mark.set()
 	return nil
 }
 
 // leave takes back what enter did, where a test has not changed it since.
 func (r *root) leave() {
+	r.mark.unset()
 	for _, s := range r.before {
 		switch {
 		case os.Getenv(s.name) != r.files:
@@ -167,9 +170,18 @@ func (r *root) lost() error {
 	}
 	b, err := os.Lstat(r.files)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(a, b) {
-		return fmt.Errorf("a test removed or replaced %s, the directory that TMPDIR names: what was in it cannot be known", r.files)
+		return &lostError{r.files}
 	}
 	return err
+}
+
+// lostError says that the root is gone.
+type lostError struct{ dir string }
+
+func (e *lostError) Error() string { return "a test " + e.what() }
+
+func (e *lostError) what() string {
+	return "removed or replaced " + e.dir + ", the directory that TMPDIR names: what was in it cannot be known"
 }
 
 // remove removes the root with all that is in it.

@@ -171,7 +171,7 @@ func (s *session) endOf(sp *span, before *look, o *options) string {
 		return ""
 	}
 	if err != nil {
-		return fmt.Sprintf("leakcheck: %v\n", err)
+		return fmt.Sprintf("leakcheck: %s\n", s.blame(err, sp))
 	}
 	s.mu.Lock()
 	for _, l := range found {
@@ -281,7 +281,7 @@ func (s *session) end() string {
 	var wrong []string
 	found, err := s.found(s.before, s.opt, true)
 	if err != nil {
-		wrong = append(wrong, err.Error())
+		wrong = append(wrong, s.blame(err, s.lost))
 	} else if changed := s.root.changed(); len(changed) > 0 {
 		wrong = append(wrong, "E13: a test changed the place for temporary files and did not take it back, so that later tests were not seen: "+
 			strings.Join(changed, ", ")+"\n  fix: t.Setenv takes a change back when the test ends")

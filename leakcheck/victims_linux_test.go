@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,6 +121,16 @@ var ways = []way{
 		must(t, exec.Command("/bin/sh", "-c", orphan).Run()) // made here
 	}, func(t *testing.T) {
 		must(t, exec.Command("/bin/sh", "-c", `sleep 0 & wait`).Run())
+	}, `left the process "sleep" running`},
+	{"daemon", func(t *testing.T) {
+		// With nothing of the test's own: no environment, no parent, another session.
+		cmd := exec.Command("/bin/sh", "-c", `sleep 300 </dev/null >/dev/null 2>&1 & until read x </proc/$!/comm && [ "$x" = sleep ]; do :; done`)
+		cmd.Env, cmd.Dir, cmd.SysProcAttr = []string{}, "/", &syscall.SysProcAttr{Setsid: true}
+		must(t, cmd.Run()) // made here
+	}, func(t *testing.T) {
+		cmd := exec.Command("/bin/sh", "-c", `sleep 0 & wait`)
+		cmd.Env, cmd.Dir, cmd.SysProcAttr = []string{}, "/", &syscall.SysProcAttr{Setsid: true}
+		must(t, cmd.Run())
 	}, `left the process "sleep" running`},
 	{"late goroutine", func(t *testing.T) {
 		go func() {
