@@ -75,7 +75,11 @@ func (s *session) trial(test string, linger time.Duration, open []*leak, deadlin
 		return nil, err
 	}
 	cmd.Env = append(append(cmd.Env, r.environ()...), lingerVariable+"="+linger.String())
-	tree, err := supervise.Start(cmd, supervise.Creates, deadline)
+	hidden, set := hiddenFor(s.pkg, open), supervise.Creates
+	if len(hidden) > 0 {
+		set = supervise.Names
+	}
+	tree, err := supervise.Start(cmd, set, deadline)
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return nil, &errUnsupported{un.Reason}
 	}
@@ -85,7 +89,7 @@ func (s *session) trial(test string, linger time.Duration, open []*leak, deadlin
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{tree: tree, root: r.files, origins: map[string]origin{}, unnamed: map[string]origin{}, started: map[int]origin{}}
+	w := &watcher{tree: tree, root: r.files, origins: map[string]origin{}, unnamed: map[string]origin{}, started: map[int]origin{}, hidden: hidden}
 	w.tests.Same = tree.ReadOwn() == nil // or else the test is named, and not the subtest
 	var before map[string]bool
 	if s.pkg != nil {
@@ -132,6 +136,8 @@ func (w *watcher) follow(deadline time.Time) error {
 			return nil
 		case ev.Type == supervise.Message:
 			w.message(ev)
+			continue
+		case len(w.hidden) > 0 && !ev.Repeat && w.hide(ev):
 			continue
 		case ev.Kind == supervise.Exec:
 			w.started[ev.PID] = w.where(ev)
@@ -219,6 +225,47 @@ func (w *watcher) renames(ev *supervise.Event, name string) {
 	for n, o := range moved {
 		w.origins[n] = o
 	}
+}
+
+// hiddenFor are names in the package's directory that appeared while the tests
+// ran: a test that makes them only where they are missing would not make them
+// again.
+func hiddenFor(p *pkgDir, open []*leak) map[string]bool {
+	hidden := map[string]bool{}
+	for _, l := range open {
+		if p != nil && l.kind == source {
+			hidden[filepath.Join(p.path, filepath.FromSlash(l.name))] = true
+		}
+	}
+	return hidden
+}
+
+// hide answers calls that name what is hidden, and is not touched: as if it were
+// not there, until the test makes it.
+func (w *watcher) hide(ev *supervise.Event) bool {
+	for i, p := range ev.Paths {
+		if p.Null {
+			continue
+		}
+		name := w.abs(ev.TID, p)
+		for h := range w.hidden {
+			made := name == h && ev.Creates() && i == len(ev.Paths)-1
+			switch {
+			case made && ev.Kind == supervise.Mkdir && exists(name):
+				w.origins[name] = w.where(ev)
+				delete(w.hidden, h)
+				w.tree.Answer(ev, 0)
+				return true
+			case made:
+				delete(w.hidden, h)
+				return false
+			case name == h || below(h, name) != "":
+				w.tree.Fail(ev, unix.ENOENT)
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func exists(name string) bool {

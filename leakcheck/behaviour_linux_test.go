@@ -119,6 +119,30 @@ func addBehaviours(all map[string]fixture) {
 	}})
 	addBlame(add)
 	add("package directory", fixture{tests: tests(nothing, func(t *testing.T) { must(t, os.WriteFile("out.txt", []byte("x"), 0o600)) })})
+	add("package directory, MkdirAll", fixture{tests: tests(func(t *testing.T) { // makes it and takes it back
+		must(t, os.MkdirAll("out/b", 0o700))
+		must(t, os.RemoveAll("out"))
+	}, nothing, func(t *testing.T) {
+		must(t, os.MkdirAll("out/a", 0o700))
+	}, func(t *testing.T) { // looks only
+		_, _ = os.ReadDir("out")
+		_, _ = os.Stat("out/a")
+	})})
+	add("package directory, if missing", fixture{tests: tests(func(*testing.T) { _, _ = os.ReadFile("cache.db") }, func(t *testing.T) {
+		if _, err := os.Stat("cache.db"); err != nil {
+			must(t, os.WriteFile("cache.db", []byte("x"), 0o600))
+		}
+	}, func(t *testing.T) {
+		f, err := os.OpenFile("lock", os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			must(t, f.Close())
+		}
+	})})
+	add("somebody else's file", fixture{tests: tests(func(t *testing.T) {
+		if !rerun.IsWhole() {
+			must(t, os.WriteFile("notes.txt", nil, 0o600))
+		}
+	})})
 	add("somebody's file", fixture{tests: tests(func(t *testing.T) {
 		if os.Getenv("STRANGER") != "" {
 			must(t, os.WriteFile("notes.txt", nil, 0o600))
@@ -356,6 +380,21 @@ func TestPackageDirectory(t *testing.T) {
 	assert.Equal(t, 1, code, out)
 	assert.Contains(t, out, `the tests left "out.txt" in the package's directory`)
 	assert.Contains(t, out, "running TestB again: the child ended (exit status 2) before the test did")
+	for name, wants := range map[string][]string{
+		"package directory, MkdirAll":   {`TestC left "out" in the package's directory, made at behaviour_linux_test.go`},
+		"package directory, if missing": {`TestB left "cache.db" in the package's directory, made at behaviour_linux_test.go`, `TestC left "lock" in the package's directory`},
+	} {
+		out, code, _ = run(name)
+		assert.Equal(t, 1, code, out)
+		for _, want := range wants {
+			assert.Contains(t, out, want)
+		}
+		assert.Equal(t, len(wants), strings.Count(out, " left "), out)
+	}
+	out, code, dir = run("somebody else's file")
+	assert.Zero(t, code, out)
+	assert.FileExists(t, filepath.Join(dir, "notes.txt"))
+	assert.Contains(t, out, "leakcheck: note: not counted, since no test makes it when it runs alone, and perhaps another program did: notes.txt in the package's directory")
 	// What no test is seen to make may be another program's.
 	out, code, dir = run("somebody's file")
 	assert.Zero(t, code, out)

@@ -4,9 +4,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/rerun"
 )
 
@@ -72,6 +74,14 @@ func Run(m TestingM, opts ...Option) int {
 	text := s.finish()
 	if s.pkg != nil && s.pkg.more {
 		fmt.Fprintf(os.Stderr, "leakcheck: note: %s could not be read, or has more than %d entries: what appears there was not looked for\n", s.pkg.path, mostSource)
+	}
+	if n := len(s.strangers); n > 0 {
+		more := ""
+		if n > leftover.MostNames {
+			more = fmt.Sprintf(" and %d more", n-leftover.MostNames)
+		}
+		fmt.Fprintf(os.Stderr, "leakcheck: note: not counted, since no test makes it when it runs alone, and perhaps another program did: %s%s in the package's directory\n",
+			strings.Join(s.strangers[:min(n, leftover.MostNames)], ", "), more)
 	}
 	if text == "" {
 		return code

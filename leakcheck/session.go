@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/sweep"
 )
 
@@ -36,6 +37,8 @@ type session struct {
 	reported map[string]bool
 	// why tests are run again with a trace, "" where a supervisor watches
 	unsupervised string
+
+	strangers []string // what appeared in the package's directory, and no test makes
 
 	signals    *signals // of Run
 	sweeper    *sweep.Sweeper
@@ -336,6 +339,11 @@ func (s *session) verdict(found []*leak, wrong []string, o *options) string {
 		r.guess()
 		if o.explain {
 			r.note = s.explain(found)
+			for _, l := range found {
+				if l.kind == source && l.foreign {
+					s.strangers = append(s.strangers, leftover.Printable(l.name))
+				}
+			}
 			r.leaks = slices.DeleteFunc(found, func(l *leak) bool { return l.kind == source && l.foreign })
 		}
 	}
