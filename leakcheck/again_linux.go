@@ -459,12 +459,13 @@ func attend(linger time.Duration) (tell func(), err error) {
 // process that it started still runs.
 func holder() (holds func() []heldJSON, busy func() bool, err error) {
 	r := &root{files: os.Getenv(rootVariable)}
+	r.path = filepath.Dir(r.files)
 	if r.dir, err = os.Open(r.files); err != nil {
 		return nil, nil, err
 	}
 	r.fd = int(r.dir.Fd())
 	r.mark.set()
-	kids := newChildren()
+	kids, before := newChildren(), descriptors()
 	started := func() []*leak {
 		if !kids.any() {
 			return nil
@@ -472,7 +473,8 @@ func holder() (holds func() []heldJSON, busy func() bool, err error) {
 		return processes(r, []int{os.Getppid()})
 	}
 	return func() []heldJSON {
-		list := slices.Concat(openFiles(r, descriptors()), mappings(r), started())
+		now := slices.DeleteFunc(descriptors(), func(n int) bool { return slices.Contains(before, n) })
+		list := slices.Concat(openFiles(r, descriptors()), mappings(r), started(), openElsewhere(r, now))
 		held := []heldJSON{}
 		for _, l := range list {
 			held = append(held, heldJSON{l.kind, l.name, l.what, l.pid, l.size, l.perm})

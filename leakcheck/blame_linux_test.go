@@ -3,11 +3,17 @@ package leakcheck
 import (
 	"encoding/hex"
 	"flag"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func inRoot(name string) string { return filepath.Join(os.TempDir(), name) }
@@ -63,6 +69,7 @@ func addBlame(add func(string, fixture)) {
 		must(t, f.Close())
 		must(t, os.Rename(f.Name(), inRoot("final")))
 	})})
+	addElsewhere(add)
 	add("benchmark", fixture{tests: tests(nothing), main: func(m *testing.M) int {
 		flag.Parse()
 		_ = flag.Set("test.bench", ".")
@@ -89,4 +96,74 @@ func addBlame(add func(string, fixture)) {
 		}}}
 		return Run(m)
 	}})
+}
+
+// addElsewhere adds tests that leave open what is not in the root, and their
+// twins.
+func addElsewhere(add func(string, fixture)) {
+	for name, open := range map[string]func(t *testing.T) []io.Closer{
+		"pipe": func(t *testing.T) []io.Closer {
+			r, w, err := os.Pipe()
+			must(t, err)
+			return []io.Closer{r, w}
+		},
+		"file": func(t *testing.T) []io.Closer {
+			f, err := os.Open("/etc/passwd")
+			must(t, err)
+			return []io.Closer{f}
+		},
+		"TCP": func(t *testing.T) []io.Closer {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			return []io.Closer{l}
+		},
+		"Unix": func(t *testing.T) []io.Closer {
+			l, err := net.Listen("unix", "@"+t.Name()+strconv.Itoa(os.Getpid()))
+			must(t, err)
+			return []io.Closer{l}
+		},
+	} {
+		leaks := func(t *testing.T) { kept = append(kept, open(t)) }
+		closes := func(t *testing.T) {
+			for _, c := range open(t) {
+				must(t, c.Close())
+			}
+		}
+		late := func(t *testing.T) { // closed by a goroutine that is about to
+			list := open(t)
+			go func() {
+				time.Sleep(20 * time.Millisecond)
+				for _, c := range list {
+					c.Close()
+				}
+			}()
+		}
+		add("elsewhere, "+name, fixture{tests: tests(checked(closes), checked(leaks), checked(late)), main: plainMain})
+		add("elsewhere, "+name+", closed", fixture{tests: tests(checked(closes), checked(late), parallel(checked(closes))), main: plainMain})
+		add("elsewhere, "+name+", parallel", fixture{tests: tests(parallel(checked(closes)), parallel(checked(leaks)), parallel(checked(closes))), main: plainMain})
+		add("elsewhere, "+name+", allowed", fixture{tests: tests(checked(leaks, AllowElsewhere())), main: plainMain})
+		add("elsewhere, "+name+", without Check", fixture{tests: tests(leaks)})
+	}
+}
+
+// TestElsewhere: pipes, sockets and files that Check finds open, and those that
+// it does not.
+func TestElsewhere(t *testing.T) {
+	for name, left := range map[string]string{"pipe": `left 2 times "pipe" open`, "file": `left "/etc/passwd" open`, "TCP": `left "socket" open`, "Unix": `left "socket" open`} {
+		for arrangement, want := range map[string]string{"": "TestB " + left, ", parallel": "TestB " + left, ", closed": "", ", allowed": "", ", without Check": ""} {
+			t.Run(name+arrangement, func(t *testing.T) {
+				t.Parallel()
+				r := runFixture(t, "elsewhere, "+name+arrangement)
+				if want == "" {
+					assert.Zero(t, r.code, r.out)
+					assert.NotContains(t, r.out, "leakcheck")
+					return
+				}
+				assert.Equal(t, 1, r.code, r.out)
+				assert.Contains(t, r.out, want)
+				assert.Equal(t, 1, strings.Count(r.out, " left "), r.out)
+				requireNothingLeft(t, r)
+			})
+		}
+	}
 }

@@ -19,3 +19,10 @@ func ExampleWarn() {
 		)
 	}
 }
+
+// A test that starts what stays for all tests, such as a pool of connections.
+func ExampleAllowElsewhere() {
+	_ = func(t *testing.T) {
+		leakcheck.Check(t, leakcheck.AllowElsewhere())
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -193,6 +194,60 @@ func openFiles(r *root, numbers []int) []*leak {
 	}
 	sortLeaks(list)
 	return list
+}
+
+// openElsewhere are pipes, sockets, and files that are not below the root. What
+// the kernel made for the process without a name, such as the runtime's epoll
+// instance, and what /proc, /sys and /dev have is left out.
+func openElsewhere(r *root, numbers []int) []*leak {
+	var list []*leak
+	for _, n := range numbers {
+		to, err := os.Readlink(fdDir + "/" + strconv.Itoa(n))
+		if err != nil || n == r.fd || below(r.files, to) != "" || to == r.files || below(r.path, to) != "" {
+			continue
+		}
+		l := &leak{kind: elsewhere, fd: n, name: to, what: "open file"}
+		switch {
+		case strings.HasPrefix(to, "pipe:"):
+			l.name, l.what = "pipe", "one end of a pipe"
+		case strings.HasPrefix(to, "socket:"):
+			l.name, l.what = "socket", socketText(n)
+		case !strings.HasPrefix(to, "/"), strings.HasPrefix(to, "/proc/"), strings.HasPrefix(to, "/sys/"), strings.HasPrefix(to, "/dev/"):
+			continue
+		default:
+			if bare, gone := strings.CutSuffix(to, " (deleted)"); gone {
+				l.name, l.what = bare, "open file, removed"
+			}
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// socketText says what a socket is: its kind and its own address.
+func socketText(fd int) string {
+	addr, err := unix.Getsockname(fd)
+	if err != nil {
+		return "socket"
+	}
+	kind := "connection"
+	if listens, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listens != 0 {
+		kind = "listener"
+	} else if typ, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); typ == unix.SOCK_DGRAM {
+		kind = "datagram socket"
+	}
+	switch a := addr.(type) {
+	case *unix.SockaddrUnix:
+		if a.Name == "" {
+			return "Unix " + kind
+		}
+		return "Unix " + kind + " at " + strconv.Quote(a.Name)
+	case *unix.SockaddrInet4:
+		return kind + " at " + netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String()
+	case *unix.SockaddrInet6:
+		return kind + " at " + netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)).String()
+	}
+	return kind
 }
 
 // seesDescriptor says that the way of openFiles leads to f.

@@ -65,8 +65,12 @@ type leak struct {
 // rule is the rule of the rule book that a leak breaks.
 func (l *leak) rule() tmptest.Rule {
 	switch l.kind {
-	case descriptor, elsewhere:
+	case descriptor:
 		return tmptest.R03
+	case elsewhere:
+		rule := tmptest.R03
+		rule.Title = "no descriptor that the test opened stays open"
+		return rule
 	case mapping:
 		return tmptest.R04
 	case process:

@@ -109,7 +109,9 @@ var current struct {
 // t.TempDir, so that all that the test removes is removed when it looks. It
 // looks when the test has ended, with its subtests and cleanups, for new
 // entries of the private directory that Run describes, and on Linux for
-// descriptors and processes. A descriptor with the number of one that was open
+// descriptors and processes. Descriptors are those of pipes, sockets, and files
+// outside of the private directory too (see AllowElsewhere), which Run does not
+// tell of. A descriptor with the number of one that was open
 // before the test, or with a high number that somebody chose, is found at the
 // end of Run, or of the last Check.
 //

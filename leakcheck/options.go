@@ -24,6 +24,7 @@ type options struct {
 	keep    bool
 	dir     string
 	allowed bool // open descriptors, mappings and processes
+	outside bool // descriptors of what is not in the private directory
 	slow    int  // factor of budgets
 }
 
@@ -99,3 +100,8 @@ func Dir(dir string) Option { return optionFunc(func(o *options) { o.dir = dir }
 // AllowOpen does not look for open descriptors, mapped files and processes,
 // only for files.
 func AllowOpen() Option { return optionFunc(func(o *options) { o.allowed = true }) }
+
+// AllowElsewhere does not look for open pipes, sockets, and files outside of the
+// private directory, of which Check tells: for a test that opens what stays open
+// for all, such as a log or a pool of connections.
+func AllowElsewhere() Option { return optionFunc(func(o *options) { o.outside = true }) }

@@ -156,7 +156,7 @@ func pattern(l *leak) string {
 	switch l.kind {
 	case source:
 		return fmt.Sprintf("%q in the package's directory", name)
-	case descriptor:
+	case descriptor, elsewhere:
 		return fmt.Sprintf("%q open", name)
 	case mapping:
 		return fmt.Sprintf("%q mapped", name)
@@ -172,6 +172,9 @@ func (l *leak) evidence() string {
 		return fmt.Sprintf("%s: %s %d", leftover.Printable(l.name), l.what, l.pid)
 	}
 	s := fmt.Sprintf("%s: %s", leftover.Printable(l.name), l.what)
+	if l.kind == elsewhere {
+		return s
+	}
 	if l.kind != mapping {
 		s += fmt.Sprintf(", %s, mode %#o", leftover.Count(int(l.size), "byte", "bytes"), l.perm)
 	}
@@ -185,6 +188,8 @@ func fix(l *leak) string {
 	switch l.kind {
 	case descriptor:
 		return "close the file on every path, before the test ends"
+	case elsewhere:
+		return "close it on every path, before the test ends; AllowElsewhere() is for what stays open for all tests"
 	case mapping:
 		return "unmap the file before the test ends"
 	case process:

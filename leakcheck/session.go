@@ -28,6 +28,7 @@ type session struct {
 	goroutines int
 	children   *children
 	before     *look // when it began
+	inherited  []int // all descriptors that were open then, where there is no Run
 	pkg        *pkgDir
 
 	mu       sync.Mutex
@@ -50,6 +51,8 @@ type look struct {
 	names map[string]bool
 	open  []int // descriptors
 	pids  []int
+
+	goroutines int
 }
 
 // start begins the session of Run.
@@ -92,6 +95,9 @@ func open(o *options, whole bool) (*session, error) {
 		s.signals = newSignals(s.root)
 	}
 	s.before = s.look(o)
+	if !whole && !o.allowed {
+		s.inherited = descriptors()
+	}
 	s.goroutines = atMost()
 	if whole {
 		s.background = make(chan struct{})
@@ -121,7 +127,7 @@ func (s *session) look(o *options) *look {
 	names, _ := s.root.names()
 	l.names = set(names)
 	if !o.allowed {
-		l.open = lowDescriptors()
+		l.open, l.goroutines = lowDescriptors(), runtime.NumGoroutine()
 		if s.children.any() {
 			for _, p := range processes(s.root, nil) {
 				l.pids = append(l.pids, p.pid)
@@ -206,8 +212,11 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	}
 	list := entries(s.root.files, names, entry, o)
 	if !o.allowed {
+		if !o.outside && !s.whole {
+			list = append(list, s.elsewhere(before, atEnd)...)
+		}
 		if !atEnd {
-			list = append(list, openFiles(s.root, slices.DeleteFunc(lowDescriptors(), func(n int) bool { return slices.Contains(before.open, n) }))...)
+			list = append(list, openFiles(s.root, opened(before, lowDescriptors()))...)
 		} else {
 			list = append(list, openFiles(s.root, descriptors())...)
 			list = append(list, mappings(s.root)...)
@@ -221,6 +230,28 @@ func (s *session) found(before *look, o *options, atEnd bool) ([]*leak, error) {
 	return slices.DeleteFunc(list, func(l *leak) bool {
 		return s.reported[l.key()] || o.ignored(l.name)
 	}), nil
+}
+
+// opened are those descriptors that were not open before.
+func opened(before *look, numbers []int) []int {
+	return slices.DeleteFunc(numbers, func(n int) bool { return slices.Contains(before.open, n) })
+}
+
+// elsewhere looks for descriptors of what is not in the root. Goroutines that the
+// test has left, a server's for example, may be about to close theirs: they have
+// a second.
+func (s *session) elsewhere(before *look, atEnd bool) []*leak {
+	see := func() []*leak {
+		if atEnd {
+			return openElsewhere(s.root, opened(&look{open: s.inherited}, descriptors()))
+		}
+		return openElsewhere(s.root, opened(before, lowDescriptors()))
+	}
+	list := see()
+	for end := time.Now().Add(time.Second * time.Duration(s.opt.slow)); len(list) > 0 && goroutines() > before.goroutines && time.Now().Before(end); list = see() {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return list
 }
 
 // settle waits for goroutines that the tests did not wait for: a little for all,

@@ -103,7 +103,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // guesses are the literals that may have named l, each once.
 func guesses(l *leak, all []literal) []literal {
-	if l.kind == process {
+	if l.kind == process || l.kind == elsewhere {
 		return nil
 	}
 	name := path.Base(l.name)
