@@ -29,9 +29,10 @@ func overTheLimit(err error) error {
 	return errors.Join(errors.New("the archive fits"), err)
 }
 
-// inRoot opens the directory of which the attacker has a part.
+// inRoot opens the attacker's directory, and no other for which he has put a link
+// there: that would be a hole of its own.
 func inRoot(s *attack.Scene, f func(root *os.File) error) error {
-	root, err := os.OpenFile(s.Path("tree"), unix.O_PATH|unix.O_DIRECTORY, 0)
+	root, err := os.OpenFile(s.Path("tree"), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
