@@ -90,6 +90,7 @@ type stage struct {
 	fds     []int
 	dirs    []string // below base, "" for base itself
 	mounted []string
+	closed  []string
 	dev     map[uint64]bool // on which names can be made
 	log     []string
 }
@@ -109,6 +110,12 @@ func newStage(t testing.TB, c *choice, base string, privileged bool) *stage {
 	require.NoError(t, err)
 	for range 6 + c.n(12) {
 		s.entry()
+	}
+	for range c.n(3) { // closed to whoever has no privilege
+		if dir := s.dir(); dir != base {
+			s.closed = append(s.closed, dir)
+			s.note("chmod %s: %v", dir, os.Chmod(dir, 0o600))
+		}
 	}
 	s.actor = newActor(t, privileged)
 	s.actor.do(func() {
@@ -133,6 +140,11 @@ func (s *stage) close() {
 		_ = unix.Close(fd)
 	}
 	close(s.actor.jobs)
+	for range s.closed { // an outer one can keep from an inner one
+		for _, dir := range s.closed {
+			_ = os.Chmod(dir, 0o755)
+		}
+	}
 }
 
 func (s *stage) dir() string { return filepath.Join(s.base, pick(s.c, s.dirs...)) }
@@ -433,6 +445,40 @@ func TestKernel(t *testing.T) {
 	t.Logf("%d walks in %v, mounts of its own: %v", cases, time.Since(begin).Round(time.Second), mayMount())
 }
 
+// TestPlace: a directory that is mounted twice is two places, and only the one
+// that is the root has nothing above it.
+func TestPlace(t *testing.T) {
+	if !mayMount() {
+		t.Skip("no mounts of its own can be made here; TestInNamespace tries it")
+	}
+	base := t.TempDir()
+	for _, dir := range []string{"a", "copy"} {
+		require.NoError(t, os.Mkdir(filepath.Join(base, dir), 0o755))
+	}
+	a := newActor(t, true)
+	defer close(a.jobs)
+	fd := -1
+	var err error
+	a.do(func() {
+		if fd, err = unix.Open(base+"/a", unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+			err = errors.Join(unix.Mount(base+"/a", base+"/copy", "", unix.MS_BIND, ""), unix.Chroot(base+"/copy"))
+		}
+	})
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	want, err := Stat(unix.AT_FDCWD, base, 0)
+	require.NoError(t, err)
+	w := Walk{PID: os.Getpid(), TID: a.tid}
+	r := w.Resolve(Path{Raw: "..", Dir: fd, Follow: true})
+	defer r.Close()
+	require.NoError(t, r.Err)
+	assert.Equal(t, want.Ino, r.End.Ino, "above the root's other name")
+	root := w.Resolve(Path{Raw: "/..", Dir: fd, Follow: true})
+	defer root.Close()
+	require.NoError(t, root.Err)
+	assert.NotEqual(t, want.Ino, root.End.Ino, "above the root")
+}
+
 // TestInNamespace is TestKernel with the powers of a user namespace, in which
 // every user has them.
 func TestInNamespace(t *testing.T) {
@@ -442,7 +488,7 @@ func TestInNamespace(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root has these powers without: see TestKernel")
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestKernel$", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()))
+	cmd := exec.Command("/proc/self/exe", "-test.run=^(TestKernel|TestPlace)$", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()))
 	cmd.Env = append(os.Environ(), envNamespace+"=yes")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},

@@ -276,10 +276,10 @@ func (s *walk) up() error {
 		return err
 	}
 	if s.cur.Same(&s.root.Object) {
-		if s.resolve&unix.RESOLVE_BENEATH != 0 {
-			return unix.EXDEV
+		if err := search(&s.cur); err != nil || s.resolve&unix.RESOLVE_BENEATH == 0 {
+			return err
 		}
-		return search(&s.cur)
+		return unix.EXDEV
 	}
 	to, err := open(s.cur.fd, "..", unix.O_DIRECTORY)
 	if err != nil {
