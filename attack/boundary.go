@@ -36,10 +36,11 @@ type boundary struct {
 	program  string // a program that the victim started and that made the call
 	opaque   string
 	repeat   bool
-	rooted   bool  // the thread's root is not the system's
-	main     bool  // made by the victim's own goroutine, not by one that it started
-	point    bool  // no system call: a point at which a panic can be injected
-	length   int64 // of a write, in bytes
+	rooted   bool    // the thread's root is not the system's
+	main     bool    // made by the victim's own goroutine, not by one that it started
+	point    bool    // no system call: a point at which a panic can be injected
+	length   int64   // of a write, in bytes
+	asks     request // of a lock or a seek
 	answer   answer
 	side     bool // made by another goroutine of its process
 	// elsewhere are entries that the call does not look up. The explorer

@@ -164,6 +164,10 @@
 //     looking for a free name (C13), and does not look for another after an
 //     error for which that is no cure (C14).
 //
+// The calls that are made to fail, and with what, are in testdata/calls.md: locks,
+// syncfs, msync, FICLONE, lseek to the end of a file and dup2 over a descriptor
+// among them.
+//
 // A program that the victim starts is held to the same. Where the victim's
 // goroutines make calls of their own, each call fails alone only, for which of
 // the others are later is chance. The error of a call that starts a program

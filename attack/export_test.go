@@ -44,3 +44,8 @@ var FewCalls = optionFunc(func(o *options) {
 
 // RaceRuns reports whether a race on the system's own disk can be run here.
 var RaceRuns = raceMissing() == ""
+
+// Told calls f with each schedule that was run.
+func Told(f func(schedule string)) Option {
+	return optionFunc(func(o *options) { o.ran = func(s []placed) { f(scheduleString(s)) } })
+}

@@ -105,9 +105,9 @@ var errnos = []struct {
 	errno syscall.Errno
 	name  string
 }{
-	{syscall.EACCES, "EACCES"}, {syscall.EADDRINUSE, "EADDRINUSE"}, {syscall.EBUSY, "EBUSY"}, {syscall.ECONNREFUSED, "ECONNREFUSED"}, {syscall.EDQUOT, "EDQUOT"},
+	{syscall.EACCES, "EACCES"}, {syscall.EAGAIN, "EAGAIN"}, {syscall.EADDRINUSE, "EADDRINUSE"}, {syscall.EBUSY, "EBUSY"}, {syscall.ECONNREFUSED, "ECONNREFUSED"}, {syscall.EDQUOT, "EDQUOT"},
 	{syscall.EEXIST, "EEXIST"}, {syscall.EFBIG, "EFBIG"}, {syscall.EINTR, "EINTR"}, {syscall.EIO, "EIO"},
-	{syscall.EMFILE, "EMFILE"}, {syscall.EMLINK, "EMLINK"}, {syscall.ENFILE, "ENFILE"}, {syscall.ENOENT, "ENOENT"},
+	{syscall.EMFILE, "EMFILE"}, {syscall.EMLINK, "EMLINK"}, {syscall.ENFILE, "ENFILE"}, {syscall.ENOLCK, "ENOLCK"}, {syscall.ENOENT, "ENOENT"},
 	{syscall.ENOMEM, "ENOMEM"}, {syscall.ENOSPC, "ENOSPC"}, {syscall.ENOTSUP, "ENOTSUP"}, {syscall.EPERM, "EPERM"},
 	{syscall.EROFS, "EROFS"}, {errTextBusy, "ETXTBSY"}, {syscall.EXDEV, "EXDEV"},
 }
@@ -156,6 +156,13 @@ var (
 	errWrite    = words("ENOSPC EDQUOT EFBIG EIO EINTR EPERM")
 	errTruncate = words("EFBIG EIO EINTR EPERM EROFS")
 	errAllocate = words("ENOSPC EDQUOT ENOTSUP EFBIG EIO EINTR EPERM")
+	errSyncFS   = words("EIO ENOSPC EDQUOT")
+	errClone    = words("ENOTSUP EXDEV ENOSPC EDQUOT EPERM EIO")
+	errLockNow  = words("EAGAIN ENOLCK")
+	errLockWait = words("EINTR ENOLCK")
+	errUnlock   = words("ENOLCK")
+	errSeek     = words("EIO")
+	errReplace  = words("EBUSY")
 	errSync     = words("EIO ENOSPC EDQUOT EINTR EROFS")
 	errClose    = words("EIO ENOSPC EDQUOT EINTR")
 	errRead     = words("EIO EINTR")
@@ -210,8 +217,14 @@ func listed(b *boundary) []syscall.Errno {
 			return errTruncate
 		case "fallocate":
 			return errAllocate
+		case "syncfs", "sync_file_range", "msync":
+			return errSyncFS
+		case "ioctl":
+			return errClone
 		}
 		return errWrite
+	case supervise.Control, supervise.Lock:
+		return b.controls()
 	case supervise.Close:
 		if b.call == "close" {
 			return errClose

@@ -38,7 +38,9 @@ func (b *boundary) cannot(errno syscall.Errno) bool {
 			return b.fd.kind == "file" && !b.fd.write && (errno == syscall.ENOSPC || errno == syscall.EDQUOT)
 		}
 		return true // a directory, pipe or socket has nothing to be written
-	case "fsync", "fdatasync":
+	case "flock": // of which an unlock needs no memory
+		return b.asks == asksUnlock
+	case "fsync", "fdatasync", "sync_file_range", "fallocate":
 		return b.fd.stream() // EINVAL, always
 	case "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2":
 		// pipe(7): there is no disk, and who does not wait is not interrupted.
@@ -46,6 +48,35 @@ func (b *boundary) cannot(errno syscall.Errno) bool {
 	}
 	// execve(2): a file that nobody can run is run by nobody.
 	return errno == errTextBusy && b.write && b.finds() && b.target0().perm&0o111 == 0
+}
+
+// request is what a call of kind Control asks for.
+type request uint8
+
+const (
+	asksOther request = iota
+	asksLockNow
+	asksLockWait
+	asksUnlock
+	asksSeek // to the end, to data, to a hole: the file system is asked
+)
+
+// controls are the errors of flock(2), fcntl_locking(2), lseek(2) and dup(2).
+func (b *boundary) controls() []syscall.Errno {
+	switch b.asks {
+	case asksLockNow:
+		return errLockNow
+	case asksLockWait:
+		return errLockWait
+	case asksUnlock:
+		return errUnlock
+	case asksSeek:
+		return errSeek
+	}
+	if b.call == "dup2" || b.call == "dup3" {
+		return errReplace
+	}
+	return nil // a seek to a number cannot fail
 }
 
 // stream reports whether the descriptor is of a pipe or of a socket.

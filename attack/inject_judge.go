@@ -295,7 +295,7 @@ func (r *run) judgeSync(at int) {
 	lost := map[string]*step{}
 	for _, s := range r.steps {
 		failed := s.answer.act == fail
-		synced := s.call == "fsync" || s.call == "fdatasync"
+		synced := s.call == "fsync" || s.call == "fdatasync" || s.call == "msync"
 		switch {
 		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed && s.movable():
 			if from, to := s.ends(); from != "" && to != "" {
@@ -308,6 +308,16 @@ func (r *run) judgeSync(at int) {
 		case s.kind == supervise.Unlink && !failed: // what comes to that name later is another file
 			delete(dirty, s.topic())
 			delete(lost, s.topic())
+		case s.call == "syncfs":
+			for name := range dirty {
+				if failed && dirty[name] && lost[name] == nil {
+					lost[name] = s
+				}
+				dirty[name] = dirty[name] && failed
+			}
+		case failed && s.call == "msync":
+			lost[s.object] = s // what was stored is not seen
+		case s.call == "sync_file_range": // says nothing of what is lost
 		case failed && (synced || s.kind == supervise.Close):
 			if dirty[s.object] && s.answer.errno != syscall.EINTR && lost[s.object] == nil {
 				lost[s.object] = s

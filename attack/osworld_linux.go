@@ -282,7 +282,7 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		}
 		return nil, nil
 	}
-	if ev.Kind == supervise.Lock {
+	if ev.Kind == supervise.Lock && !w.opt.verb.injects() {
 		w.lock(ev)
 		return nil, nil
 	}
@@ -366,6 +366,17 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 	b.owner, b.times, b.covers = setsOwner(ev), setsTimes[ev.Name], ev.Name == "mount" && ev.Args[3]&(unix.MS_REMOUNT|propagation) == 0 || ev.Name == "move_mount" || ev.Name == "pivot_root"
 	wk := &walker{disk: w.d, pid: ev.PID, tid: ev.TID, plain: w.plain()}
 	b.rooted = w.rooted(ev)
+	if ev.Kind == supervise.Control || ev.Kind == supervise.Lock {
+		b.asks = requestOf(ev)
+	}
+	if ev.Name == "msync" {
+		name, ok := w.d.rel(mappedFile(ev))
+		if !ok || ev.Flags&unix.MS_SYNC == 0 { // without, it does nothing
+			return nil
+		}
+		b.object = withoutNumber(strings.TrimSuffix(name, deleted))
+		return b
+	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
 		name, ok := wk.descriptor(ev.FD)
 		if !ok {

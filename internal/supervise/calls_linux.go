@@ -99,6 +99,7 @@ func uses(nr uint32, s string, k Kind, p ...pathArg) syscallSpec {
 	}
 	return c
 }
+func (c syscallSpec) also(s Set) syscallSpec              { c.set |= s; return c }
 func (c syscallSpec) withFlags(i int8) syscallSpec        { c.flags = i; return c }
 func (c syscallSpec) withMode(i int8) syscallSpec         { c.mode = i; return c }
 func (c syscallSpec) withFD(i int8) syscallSpec           { c.fd = i; return c }
@@ -191,15 +192,22 @@ var commonCalls = []syscallSpec{
 	data(unix.SYS_FTRUNCATE, "ftruncate", Write, 0),
 	data(unix.SYS_FALLOCATE, "fallocate", Write, 0),
 	data(unix.SYS_FDATASYNC, "fdatasync", Write, 0),
+	data(unix.SYS_SYNCFS, "syncfs", Write, 0),
+	data(unix.SYS_SYNC_FILE_RANGE, "sync_file_range", Write, 0),
+	data(unix.SYS_MSYNC, "msync", Write, none).withFlags(2),
+	data(unix.SYS_IOCTL, "ioctl", Write, 0).withFlags(1), // those that write: see chosen
+	data(unix.SYS_LSEEK, "lseek", Control, 0).withFlags(2),
+	data(unix.SYS_DUP3, "dup3", Control, 1).withFlags(2),
+	data(unix.SYS_FSTATFS, "fstatfs", Check, 0),
 	data(unix.SYS_FSETXATTR, "fsetxattr", Attr, 0),
 	data(unix.SYS_FREMOVEXATTR, "fremovexattr", Attr, 0),
 	data(unix.SYS_CLOSE, "close", Close, 0),
 	data(unix.SYS_CLOSE_RANGE, "close_range", Close, 0),
 	data(unix.SYS_GETDENTS64, "getdents64", Read, 0),
 
-	uses(unix.SYS_FLOCK, "flock", Lock).withFlags(1),
-	uses(unix.SYS_FCNTL, "fcntl", Lock).withFlags(1),
-	uses(unix.SYS_SENDTO, "sendto", Special, plain(4, always)), // a struct sockaddr: see path
+	uses(unix.SYS_FLOCK, "flock", Lock).withFlags(1).also(Data),
+	uses(unix.SYS_FCNTL, "fcntl", Lock).withFlags(1).also(Data), // those that lock: see chosen
+	uses(unix.SYS_SENDTO, "sendto", Special, plain(4, always)),  // a struct sockaddr: see path
 	uses(unix.SYS_SENDMSG, "sendmsg", Special, plain(1, always)),
 	uses(unix.SYS_SENDMMSG, "sendmmsg", Special), // see inMemory
 	uses(unix.SYS_GETSOCKOPT, "getsockopt", Special).withFlags(2),
@@ -215,4 +223,20 @@ var commonCalls = []syscallSpec{
 // calls of this architecture by number.
 func calls() []syscallSpec {
 	return append(commonCalls[:len(commonCalls):len(commonCalls)], archCalls...)
+}
+
+// Known is a call of the table.
+type Known struct {
+	Kind  Kind
+	Set   Set
+	Paths bool // it takes a path
+}
+
+// Calls is the table of this architecture, by name.
+func Calls() map[string]Known {
+	table := map[string]Known{}
+	for _, c := range calls() {
+		table[c.name] = Known{c.kind, c.set, len(c.paths) > 0}
+	}
+	return table
 }

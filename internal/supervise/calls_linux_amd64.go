@@ -33,6 +33,7 @@ var archCalls = []syscallSpec{
 	creates(unix.SYS_FORK, "fork", Process),
 	creates(unix.SYS_VFORK, "vfork", Process),
 	data(unix.SYS_GETDENTS, "getdents", Read, 0),
+	data(unix.SYS_DUP2, "dup2", Control, 1),
 }
 
 // getpgrp is getpgid of oneself.

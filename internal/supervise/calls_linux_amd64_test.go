@@ -29,5 +29,6 @@ var archRows = []callRow{
 	row("uselib", unix.SYS_USELIB, Special, "f").gives(follows("f")),
 	row("fork", unix.SYS_FORK, Process),
 	row("vfork", unix.SYS_VFORK, Process),
+	row("dup2", unix.SYS_DUP2, Control, 98, 99).on(99).data(),
 	row("getdents", unix.SYS_GETDENTS, Read, 99, 0, 0).on(99).data(),
 }

@@ -70,9 +70,10 @@ func message() []uint64 {
 
 // commonRows are the calls of every architecture.
 var commonRows = []callRow{
-	row("flock", unix.SYS_FLOCK, Lock, 9, unix.LOCK_EX).on(9).flags(unix.LOCK_EX).in(Uses),
-	row("fcntl", unix.SYS_FCNTL, Lock, 9, unix.F_SETLKW, 0).on(9).flags(unix.F_SETLKW).in(Uses),
-	row("fcntl, of the open file", unix.SYS_FCNTL, Lock, 9, unix.F_OFD_SETLKW, 0).on(9).flags(unix.F_OFD_SETLKW).in(Uses),
+	row("flock", unix.SYS_FLOCK, Lock, 9, unix.LOCK_EX).on(9).flags(unix.LOCK_EX).in(Uses | Data),
+	row("fcntl", unix.SYS_FCNTL, Lock, 9, unix.F_SETLKW, 0).on(9).flags(unix.F_SETLKW).in(Uses | Data),
+	row("fcntl, of the open file", unix.SYS_FCNTL, Lock, 9, unix.F_OFD_SETLKW, 0).on(9).flags(unix.F_OFD_SETLKW).in(Uses | Data),
+	row("fcntl, that does not wait", unix.SYS_FCNTL, Lock, 9, unix.F_SETLK, 0).on(9).flags(unix.F_SETLK).in(Uses | Data),
 	row("sendto", unix.SYS_SENDTO, Special, 9, "x", 1, 0, sockaddr("/s\x00", unix.AF_UNIX), 5).gives(follows("/s")).in(Uses),
 	row("sendmsg", unix.SYS_SENDMSG, Special, 9, message(), 0).gives(follows("/s")).in(Uses),
 	row("sendmsg, without a name", unix.SYS_SENDMSG, Special, 9, make([]uint64, 7), 0).in(Uses),
@@ -194,6 +195,14 @@ var commonRows = []callRow{
 	row("ftruncate", unix.SYS_FTRUNCATE, Write, 99, 1).on(99).data(),
 	row("fallocate", unix.SYS_FALLOCATE, Write, 99, 0, 0, 1).on(99).data(),
 	row("fdatasync", unix.SYS_FDATASYNC, Write, 99).on(99).data(),
+	row("syncfs", unix.SYS_SYNCFS, Write, 99).on(99).data(),
+	row("sync_file_range", unix.SYS_SYNC_FILE_RANGE, Write, 99, 0, 1, 0).on(99).data(),
+	row("msync", unix.SYS_MSYNC, Write, 0, 1, unix.MS_SYNC).flags(unix.MS_SYNC).data(),
+	row("ioctl, FICLONE", unix.SYS_IOCTL, Write, 99, ficlone, 98).on(99).flags(ficlone).data(),
+	row("ioctl, FICLONERANGE", unix.SYS_IOCTL, Write, 99, ficloneRange, 98).on(99).flags(ficloneRange).data(),
+	row("lseek", unix.SYS_LSEEK, Control, 99, 0, unix.SEEK_END).on(99).flags(unix.SEEK_END).data(),
+	row("dup3", unix.SYS_DUP3, Control, 98, 99, 0).on(99).data(),
+	row("fstatfs", unix.SYS_FSTATFS, Check, 99, 0).on(99).data(),
 	row("fsetxattr", unix.SYS_FSETXATTR, Attr, 99, "user.a", "v", 1, 0).on(99).data(),
 	row("fremovexattr", unix.SYS_FREMOVEXATTR, Attr, 99, "user.a").on(99).data(),
 	row("close", unix.SYS_CLOSE, Close, 99).on(99).data(),

@@ -30,6 +30,8 @@ func chosen(set Set) (whole []uint32, tests []test) {
 			tests = append(tests, test{c.nr, []cond{{0, unix.BPF_JSET, unix.CLONE_THREAD}}, retAllow, retNotify})
 		case c.nr == unix.SYS_RT_SIGACTION: // to ask for a handler is none of the tree's business
 			tests = append(tests, test{c.nr, []cond{equal(1, 0)}, retAllow, retNotify})
+		case c.when() != nil && c.set&set&Data != 0:
+			tests = append(tests, test{c.nr, c.when(), retNotify, retAllow})
 		case c.nr == unix.SYS_TGKILL: // by which Go preempts itself all the time
 			if c.set&set != 0 {
 				when := []cond{equal(0, uint32(os.Getppid()))}
@@ -81,6 +83,28 @@ func usesTest(c syscallSpec) test {
 		return test{c.nr, []cond{equal(2, handoverFlags)}, retAllow, retNotify}
 	}
 	return test{c.nr, []cond{equal(c.flags, unix.SO_PEERCRED)}, retNotify, retAllow} // getsockopt
+}
+
+// The requests of ioctl(2) that share another file's blocks (ioctl_ficlonerange(2),
+// ioctl_fideduperange(2)), and the commands of fcntl(2) that lock.
+const (
+	ficlone       = 0x40049409
+	ficloneRange  = 0x4020940d
+	fidedupeRange = 0xc0189436
+	ofdSetLock    = 37 // F_OFD_SETLK
+	ofdSetLockW   = 38
+)
+
+// when are the arguments with which a call of many purposes stops; nil: with
+// all.
+func (c *syscallSpec) when() []cond {
+	switch c.nr {
+	case unix.SYS_IOCTL:
+		return []cond{equal(1, ficlone), equal(1, ficloneRange), equal(1, fidedupeRange)}
+	case unix.SYS_FCNTL:
+		return []cond{equal(1, unix.F_SETLK), equal(1, unix.F_SETLKW), equal(1, ofdSetLock), equal(1, ofdSetLockW)}
+	}
+	return nil
 }
 
 // program is the filter. For most calls it reads the number and the

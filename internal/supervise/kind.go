@@ -59,6 +59,7 @@ const (
 	Close        // closes descriptors
 	Process      // fork, setsid, unshare: no path
 	Signal       // sends a signal: no path
+	Control      // locks, seeks, or puts another file in a descriptor's place
 	Handler      // installs a signal's handler: for this package only
 	Map          // maps a file: no path
 	Lock         // waits for a lock of a file: no path

@@ -37,7 +37,10 @@ func (t *Tree) messages(ev *Event) {
 // not one that gives it up.
 func (ev *Event) WaitsForLock() bool {
 	if ev.Name != "fcntl" {
-		return ev.Kind == Lock
+		return ev.Kind == Lock && ev.Flags&(unix.LOCK_NB|unix.LOCK_UN) == 0
+	}
+	if ev.Flags != unix.F_SETLKW && ev.Flags != unix.F_OFD_SETLKW {
+		return false
 	}
 	var kind int16 // the first of a struct flock
 	err := readMem(ev.TID, ev.Args[2], unsafe.Slice((*byte)(unsafe.Pointer(&kind)), 2))
