@@ -13,7 +13,7 @@ import (
 // another. What differs between them is chance, or made of what differs
 // between processes and moments.
 func (e *explorer) baselines() (*run, error) {
-	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, leftOpen: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
+	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, leftOpen: map[string]bool{}, publishes: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
 	e.first.ahead = e.begin(false) // while the other process runs
 	var runs []*run
 	for _, l := range []*lane{e.spare, e.first, e.first} {
@@ -48,6 +48,9 @@ func (e *explorer) baselines() (*run, error) {
 	}
 	for _, r := range runs {
 		e.plan.names.rename(r.left)
+	}
+	for _, name := range first.public {
+		e.plan.publishes[e.plan.names.shape(name)] = true
 	}
 	e.plan.targets, e.plan.stableTargets = first.left, true
 	for _, r := range runs[1:] {

@@ -70,8 +70,8 @@ var (
 
 var conditionTests = []conditionTest{
 	// What is said of a canary.
-	{"grows", on(func(p string) error { return write(p, os.O_WRONLY|os.O_APPEND, 0, "more") }), with(linked), []string{"X01 its size went from", "X04 were written to the attacker's file"}},
-	{"is written with its size kept", on(func(p string) error { return write(p, os.O_WRONLY, 0, "y") }), with(linked), []string{"X01 its content or times were changed", "X04 were written"}},
+	{"grows", on(func(p string) error { return write(p, os.O_WRONLY|os.O_APPEND, 0, "more") }), with(linked), []string{"X01 its size went from", "X10 were written to the attacker's file"}},
+	{"is written with its size kept", on(func(p string) error { return write(p, os.O_WRONLY, 0, "y") }), with(linked), []string{"X01 its content or times were changed", "X10 were written"}},
 	{"gets another mode", on(func(p string) error { return os.Chmod(p, 0o711) }), with(linked), []string{"X01 its mode went from 0604 to 0711"}},
 	{"gets an owner", on(func(p string) error { return os.Chown(p, os.Getuid(), os.Getgid()) }), with(linked), []string{"X01 its owner changed"}},
 	{"gets times", on(func(p string) error { return os.Chtimes(p, time.Unix(7, 0), time.Unix(7, 0)) }), with(linked), []string{"X01 its content or times were changed"}},
@@ -244,11 +244,11 @@ var conditionTests = []conditionTest{
 	{"others may change it", func(s *attack.Scene) error {
 		p := s.Path(fmt.Sprint("f", random()))
 		return errors.Join(write(p, excl, 0o602, "x"), os.Remove(p))
-	}, nil, []string{"X04 could be changed by others"}},
-	{"others may change it, and it looks", func(s *attack.Scene) error { return sharedFile(s, true, true) }, with(attack.Moves(attack.Tamper)), []string{"X04 could be read and changed"}},
+	}, nil, []string{"X09 could be changed by others"}},
+	{"others may change it, and it looks", func(s *attack.Scene) error { return sharedFile(s, true, true) }, with(attack.Moves(attack.Tamper)), []string{"X04 could be read by others", "X09 could be changed by others"}},
 	{"others may change it, and it does not look", func(s *attack.Scene) error { return sharedFile(s, true, false) }, with(attack.Moves(attack.Tamper), attack.Target("f*")),
-		[]string{"X03 that the attacker wrote into", "X04 could be read and changed", "X05 is not what an undisturbed run leaves"}},
-	{"others may change it, and it is not read", func(s *attack.Scene) error { return sharedFile(s, false, false) }, with(attack.Moves(attack.Tamper)), []string{"X04 could be read and changed"}},
+		[]string{"X03 that the attacker wrote into", "X04 could be read by others", "X05 is not what an undisturbed run leaves", "X09 could be changed by others"}},
+	{"others may change it, and it is not read", func(s *attack.Scene) error { return sharedFile(s, false, false) }, with(attack.Moves(attack.Tamper)), []string{"X04 could be read by others", "X09 could be changed by others"}},
 	{"made exclusively among what others made", func(s *attack.Scene) error {
 		p := s.Path(fmt.Sprint("f", random()))
 		return errors.Join(write(p, excl, 0o600, "x"), write(p, os.O_WRONLY|os.O_CREATE, 0o600, "y"), os.Remove(p))

@@ -64,9 +64,9 @@ func failing(f func(path string) error) func(path string) error {
 // plantTests are about what becomes of canaries and of the attacker's entries.
 var plantTests = []conditionTest{
 	// Canaries.
-	{"grows, and keeps its time", on(keepingTime(appendTo)), with(linked, attack.Depth(1)), []string{"X01 its size went from", "X04 were written to the attacker's file"}},
-	{"grows, and keeps its time, in a goroutine", on(besides(keepingTime(appendTo))), with(linked), []string{"X01 its content was changed", "X04 were written"}},
-	{"is written with its size kept, in a goroutine", on(besides(func(p string) error { return write(p, os.O_WRONLY, 0, "y") })), with(linked), []string{"X01 vault/file: its content was changed", "X04 were written"}},
+	{"grows, and keeps its time", on(keepingTime(appendTo)), with(linked, attack.Depth(1)), []string{"X01 its size went from", "X10 were written to the attacker's file"}},
+	{"grows, and keeps its time, in a goroutine", on(besides(keepingTime(appendTo))), with(linked), []string{"X01 its content was changed", "X10 were written"}},
+	{"is written with its size kept, in a goroutine", on(besides(func(p string) error { return write(p, os.O_WRONLY, 0, "y") })), with(linked), []string{"X01 vault/file: its content was changed", "X10 were written"}},
 	{"loses an entry, in a goroutine", on(besides(func(p string) error { return orMissing(notDir(os.Remove(p + "/kept"))) })), with(linked), []string{`X01 vault/dir: "kept" disappeared from it`}},
 	{"gets an entry", on(func(p string) error {
 		f, err := os.OpenFile(p, os.O_RDWR|os.O_CREATE, 0o600)
@@ -206,7 +206,7 @@ var plantTests = []conditionTest{
 	{"others change it, and it is neither read nor removed", func(s *attack.Scene) error {
 		p := s.Path(randomName("f"))
 		return errors.Join(write(p, excl, 0o666, "x"), os.Chmod(p, 0o666))
-	}, with(tampers, attack.Target("f*")), []string{"X04 could be read and changed", "X05 is not what an undisturbed run leaves"}},
+	}, with(tampers, attack.Target("f*")), []string{"X04 could be read by others", "X05 is not what an undisturbed run leaves", "X09 could be changed by others"}},
 	{"others change it, and it is read, refused and left", func(s *attack.Scene) error {
 		p := s.Path(randomName("f"))
 		if err := write(p, excl, 0o666, "x"); err != nil {
@@ -217,11 +217,11 @@ var plantTests = []conditionTest{
 			err = errors.New("somebody has changed it")
 		}
 		return err
-	}, with(tampers, attack.Target("f*")), []string{"X04 could be read and changed"}},
+	}, with(tampers, attack.Target("f*")), []string{"X04 could be read by others", "X09 could be changed by others"}},
 	{"others change it where all is hostile", func(s *attack.Scene) error {
 		p := s.Path("up", randomName("f"))
 		return errors.Join(write(p, excl, 0o666, "x"), readAll(p))
-	}, with(hostile, uploaded, tampers), []string{"X04 could be read and changed"}},
+	}, with(hostile, uploaded, tampers), []string{"X04 could be read by others", "X09 could be changed by others"}},
 	{"others change it when it is empty", func(s *attack.Scene) error {
 		p := s.Path(randomName("f"))
 		err := write(p, excl, 0o606, "")

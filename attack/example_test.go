@@ -1,6 +1,7 @@
 package attack_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,7 +58,7 @@ func ExampleExpect() {
 			return saveReport(s.Path("report"))
 		},
 			attack.Target("report"),
-			attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07),
+			attack.Expect(tmptest.X01, tmptest.X05, tmptest.X07, tmptest.X10),
 		)
 	}
 }
@@ -75,6 +76,7 @@ func ExampleMoves() {
 			attack.SameGroup(),            // has the group's permissions
 			attack.Depth(1),               // one move in each schedule
 			attack.Budget(30*time.Second), // or the run is inconclusive, and fails
+			attack.FirstFinding(),         // and no more of them
 			attack.Allow(tmptest.C06, "a report's name is known"),
 		)
 	}
@@ -145,6 +147,24 @@ func ExampleRace() {
 		if report.Untried == "" {
 			fmt.Printf("%d attempts, %d won: between %.2g and %.2g", report.Attempts, report.Wins, report.Low, report.High)
 		}
+	}
+}
+
+// A page that everybody may read, once it is whole.
+func ExamplePublic() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			f, err := os.CreateTemp(s.Dir, "page-*")
+			if err != nil {
+				return err
+			}
+			defer os.Remove(f.Name())
+			_, err = f.WriteString("<p>page</p>")
+			if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+				return err
+			}
+			return os.Rename(f.Name(), s.Path("page.html"))
+		}, attack.Public("page.html"))
 	}
 }
 

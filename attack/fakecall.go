@@ -62,7 +62,7 @@ var ioCalls = map[string]fakeCall{
 // callOf is what an operation stands for, if it can be a boundary.
 func (w *fakeWorld) callOf(op *fsfake.Op) (fakeCall, bool) {
 	c, ok := fakeCalls[op.Name]
-	if !ok && w.opt.verb.injects() {
+	if !ok && (w.opt.verb.injects() || w.opt.seesWrites() && op.Name == "write") {
 		if c, ok = ioCalls[op.Name]; ok && op.Offset >= 0 && op.Data != nil {
 			c.name = map[string]string{"read": "pread64", "write": "pwrite64"}[c.name]
 		}

@@ -34,6 +34,7 @@ func (r *run) sealInjected() {
 		o.End == exited && r.plan.opt.verb == faults,
 		o.End == panicked && !strings.Contains(o.Text, injectedPanic):
 		r.injectedFact(tmptest.X07, at, r.steps[at].subject(), "the code "+o.String())
+		r.facts[len(r.facts)-1].fix = o.fix()
 		return // what it left half done is the consequence
 	case o.End == endless:
 		r.injectedFact(tmptest.C13, at, r.steps[at].subject(), "the code "+o.String())
@@ -91,7 +92,7 @@ func (r *run) injectedFact(rule tmptest.Rule, at int, name, text string) {
 	if r.sticky != nil {
 		what += ", and so do all later calls"
 	}
-	r.fact(fact{rule: rule, exploit: rule.ID != tmptest.R07.ID && rule.ID != tmptest.C14.ID, path: name, name: name, step: at, text: what + ": " + text})
+	r.fact(fact{rule: rule, exploit: rule.ID != tmptest.R07.ID && rule.ID != tmptest.C14.ID, path: name, name: name, step: at, text: what + ": " + text, fix: fixOfInjected(rule)})
 }
 
 // judgeWhole sees that each target is as it was before, or as an undisturbed
@@ -199,7 +200,7 @@ func (r *run) judgeBehind(at int) {
 	if o.End == returned {
 		for _, name := range o.Open {
 			if !r.plan.leftOpen[r.plan.names.shape(name)] {
-				r.injectedFact(tmptest.R03, at, name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
+				r.injectedFact(tmptest.R03, r.leaked(name), name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
 			}
 		}
 	}
@@ -213,7 +214,7 @@ func (r *run) unreported(name string) bool {
 
 // judgePrivate sees that others cannot open what a killed process left.
 func (r *run) judgePrivate(name string, n node) {
-	if n.perm&0o077 == 0 || n.isLink() {
+	if n.perm&0o077 == 0 || n.isLink() || n.perm&0o022 == 0 && r.plan.publishes[r.plan.names.shape(name)] {
 		return
 	}
 	if _, search, _, _ := r.attacker.inDir(path.Dir(name)); search {

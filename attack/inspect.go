@@ -2,6 +2,7 @@ package attack
 
 import (
 	"path"
+	"slices"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
@@ -64,7 +65,7 @@ func (r *run) inspectNew(a access, i int) {
 		return
 	}
 	if n := r.disk.stat(a.path()); n.exists() && n.id != a.node.id && !r.attacker.owns(n) {
-		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: i,
+		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i),
 			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
 	}
 }
@@ -85,11 +86,15 @@ func (r *run) inspectMode(p string, i int, made bool) {
 	}
 	if made || s.kind == supervise.Attr {
 		if n.perm&0o077 != 0 && r.exposed[n.id] == nil {
-			r.exposed[n.id] = &exposure{path: p, step: i, perm: n.perm}
-			r.fact(fact{rule: tmptest.C03, path: p, name: p, step: i,
+			e := &exposure{path: p, step: i, id: n.id}
+			r.exposed[n.id] = e
+			r.fact(fact{rule: tmptest.C03, path: p, name: p, step: i, open: e,
 				text: pretty(p) + " has mode " + octal(n.perm) + " where others can reach it (the code starts with umask 0: a mode is its own doing)"})
 		}
 		if e := r.exposed[n.id]; e != nil {
+			if len(r.plan.opt.public) > 0 && n.perm&^e.perm&0o044 != 0 && n.regular() {
+				e.was = r.digest(p)
+			}
 			e.path, e.perm = p, e.perm|n.perm
 		}
 	}
@@ -119,7 +124,7 @@ func (r *run) checkExposed(e *exposure) {
 	if r.plan.opt.sameGroup {
 		bits |= e.perm >> 3 & 6
 	}
-	if e.told || bits == 0 {
+	if bits &^= e.told; bits == 0 {
 		return
 	}
 	n := r.disk.stat(e.path)
@@ -129,11 +134,65 @@ func (r *run) checkExposed(e *exposure) {
 	if r.attacker.tampered[n.id] != "" {
 		return
 	}
-	e.told = true
-	verb := map[uint32]string{2: "changed", 4: "read", 6: "read and changed"}[bits]
-	r.fact(fact{rule: tmptest.X04, exploit: true, path: e.path, name: e.path, step: e.step,
-		text: pretty(e.path) + " with mode " + octal(e.perm) + " could be " + verb + " by others when it had content"})
+	e.told |= bits
+	for _, can := range []struct {
+		bit  uint32
+		rule tmptest.Rule
+		verb string
+	}{{4, tmptest.X04, "read"}, {2, tmptest.X09, "changed"}} {
+		if bits&can.bit != 0 {
+			r.fact(fact{rule: can.rule, exploit: true, path: e.path, name: e.path, step: e.step, open: e,
+				text: pretty(e.path) + " with mode " + octal(e.perm) + " could be " + can.verb + " by others when it had content"})
+		}
+	}
 }
+
+// judgePublic takes back what was said of files that others may read: they had
+// all of their content when others could first read them, and nobody else can
+// write them.
+func (r *run) judgePublic() {
+	if len(r.plan.opt.public) == 0 {
+		return
+	}
+	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool {
+		return f.open != nil && (f.rule.ID == tmptest.C03.ID || f.rule.ID == tmptest.X04.ID) && r.isPublic(f.open) && f.open.perm&0o022 == 0
+	})
+	for i, f := range r.facts {
+		if f.open != nil && f.rule.ID == tmptest.X04.ID && r.becomesPublic(f.open) {
+			r.facts[i].text = pretty(f.path) + " with mode " + octal(f.open.perm) + " could be read by others before it was whole"
+			r.facts[i].fix = "write it under a name of os.CreateTemp, give it its mode with f.Chmod when all is written, and rename it"
+		}
+	}
+}
+
+// isPublic reports whether others may read what they could.
+func (r *run) isPublic(e *exposure) bool {
+	n, at := r.find(e.id, e.path)
+	switch {
+	case !r.becomesPublic(e):
+		return false
+	case !n.exists() || n.isDir():
+		return true
+	}
+	return !n.regular() || r.digest(at) == e.was
+}
+
+// becomesPublic reports whether an object ends under a name of Public, or would
+// have without the attack.
+func (r *run) becomesPublic(e *exposure) bool {
+	n, at := r.find(e.id, e.path)
+	if !n.exists() {
+		return r.plan.mayBePublic(e.path) || r.plan.publishes[r.plan.names.shape(r.exposedAs(e))]
+	}
+	if r.plan.mayBePublic(at) {
+		r.public = append(r.public, r.exposedAs(e))
+		return true
+	}
+	return r.plan.publishes[r.plan.names.shape(r.exposedAs(e))]
+}
+
+// exposedAs is the name under which others could first open an object.
+func (r *run) exposedAs(e *exposure) string { return r.steps[e.step].topic() }
 
 // weakCreate judges an open that may create.
 func (r *run) weakCreate(a access, i int) {
@@ -147,7 +206,7 @@ func (r *run) weakCreate(a access, i int) {
 	}
 	p := a.path()
 	if !s.excl {
-		r.fact(fact{rule: tmptest.C01, path: p, name: p, step: i,
+		r.fact(fact{rule: tmptest.C01, path: p, name: p, step: i, fix: r.fixOfCreate(p),
 			text: s.call + " creates " + pretty(p) + " without O_EXCL in a directory where others may create it first"})
 		if at, ok := r.absent[p]; ok {
 			r.fact(fact{rule: tmptest.C10, path: p, name: p, step: i,
@@ -172,6 +231,8 @@ func (r *run) weakName(a access, i int) {
 func (r *run) judgeName(a access, i int) {
 	p := a.path()
 	if why := r.plan.names.why(a.name); why != "" && !r.attacker.seen[p] {
-		r.fact(fact{rule: tmptest.C06, path: p, name: p, step: i, text: pretty(p) + " can be foretold: " + why})
+		s := r.steps[i]
+		r.fact(fact{rule: tmptest.C06, path: p, name: p, step: i, fix: fixOfName(s), known: s.exclusive() && meantToBeKnown(why),
+			text: pretty(p) + " can be foretold: " + why})
 	}
 }

@@ -89,7 +89,7 @@ func (r *run) finish(o *outcome) {
 			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
 	}
 	if len(o.Open) > 0 && !r.moved() {
-		r.fact(fact{rule: tmptest.R03, exploit: true, path: o.Open[0], name: o.Open[0], step: r.lastUse(o.Open[0]),
+		r.fact(fact{rule: tmptest.R03, exploit: true, path: o.Open[0], name: o.Open[0], step: r.leaked(o.Open[0]),
 			text: "the code " + o.String() + ", and left a descriptor of " + pretty(o.Open[0]) + " open"})
 	}
 	if o.Late != "" {
@@ -121,10 +121,11 @@ func (r *run) seal(o *outcome) {
 	switch o.End {
 	case panicked, hung, endless, exited:
 		if r.moved() {
-			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: r.standstill(), text: "the code " + o.String()})
+			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: r.standstill(), text: "the code " + o.String(), fix: o.fix()})
 			return // what it left half done is the consequence
 		}
 	}
+	r.judgePublic()
 	r.judgePlants()
 	r.judgeAdoption()
 	r.judgeTargets()
@@ -157,7 +158,7 @@ func (r *run) judgeAdoption() {
 			}
 			n := r.disk.stat(a.path())
 			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && !r.madeAnother(i) && !r.gaveUp(i, a.path()) {
-				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: r.lastUse(a.path()),
+				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: i,
 					text: "the attacker's directory " + pretty(a.path()) + " was taken for the one that the code meant to make, and the code reported success"})
 			}
 		}
@@ -308,7 +309,7 @@ func (r *run) judgeTargets() {
 		want := r.plan.targets[i]
 		pattern := r.plan.opt.targets[i]
 		say := func(p, text string, by against) {
-			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.lastUse(p), text: text + ", and the code reported success", against: by})
+			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.adopted(p, len(r.steps)-1), text: text + ", and the code reported success", against: by})
 		}
 		if len(now.entries) < len(want.entries) {
 			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there", byPresence)
@@ -322,9 +323,9 @@ func (r *run) judgeTargets() {
 			switch {
 			case r.scene.hostile[n.id]:
 			case r.attacker.owns(n):
-				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName(), byItself)
+				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName(), byPresence)
 			case r.isCanary(n):
-				note(name, "the target "+pretty(name)+" is another user's file", byItself)
+				note(name, "the target "+pretty(name)+" is another user's file", byPresence)
 			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
 				return w.same(e)
 			}):
@@ -401,7 +402,7 @@ func (r *run) judgeLeftovers() {
 			rule = tmptest.R05
 		}
 		text := "the code " + r.outcome.String() + " and left " + pretty(name) + " (" + n.kindName() + ", mode " + octal(n.perm) + ") behind"
-		r.fact(fact{rule: rule, exploit: exploit, path: name, name: name, step: r.maker(name), text: text})
+		r.fact(fact{rule: rule, exploit: exploit, path: name, name: name, step: r.maker(name), text: text, fix: fixOfLeftover(rule, n)})
 	}
 }
 

@@ -45,7 +45,7 @@ var olderTests = []olderTest{
 	{"openat2, or open, exclusively", createBeneath(os.O_EXCL), "", []attack.Option{attack.Target("out")}},
 	{"openat2, or open", createBeneath(0), "X01", []attack.Option{attack.Target("out")}},
 	{"O_TMPFILE, linkat by descriptor or by /proc", linkUnnamed(0o600), "", []attack.Option{attack.Target("out")}},
-	{"O_TMPFILE for all, linkat by descriptor or by /proc", linkUnnamed(0o666), "X04", []attack.Option{attack.Target("out")}},
+	{"O_TMPFILE for all, linkat by descriptor or by /proc", linkUnnamed(0o666), "X04 X09", []attack.Option{attack.Target("out")}},
 	{"statx with every bit, exclusively", statCreate(os.O_EXCL), "", []attack.Option{attack.Target("out")}},
 	{"statx with every bit, then create", statCreate(0), "X01", []attack.Option{attack.Target("out")}},
 }

@@ -25,6 +25,7 @@ type options struct {
 	verb          verb
 	setup, ensure func(*Scene) error
 	targets       []string
+	public        []string
 	canaries      []string
 	hostile       []string
 	depth         int
@@ -38,6 +39,7 @@ type options struct {
 	reportOnly    bool
 	strict        bool // warnings fail as well
 	refuses       bool // the undisturbed run returns an error
+	firstFinding  bool
 	budget        time.Duration
 	budgetBy      string // what bounds it
 	maxSchedules  int
@@ -85,6 +87,18 @@ func Target(patterns ...string) Option {
 				"Target(%q): not a path.Match pattern relative to Scene.Dir", p)
 		}
 		o.targets = append(o.targets, patterns...)
+	})
+}
+
+// Public names what the victim leaves in Dir for everybody to read: a page, a
+// key. It is a Target as well. Others may read it once it is whole, also under
+// the name that it had before a rename; a file that has not all of its content
+// when it gets its mode is X04. Others may not write it (X09).
+func Public(patterns ...string) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(len(patterns) == 0, "Public(): name at least one pattern")
+		Target(patterns...).apply(o)
+		o.public = append(o.public, patterns...)
 	})
 }
 
@@ -147,6 +161,13 @@ func Allow(rule tmptest.Rule, reason string) Option {
 		o.allow[rule.ID] = reason
 	})
 }
+
+// FirstFinding ends the search at the first finding that fails the test, with
+// the schedules first that break most code: for victims whose runs take long. go
+// test -failfast does the same where no Expect is given. What else there is to be
+// found is not said, and Complete is false; Expect is content with one of its
+// rules.
+func FirstFinding() Option { return optionFunc(func(o *options) { o.firstFinding = true }) }
 
 // Strict lets warnings fail the test too. Those are the findings of the rules
 // of level w (R07, R14, C14 ...): without Strict they are logged, unless Expect
@@ -240,6 +261,7 @@ func newOptions(how verb, opts []Option) (*options, error) {
 	o.refuse(o.expects && o.reportOnly, "Expect and ReportOnly exclude each other")
 	o.refuse(o.strict && o.reportOnly, "Strict and ReportOnly exclude each other")
 	o.refuse(o.refuses && o.ensure != nil, "Refuses and Ensure exclude each other: Ensure is about a victim that returned nil")
+	o.targets = once(o.targets)
 	if how.injects() {
 		for _, given := range []struct {
 			option string
@@ -252,6 +274,20 @@ func newOptions(how verb, opts []Option) (*options, error) {
 		o.depth = 2
 	}
 	return o, errors.Join(o.errs...)
+}
+
+// seesWrites reports whether each write is a boundary, at which others may look at
+// a file that is not whole yet.
+func (o *options) seesWrites() bool { return len(o.public) > 0 && !o.verb.injects() }
+
+// once leaves out what comes a second time.
+func once(list []string) (all []string) {
+	for _, s := range list {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // fails reports whether a finding of a rule fails the test.

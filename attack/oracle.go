@@ -17,7 +17,10 @@ type fact struct {
 	name    string // the victim's name for it
 	step    int    // index into the trace, -1 for the end of the run
 	text    string
-	against against // what it rests on
+	fix     string    // of this case, "" for that of the rule
+	against against   // what it rests on
+	known   bool      // C06 of a name that is meant to be known: see explorer.finish
+	open    *exposure // C03 or X04 of what may be public: see judgePublic
 }
 
 // against is what a fact rests on, besides what the run itself showed.
@@ -105,7 +108,7 @@ func (r *run) judgeWritten(o id, p *plant, at string) bool {
 		if at == "" {
 			at = name
 		}
-		r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: name, step: r.opened(name, forWriting), text: text})
+		r.fact(fact{rule: tmptest.X10, exploit: true, path: at, name: name, step: r.opened(name, forWriting), text: text})
 		return true
 	}
 	if at != "" && r.wrote(at, p.data) > 0 {
@@ -135,7 +138,7 @@ func (r *run) judgeHeard(n node, at, name string) {
 		what, one = "bytes were sent to the attacker's socket", "byte was sent to the attacker's socket"
 	}
 	if bytes > 0 {
-		r.fact(fact{rule: tmptest.X04, exploit: true, path: at, name: name, step: r.lastUse(name), text: leftover.Count(int(bytes), one, what)})
+		r.fact(fact{rule: tmptest.X10, exploit: true, path: at, name: name, step: r.lastUse(name), text: leftover.Count(int(bytes), one, what)})
 	}
 	if answered && r.outcome.success() {
 		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
@@ -231,7 +234,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 			called = at // moved first
 		}
 		if !input && r.disk.touched(n.id)&wasRead != 0 && r.outcome.success() && r.listed(called) {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.lastUse(called),
+			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.opened(called, forListing),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
 	case n.kindName() == "FIFO" || n.kindName() == "socket":

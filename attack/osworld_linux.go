@@ -88,7 +88,7 @@ func (w *osWorld) start() error {
 	if !w.opt.verb.injects() {
 		set |= supervise.Uses
 	}
-	if w.near {
+	if w.near || w.opt.seesWrites() {
 		set |= supervise.Data
 	}
 	if w.opt.verb.injects() {
@@ -378,6 +378,9 @@ func (w *osWorld) boundary(ev *supervise.Event) *boundary {
 		return b
 	}
 	if ev.FD >= 0 && len(ev.Paths) == 0 {
+		if w.opt.seesWrites() && (ev.Kind == supervise.Close || strings.HasPrefix(ev.Name, "getdents")) {
+			return nil
+		}
 		name, ok := wk.descriptor(ev.FD)
 		if !ok {
 			return nil

@@ -13,6 +13,7 @@ type plan struct {
 	made          map[string]bool // shapes of directories it makes
 	left          map[string]bool // shapes of what it leaves behind
 	leftOpen      map[string]bool // and of what it leaves open, which need have no name any more
+	publishes     map[string]bool // shapes of what others can read before it gets a name of Public
 	passing       map[string]bool // targets that it makes and removes, under Faults and Kills
 	targets       []target
 	stableTargets bool            // their content is the same in every run
@@ -29,8 +30,9 @@ type plan struct {
 	coarse        bool           // goroutines or programs do: how far a write has come is chance
 }
 
-func (p *plan) isTarget(name string) bool { return targetMatch(p.opt.targets, name) }
-func (p *plan) leaves(shape string) bool  { return p.left[shape] }
+func (p *plan) isTarget(name string) bool    { return targetMatch(p.opt.targets, name) }
+func (p *plan) mayBePublic(name string) bool { return targetMatch(p.opt.public, name) }
+func (p *plan) leaves(shape string) bool     { return p.left[shape] }
 
 // schedule syntax: move@boundary;move@boundary, where an injection can stand
 // for a move

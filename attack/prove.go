@@ -94,7 +94,7 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 	if err != nil {
 		t.Fatalf("%v: %v", how, err)
 	}
-	call, err := rerun.Enter(t)
+	call, err := opt.enter(t)
 	if err != nil {
 		t.Fatalf("%v: %v", how, err)
 	}
@@ -153,6 +153,19 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 	e.verdict(t, call.ID().N)
 	e.artifacts(t, call.ID().N)
 	return report
+}
+
+// enter is the entry to a verb. In a fuzzing worker only the disk in memory needs
+// no second process.
+func (o *options) enter(t *testing.T) (*rerun.Call, error) {
+	if o.fake {
+		return rerun.EnterHere(t)
+	}
+	call, err := rerun.Enter(t)
+	if errors.Is(err, rerun.ErrFuzzed) {
+		err = fmt.Errorf("%w; or fuzz code that works through Scene.FS, with attack.Fake()", err)
+	}
+	return call, err
 }
 
 // giveUp ends a test that cannot be proved here.
@@ -266,6 +279,9 @@ func (e *explorer) verdictExpected(t *testing.T, found []Finding) {
 	}
 	var lines []string
 	for _, r := range e.opt.expect {
+		if !got[r.ID] && e.report.Ended {
+			continue // one of them was enough
+		}
 		if !got[r.ID] && e.report.Shard != "" {
 			t.Logf("expected but not found%s: %s; another one may find it", e.report.ofShard(), r)
 			continue
@@ -288,7 +304,11 @@ func (e *explorer) verdictExpected(t *testing.T, found []Finding) {
 const maxShown = 12
 
 func reportText(how verb, test string, n int, report *Report) string {
-	return fmt.Sprintf("%v: %s is broken: %d findings in %d schedules over %d boundaries%s\n", how, test, len(report.Findings), report.Schedules, report.Boundaries, report.ofShard()) +
+	ended := ""
+	if report.Ended {
+		ended = "; the search ended at the first one (FirstFinding, -failfast)"
+	}
+	return fmt.Sprintf("%v: %s is broken: %d findings in %d schedules over %d boundaries%s%s\n", how, test, len(report.Findings), report.Schedules, report.Boundaries, report.ofShard(), ended) +
 		findingsText(test, n, report.Findings)
 }
 

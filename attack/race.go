@@ -71,7 +71,7 @@ func Race(t *testing.T, victim Victim, opts ...Option) *RaceReport {
 	if err != nil {
 		t.Fatalf("attack.Race: %v", err)
 	}
-	call, err := rerun.Enter(t)
+	call, err := opt.enter(t)
 	if err != nil {
 		t.Fatalf("attack.Race: %v", err)
 	}

@@ -9,8 +9,8 @@ import (
 // undisturbed runs agree on what they leave. Of two or three runs that agreed by
 // chance, more tell.
 const (
-	fewControls  = 30  // when the first such damage is seen
-	mostControls = 300 // at the end, one for each attempt
+	fewControls  = 100 // when the first such damage is seen
+	mostControls = 300 // at the end
 )
 
 // fewAttempts are made whatever the budget, within grace: on a busy machine it
@@ -28,7 +28,7 @@ func (e *explorer) over(tick func(*RaceReport, time.Duration)) bool {
 	if o.Attempts < fewAttempts && e.opt.budgetBy == byBudget {
 		late = left <= -grace
 	}
-	return late || e.opt.maxSchedules > 0 && o.Attempts >= e.opt.maxSchedules || e.opt.expects && o.Wins > 0
+	return late || e.opt.maxSchedules > 0 && o.Attempts >= e.opt.maxSchedules || (e.opt.expects || e.endsEarly()) && o.Wins > 0
 }
 
 // doubt holds damage back that is seen by comparing content alone.
@@ -126,7 +126,7 @@ func (e *explorer) settleDoubt(d *doubt, left func() ([]target, error)) error {
 	if len(d.found[byPresence].groups)+len(d.found[byContent].groups) == 0 {
 		return nil
 	}
-	if err := e.control(d, min(e.odds.Attempts, mostControls), left); err != nil {
+	if err := e.control(d, mostControls, left); err != nil {
 		return err
 	}
 	for kind, found := range d.found {

@@ -27,7 +27,7 @@ func TestFakeRace(t *testing.T) {
 				return fs.ErrExist
 			}
 			return afero.WriteFile(s.FS, s.Path("out"), []byte("defaults"), 0o600)
-		}, []attack.Option{attack.Target("out")}, "X01 X04 X05 X07"},
+		}, []attack.Option{attack.Target("out")}, "X01 X05 X07 X10"},
 		{"check, then create exclusively", func(s *attack.Scene) error {
 			if exists(s, s.Path("out")) {
 				return fs.ErrExist

@@ -266,10 +266,10 @@ func (r *racer) attempt(t *tactic) error {
 	return r.judge(r.doubt, one, hit, one.next > 0, r.controlled)
 }
 
-// controlled gives the targets of an undisturbed run, each second one in a
-// process of its own.
+// controlled gives the targets of an undisturbed run, now and then in another
+// process.
 func (r *racer) controlled() ([]target, error) {
-	if r.doubt.controls%2 == 0 {
+	if r.doubt.controls%50 == 0 {
 		r.world.stop(true)
 	}
 	one, _, err := r.once(nil)

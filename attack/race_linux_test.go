@@ -80,7 +80,7 @@ func TestRaceWins(t *testing.T) {
 		for i := range trials() {
 			t.Run(fmt.Sprintf("cpus=%d/%d", cpus, i), func(t *testing.T) {
 				onCPUs(t, cpus)
-				r := attack.Race(t, statThenWrite, attack.Target("out"), attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05), attack.Budget(30*time.Second))
+				r := attack.Race(t, statThenWrite, attack.Target("out"), attack.Expect(tmptest.X01, tmptest.X10, tmptest.X05), attack.Budget(30*time.Second))
 				t.Logf("won after %v, %+v", r.Elapsed, *r)
 				assert.Positive(t, r.Wins)
 				assert.LessOrEqual(t, r.Attempts, 60)
@@ -101,7 +101,7 @@ func TestRaceTwins(t *testing.T) {
 		opts   []attack.Option
 		want   []tmptest.Rule // any of them; none for a safe twin
 	}{
-		{"check, then create", statThenWrite, []attack.Option{attack.Target("out")}, []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07}},
+		{"check, then create", statThenWrite, []attack.Option{attack.Target("out")}, []tmptest.Rule{tmptest.X01, tmptest.X10, tmptest.X05, tmptest.X07}},
 		{"check, then create exclusively", statThenCreate, []attack.Option{attack.Target("out")}, nil},
 		{"a name that was given up is used again", func(s *attack.Scene) error {
 			name, err := temp(s)
@@ -112,7 +112,7 @@ func TestRaceTwins(t *testing.T) {
 				return err
 			}
 			return errors.Join(os.WriteFile(name, []byte("again"), 0o600), os.Remove(name))
-		}, []attack.Option{attack.Moves(attack.Symlink, attack.File)}, []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05}},
+		}, []attack.Option{attack.Moves(attack.Symlink, attack.File)}, []tmptest.Rule{tmptest.X01, tmptest.X10, tmptest.X05}},
 		{"a name is used once", func(s *attack.Scene) error {
 			name, err := temp(s)
 			return errors.Join(err, os.Remove(name))
@@ -149,7 +149,7 @@ func TestRaceTwins(t *testing.T) {
 				return err
 			}
 			return errors.Join(os.Chmod(name, 0o600), os.Remove(name))
-		}, []attack.Option{attack.Unsticky()}, []tmptest.Rule{tmptest.X01, tmptest.X08, tmptest.X04}},
+		}, []attack.Option{attack.Unsticky()}, []tmptest.Rule{tmptest.X01, tmptest.X08, tmptest.X10}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := append([]attack.Option{attack.Expect(tt.want...)}, tt.opts...)

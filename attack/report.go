@@ -20,6 +20,7 @@ type Report struct {
 	Elapsed    time.Duration
 	Problems   []string // why the report is not complete
 	Shard      string   // "1/2" where the schedules are split among processes: Complete is of this part
+	Ended      bool     // at the first finding: see FirstFinding
 	Repeated   bool     // each schedule was run twice or more: before Linux 5.19 a signal can show one call twice
 	// Assumptions are what the verdict takes for granted or leaves out, sorted.
 	Assumptions []Assumption
@@ -41,6 +42,7 @@ type Finding struct {
 	Name     string  // the victim's name for it
 	Line     string  // the victim's line, "file.go:12 < caller.go:3"
 	Detail   string  // what was seen
+	Fix      string  // what to do about it: that of the rule, or a nearer one
 	Schedule string  // as Replay takes it; empty when the undisturbed run shows it
 	Count    int     // schedules with the same root cause
 	Events   []Event // the interleaving
@@ -73,8 +75,8 @@ func (f Finding) String() string {
 	if f.Count > 1 {
 		fmt.Fprintf(&b, "    %d schedules end this way\n", f.Count)
 	}
-	if f.Rule.Fix != "" {
-		fmt.Fprintf(&b, "    fix: %s\n", f.Rule.Fix)
+	if f.Fix != "" {
+		fmt.Fprintf(&b, "    fix: %s\n", f.Fix)
 	}
 	return b.String()
 }
@@ -136,18 +138,21 @@ func drawEvents(events []Event) string {
 // rule at the same line of the victim.
 type findings struct {
 	groups map[string]*group
+	taken  map[string]bool // see noteTaken
 }
 
 type group struct {
 	finding Finding
 	moves   int
 	shapes  map[string]bool // of the victim's names
+	known   bool            // all of them are meant to be known
 	order   int
 }
 
 // record takes a run's facts over, and says whether one of them is damage.
 func (e *explorer) record(r *run) bool {
 	broken := false
+	e.noteTaken(r)
 	slices.SortFunc(r.facts, func(a, b fact) int {
 		if e.plan.concurrent { // the steps come in any order
 			return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(r.mask(a.path), r.mask(b.path)), cmp.Compare(r.mask(a.text), r.mask(b.text)), cmp.Compare(a.step, b.step))
@@ -174,6 +179,7 @@ func (e *explorer) record(r *run) bool {
 			e.found.groups[k] = g
 		}
 		g.shapes[r.plan.names.shape(f.name)] = true
+		g.known = (g.known || len(g.shapes) == 1) && f.known
 		if counted[k] {
 			continue
 		}
@@ -185,7 +191,7 @@ func (e *explorer) record(r *run) bool {
 			g.moves = len(r.schedule)
 			count := g.finding.Count
 			g.finding = Finding{Rule: f.rule, Exploit: f.exploit, Path: r.mask(f.path), Name: r.mask(f.name), Line: chain,
-				Detail: r.mask(f.text), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f)}
+				Detail: r.mask(f.text), Fix: cmp.Or(f.fix, f.rule.Fix), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f)}
 		}
 	}
 	return broken
@@ -328,6 +334,46 @@ func turned(g *group, attacked map[string]bool) bool {
 	return true
 }
 
+// isWeakness reports whether a group is about a way to do damage, which the
+// damage itself makes plain. What stays behind is something else.
+func (g *group) isWeakness() bool {
+	return !g.finding.Exploit && !strings.HasPrefix(g.finding.Rule.ID, "R")
+}
+
+// guarded reports whether a name that can be foretold is no weakness: it is
+// always the same, is made exclusively, and where somebody else had made it the
+// code returned an error. A lock file is such a name.
+func (e *explorer) guarded(g *group) bool {
+	if g.finding.Rule.ID != tmptest.C06.ID || !g.known {
+		return false
+	}
+	for shape := range g.shapes {
+		if e.found.taken[shape] {
+			return false
+		}
+	}
+	return true
+}
+
+// noteTaken remembers the names that the code went on with though it was to make
+// them, and they were there.
+func (e *explorer) noteTaken(r *run) {
+	if !r.outcome.success() || !r.moved() || e.opt.verb.injects() {
+		return
+	}
+	for _, s := range r.steps {
+		if !s.exclusive() || len(s.lookups) == 0 {
+			continue
+		}
+		if a, ok := s.lookups[len(s.lookups)-1].final(); ok && r.attacker.owns(a.node) {
+			if e.found.taken == nil {
+				e.found.taken = map[string]bool{}
+			}
+			e.found.taken[r.plan.names.shape(a.path())] = true
+		}
+	}
+}
+
 // finish sorts the findings and drops weaknesses that were turned into
 // damage.
 func (e *explorer) finish() {
@@ -339,7 +385,7 @@ func (e *explorer) finish() {
 	}
 	var list []Finding
 	for _, g := range e.found.groups {
-		if !g.finding.Exploit && turned(g, attacked) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" {
+		if g.isWeakness() && turned(g, attacked) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" || e.guarded(g) {
 			continue
 		}
 		list = append(list, g.finding)
@@ -355,5 +401,5 @@ func (e *explorer) finish() {
 	})
 	e.report.Findings = list
 	e.report.Assumptions = e.assumptions()
-	e.report.Complete = len(e.report.Problems) == 0
+	e.report.Complete = len(e.report.Problems) == 0 && !e.report.Ended
 }

@@ -51,6 +51,7 @@ type run struct {
 	tries      int             // for a free name, when there is none
 	before     []target        // what Setup left under the targets' names
 	left       []target        // what an undisturbed run left under the targets' names
+	public     []string        // names of what others could read before it was in its place
 	problems   []string        // why it is no ground for a verdict
 	pause      func(step int)  // called at each boundary
 	bases      []base          // directories into which the attacker has led the victim
@@ -78,7 +79,9 @@ type exposure struct {
 	path string
 	step int
 	perm uint32
-	told bool
+	told uint32 // the bits of which it is told that they let others at content
+	id   id
+	was  digest // what it had when others could first read it, where something is to be public
 }
 
 func (r *run) fact(f fact) { r.facts = append(r.facts, f) }
@@ -349,7 +352,11 @@ func (r *run) checkCanaries() {
 		if at >= 0 {
 			r.steps[at].damage = append(r.steps[at].damage, d)
 		}
-		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text})
+		fix := ""
+		if !r.moved() { // the code's own input led it there
+			fix = "refuse names that lead out of the directory (filepath.IsLocal), or work through os.Root, which refuses them too"
+		}
+		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text, fix: fix})
 	}
 	for _, d := range read {
 		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: r.culprit(d.path), text: pretty(d.path) + " " + d.text + ", and the code reported success"})
@@ -417,6 +424,9 @@ func (r *run) opened(name string, way func(*step) bool) int {
 
 func forWriting(s *step) bool { return s.write }
 func forReading(s *step) bool { return s.read || s.kind == supervise.Exec }
+func forListing(s *step) bool {
+	return s.kind == supervise.Open && s.read && !s.create || strings.HasPrefix(s.call, "getdents")
+}
 
 // listed says that the victim opened a directory of that name, and not only
 // to remove it.

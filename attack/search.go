@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -48,7 +49,13 @@ func (e *explorer) search(base *run) error {
 	s := &search{e: e, lanes: 1, lost: map[string]bool{}, roots: map[string]*root{}, uses: map[string]bool{}}
 	s.moved = sync.NewCond(&s.mu)
 	s.extend(base, nil)
+	if e.endsEarly() {
+		slices.SortStableFunc(s.jobs, func(a, b job) int { return cmp.Compare(likely(b.schedule), likely(a.schedule)) })
+	}
 	s.bound()
+	if e.enough() {
+		s.over, e.report.Ended = true, len(s.jobs) > 0
+	}
 	s.work(e.first)
 	s.ended.Wait()
 	return s.err
@@ -211,7 +218,9 @@ func (s *search) take() {
 		e.covered.note(j.schedule, r)
 	}
 	e.progress(s.done, len(s.jobs))
-	s.bound()
+	if s.bound(); !s.over && e.enough() {
+		s.over, e.report.Ended = true, true
+	}
 }
 
 // records takes a run's facts over, and adds the schedules in which what was

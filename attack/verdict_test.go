@@ -127,7 +127,42 @@ var verdictTests = []verdictTest{{
 	name: "a refusal that stays whatever fails", by: attack.Faults,
 	victim: alwaysRefuses, opts: append(hostileArchive, attack.Refuses()),
 	says: []string{"0 findings"},
+}, {
+	name: "the first finding is enough", by: attack.Prove, fails: true,
+	victim: func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600) },
+	opts:   append(intoOut, attack.FirstFinding()),
+	says:   []string{"X01", "the search ended at the first one (FirstFinding, -failfast)"}, unsaid: []string{"X07"},
+}, {
+	name: "the first of those that are expected", by: attack.Prove,
+	victim: func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600) },
+	opts:   append(intoOut, attack.FirstFinding(), attack.Expect(tmptest.X01, tmptest.X05, tmptest.X07, tmptest.X10)),
+}, {
+	name: "the first finding is not expected", by: attack.Prove, fails: true,
+	victim: func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600) },
+	opts:   append(intoOut, attack.FirstFinding(), attack.Expect(tmptest.X07)),
+	says:   []string{"found but not expected: X01"},
+}, {
+	name: "no finding, and all is tried", by: attack.Prove,
+	victim: func(s *attack.Scene) error { return replaceOut(s, writeNew) },
+	opts:   append(overOut, attack.FirstFinding()),
+	says:   []string{"0 findings"},
+}, {
+	name: "a warning does not end the search", by: attack.Kills, fails: true,
+	victim: func(s *attack.Scene) error {
+		return errors.Join(replaceOut(s, writeNew), afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600))
+	}, opts: append(overOut, attack.FirstFinding()),
+	says: []string{"X05"},
 }}
+
+// TestFailFast: -failfast ends the search as FirstFinding does, but not that for
+// what is expected.
+func TestFailFast(t *testing.T) {
+	out, failed := inChild(t, "TestVerdictVictim", "a warning beside what fails", "-test.failfast")
+	assert.True(t, failed)
+	assert.Contains(t, out, "the search ended at the first one")
+	out, failed = inChild(t, "TestVerdictVictim", "a warning that is expected", "-test.failfast")
+	assert.False(t, failed, out)
+}
 
 // TestVerdictVictim is run by TestVerdicts in a process of its own.
 func TestVerdictVictim(t *testing.T) {

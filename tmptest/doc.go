@@ -167,11 +167,13 @@
 //   - X01: something outside was changed, made or removed through a name that the attacker planted or moved
 //   - X02: something outside was read or listed through the attacker's link by code that reported success
 //   - X03: data that the attacker wrote was taken for the code's own
-//   - X04: what the code wrote could be read or changed by the attacker
+//   - X04: what the code wrote could be read by others
 //   - X05: what the code reported as done is not there, not whole, or not its own
 //   - X06: a directory that the attacker made or owns was adopted as the code's own
-//   - X07: the code did not come back: a planted FIFO, or tries without end
+//   - X07: the code did not come back: it waits, tries without end, panics or ends the process
 //   - X08: something stays behind after an error, a panic or a kill
+//   - X09: what the code wrote could be changed by others
+//   - X10: data was written into a file that the attacker made
 //
 // Attacks, what package attack does:
 //

@@ -13,7 +13,7 @@ var (
 	X02 = Rule{
 		ID:    "X02",
 		Title: "something outside was read or listed through the attacker's link by code that reported success",
-		Fix:   "open with O_NOFOLLOW or through os.Root, and check owner and type on the open file",
+		Fix:   "open with O_NOFOLLOW or through os.Root, and check owner, type and link count on the open file",
 		CWE:   []int{59, 61},
 		CERT:  []string{"POS01-C"},
 	}
@@ -26,8 +26,8 @@ var (
 	}
 	X04 = Rule{
 		ID:    "X04",
-		Title: "what the code wrote could be read or changed by the attacker",
-		Fix:   "create with O_EXCL and mode 0o600, or inside a directory of os.MkdirTemp",
+		Title: "what the code wrote could be read by others",
+		Fix:   "create with O_EXCL and mode 0o600, or inside a directory of os.MkdirTemp; what is meant for others gets its mode when it is whole",
 		CWE:   []int{377, 378, 379, 732},
 		CERT:  []string{"FIO21-C", "FIO06-C"},
 	}
@@ -47,7 +47,7 @@ var (
 	}
 	X07 = Rule{
 		ID:    "X07",
-		Title: "the code did not come back: a planted FIFO, or tries without end",
+		Title: "the code did not come back: it waits, tries without end, panics or ends the process",
 		Fix:   "create with O_EXCL, open existing names with O_NONBLOCK, and bound every retry",
 		CWE:   []int{400, 835},
 		CERT:  []string{"FIO00-J"},
@@ -59,10 +59,24 @@ var (
 		CWE:   []int{459},
 		CERT:  []string{"FIO03-J", "FIO21-C"},
 	}
+	X09 = Rule{
+		ID:    "X09",
+		Title: "what the code wrote could be changed by others",
+		Fix:   "create with O_EXCL and mode 0o600, or 0o644 for what others may read, and never give them the write bits",
+		CWE:   []int{377, 378, 732},
+		CERT:  []string{"FIO21-C", "FIO06-C"},
+	}
+	X10 = Rule{
+		ID:    "X10",
+		Title: "data was written into a file that the attacker made",
+		Fix:   "create with O_EXCL under a random name (os.CreateTemp), and rename to the name that is meant",
+		CWE:   []int{377, 378, 379},
+		CERT:  []string{"FIO21-C"},
+	}
 )
 
 func exploitRules() []Rule {
-	return []Rule{X01, X02, X03, X04, X05, X06, X07, X08}
+	return []Rule{X01, X02, X03, X04, X05, X06, X07, X08, X09, X10}
 }
 
 // Attacks: what package attack does to the code. Each must end with an error,

@@ -65,9 +65,9 @@ func compile(source string) func(t *testing.T) []string {
 }
 
 var programs = []program{
-	{"shell", look("sh", "testdata/save.sh"), []tmptest.Rule{tmptest.X01, tmptest.X04}},
-	{"C", compile("testdata/save.c"), []tmptest.Rule{tmptest.X01, tmptest.X04}},
-	{"Python", python("testdata/save.py"), []tmptest.Rule{tmptest.X01, tmptest.X04}},
+	{"shell", look("sh", "testdata/save.sh"), []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10}},
+	{"C", compile("testdata/save.c"), []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10}},
+	{"Python", python("testdata/save.py"), []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10}},
 }
 
 // run is a victim that runs the program and takes its report.

@@ -33,27 +33,27 @@ var incorrect = []stop{
 			"question, or between question and creation.",
 		victim: func(*attack.Scene) error { return existsThenOpen("settings") },
 		opts:   []attack.Option{attack.Target("settings")},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X09, tmptest.X10},
 	},
 	{
 		name: "mktempThenOpen",
 		story: "Creates a file under a name that nobody could foretell, but without O_EXCL and for all to open. Nobody who " +
 			"cannot read minds plants anything at the name; what is written can be read and changed by all.",
 		victim: func(*attack.Scene) error { return useAndRemove(mktempThenOpen()) },
-		breaks: []tmptest.Rule{tmptest.X04},
+		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
 	},
 	{
 		name:   "pidName",
 		story:  "Names its file after its process id. The attacker knows that too, and is there first.",
 		victim: func(*attack.Scene) error { return useAndRemove(pidName()) },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10},
 	},
 	{
 		name: "reliesOnUmask",
 		story: "Random name, O_EXCL: only the mode is wrong, and right again wherever the umask is 077. The code under test " +
 			"runs with umask 0, so that a mode is its own doing.",
 		victim: func(*attack.Scene) error { return useAndRemove(reliesOnUmask()) },
-		breaks: []tmptest.Rule{tmptest.X04},
+		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
 	},
 	{
 		name:   "removesWhenAllGoesWell",
@@ -66,21 +66,21 @@ var incorrect = []stop{
 		story:  `The first program again as a shell has it: [ -e "$1" ] || echo defaults > "$1".`,
 		victim: func(*attack.Scene) error { return shellExistsThenWrite("settings") },
 		opts:   []attack.Option{attack.Target("settings")},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07, tmptest.X09, tmptest.X10},
 		needs:  []string{"sh"},
 	},
 	{
 		name:   "sharedParts",
 		story:  "Three goroutines, each with a numbered file in the shared directory.",
 		victim: func(*attack.Scene) error { return sharedParts([]string{"one", "two", "three"}) },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X07},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X07, tmptest.X10},
 	},
 	{
 		name: "rootCreate",
 		story: "os.Root keeps symlinks from leading out of the shared directory. A hard link to somebody's file, or the " +
 			"attacker's own file, lies within it.",
 		victim: func(*attack.Scene) error { return rootCreate("report", "stuff") },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X07},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X07, tmptest.X10},
 	},
 	{
 		name: "mkdtemp, no sticky bit",

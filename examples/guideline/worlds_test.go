@@ -36,7 +36,7 @@ var worldStops = []stop{
 			return errors.Join(err, file.Close())
 		},
 		opts:   []attack.Option{attack.Target("settings")},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X09, tmptest.X10},
 	},
 	{
 		name:   "createNew",
@@ -52,14 +52,14 @@ var worldStops = []stop{
 			}
 			return aferoUse(s, func() (afero.File, error) { return s.FS.Create(name) })
 		},
-		breaks: []tmptest.Rule{tmptest.X04},
+		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
 	},
 	{
 		name: "pidName",
 		victim: func(s *attack.Scene) error {
 			return aferoUse(s, func() (afero.File, error) { return s.FS.Create(s.Path(fmt.Sprintf("%d.tmp", os.Getpid()))) })
 		},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10},
 	},
 	{
 		name: "reliesOnUmask",
@@ -69,7 +69,7 @@ var worldStops = []stop{
 				return s.FS.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 			})
 		},
-		breaks: []tmptest.Rule{tmptest.X04},
+		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
 	},
 	{
 		name: "removesWhenAllGoesWell",
@@ -117,7 +117,7 @@ var worldStops = []stop{
 	{
 		name:   "sharedParts",
 		victim: func(s *attack.Scene) error { return aferoParts(s, s.Dir) },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X07},
+		breaks: []tmptest.Rule{tmptest.X01, tmptest.X07, tmptest.X10},
 	},
 	{
 		name: "privateParts",

@@ -337,7 +337,10 @@ var underAttack = []attacked{
 	{rule: tmptest.E11, as: tmptest.X04, name: "mode 0666, left to the umask", broken: putAndRemove(excl, 0o666), sound: putAndRemove(excl, 0o600)},
 	{rule: tmptest.C01, name: "a random name without O_EXCL", broken: putAndRemove(plain, 0o600), sound: putAndRemove(excl, 0o600)},
 	{rule: tmptest.C03, name: "mode 0660", broken: putAndRemove(excl, 0o660), sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.C06, name: "a known name that need not be known", broken: lock(1), sound: safe},
+	{rule: tmptest.C06, name: "a known name that need not be known", broken: func(s *attack.Scene) error {
+		p := s.Path(fmt.Sprintf("work-%d", os.Getpid()))
+		return errors.Join(put(p, excl, 0o600), os.Remove(p))
+	}, sound: lock(1)},
 	{rule: tmptest.C10, name: "looks, then creates", broken: func(s *attack.Scene) error {
 		p := somewhere(s)
 		if _, err := os.Lstat(p); err == nil {
@@ -371,6 +374,8 @@ var underAttack = []attacked{
 	{rule: tmptest.X01, name: "writes through a link", broken: create(plain), sound: create(excl), opts: with(out())},
 	{rule: tmptest.X02, name: "reads through a link", broken: read(os.O_RDONLY, anything), sound: read(careful, ours), opts: with(moves(attack.Symlink))},
 	{rule: tmptest.X03, name: "reads the attacker's file", broken: read(careful, anything), sound: read(careful, ours), opts: with(moves(attack.File))},
+	{rule: tmptest.X09, name: "mode 0622", broken: putAndRemove(excl, 0o622), sound: putAndRemove(excl, 0o600)},
+	{rule: tmptest.X10, name: "a name that others may make first", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
 	{rule: tmptest.X04, name: "mode narrowed too late", broken: func(s *attack.Scene) error {
 		p := somewhere(s)
 		f, err := os.OpenFile(p, excl, 0o644)
@@ -400,7 +405,7 @@ var underAttack = []attacked{
 	{rule: tmptest.A02, as: tmptest.X01, name: "a link to nothing", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.Symlink))},
 	{rule: tmptest.A03, as: tmptest.X01, name: "a hard link", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.Hardlink))},
 	{rule: tmptest.A04, as: tmptest.X07, name: "a FIFO", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.FIFO))},
-	{rule: tmptest.A05, as: tmptest.X04, name: "a file for all", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
+	{rule: tmptest.A05, as: tmptest.X10, name: "a file for all", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
 	{rule: tmptest.A06, as: tmptest.X06, name: "a directory for all", broken: cache, sound: newCache, opts: with(attack.Target("cache"), moves(attack.Dir))},
 	{rule: tmptest.A07, as: tmptest.X01, name: "the parent becomes a link", broken: lookAndRemove, sound: removeInRoot,
 		opts: with(moves(attack.Dir, attack.Symlink))},

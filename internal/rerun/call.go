@@ -71,11 +71,20 @@ var calls = struct {
 // see Serve), in a benchmark, a fuzzing worker, a synctest bubble or a
 // Cleanup function, none of which can be run again alone, or the environment
 // has a TMPPROOF_CHILD that tmpproof did not write.
-func Enter(t TB) (*Call, error) {
+func Enter(t TB) (*Call, error) { return enter(t, false) }
+
+// EnterHere is Enter for a call that needs no child process: see Call.Here. It
+// works in a fuzzing worker too.
+func EnterHere(t TB) (*Call, error) { return enter(t, true) }
+
+// ErrFuzzed is the error of Enter in a fuzzing worker.
+var ErrFuzzed = errors.New("is being fuzzed, and an input that was just generated cannot be run again by name")
+
+func enter(t TB, here bool) (*Call, error) {
 	if process.err != nil {
 		return nil, process.err
 	}
-	if err := rerunnable(t); err != nil {
+	if err := rerunnable(t); err != nil && !(here && errors.Is(err, ErrFuzzed)) {
 		return nil, err
 	}
 	calls.Lock()
@@ -155,7 +164,7 @@ func rerunnable(t TB) error {
 		return fmt.Errorf("rerun: %s is a benchmark, and only a test can be run again in a child process: call it from a test", t.Name())
 	}
 	if f := process.flags.Lookup("test.fuzzworker"); f != nil && f.Value.String() == "true" {
-		return fmt.Errorf("rerun: %s is being fuzzed, and an input that was just generated cannot be run again by name: run the seeds, without -fuzz", t.Name())
+		return fmt.Errorf("rerun: %s %w: run the seeds, without -fuzz", t.Name(), ErrFuzzed)
 	}
 	if t.Context().Err() != nil {
 		return fmt.Errorf("rerun: %s calls it in a Cleanup function, which runs when the test is over: call it in the test's body", t.Name())
