@@ -40,12 +40,12 @@ var zeroes = string(make([]byte, 6))
 // writtenTests are about what is written to the attacker's file, and is not
 // there in the end.
 var writtenTests = []conditionTest{
-	{"written, and wiped", intoFile(func(f *os.File) error { return errors.Join(writeString(f, "secret"), writeString(f, zeroes)) }), with(marked), []string{"X04 6 bytes were written to the attacker's file, and taken back"}},
-	{"written, and cut", intoFile(func(f *os.File) error { return errors.Join(writeString(f, "secret"), f.Truncate(0)) }), with(marked), []string{"X04 6 bytes were written to the attacker's file, and taken back"}},
+	{"written, and wiped", intoFile(func(f *os.File) error { return errors.Join(writeString(f, "secret"), writeString(f, zeroes)) }), with(marked), []string{"X10 6 bytes were written to the attacker's file, and taken back"}},
+	{"written, and cut", intoFile(func(f *os.File) error { return errors.Join(writeString(f, "secret"), f.Truncate(0)) }), with(marked), []string{"X10 6 bytes were written to the attacker's file, and taken back"}},
 	{"written by writev, and cut", intoFile(func(f *os.File) error {
 		_, err := unix.Writev(int(f.Fd()), [][]byte{[]byte("sec"), []byte("ret")})
 		return errors.Join(err, f.Truncate(0))
-	}), with(marked), []string{"X04 6 bytes were written to the attacker's file, and taken back"}},
+	}), with(marked), []string{"X10 6 bytes were written to the attacker's file, and taken back"}},
 	{"copied, and cut", intoFile(func(f *os.File) error {
 		m, err := unix.MemfdCreate("secret", unix.MFD_CLOEXEC)
 		if err != nil {
@@ -56,24 +56,24 @@ var writtenTests = []conditionTest{
 		zero := int64(0)
 		_, err2 := unix.Sendfile(int(f.Fd()), m, &zero, 6)
 		return errors.Join(err, err2, f.Truncate(0))
-	}), with(marked), []string{"X04 content was written to the attacker's file, and taken back"}},
+	}), with(marked), []string{"X10 content was written to the attacker's file, and taken back"}},
 	{"written, and put back", intoFile(func(f *os.File) error {
 		old, err := io.ReadAll(f)
 		return errors.Join(err, writeString(f, "secret"), writeString(f, string(old)))
-	}), with(marked), []string{"X04 6 bytes were written to the attacker's file, and taken back"}},
+	}), with(marked), []string{"X10 6 bytes were written to the attacker's file, and taken back"}},
 	{"written, and removed", on(func(p string) error {
 		return errors.Join(write(p, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0, "secret"), os.Remove(p))
-	}), with(marked), []string{"X04 were written to the attacker's file"}},
+	}), with(marked), []string{"X10 were written to the attacker's file"}},
 	{"removed, and then written", on(func(p string) error {
 		f, err := os.OpenFile(p, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return err
 		}
 		return errors.Join(os.Remove(p), writeString(f, "secret"), f.Close())
-	}), with(marked), []string{"X04 6 bytes were written to the attacker's file, and taken back"}},
+	}), with(marked), []string{"X10 6 bytes were written to the attacker's file, and taken back"}},
 	{"written by a program, and cut", on(func(p string) error {
 		return exec.Command("sh", "-c", `[ -f "$1" ] || exit 0; printf secret >"$1"; : >"$1"`, "sh", p).Run()
-	}), with(marked), []string{"X04 bytes were written to the attacker's file, and taken back"}},
+	}), with(marked), []string{"X10 bytes were written to the attacker's file, and taken back"}},
 
 	{"cut, and no more", intoFile(func(f *os.File) error { return f.Truncate(0) }), with(marked), nil},
 	{"cut when it is opened", on(func(p string) error { return openAndClose(p, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK) }), with(marked), nil},
@@ -102,15 +102,15 @@ var fifos, unixSockets = attack.Moves(attack.FIFO), attack.Moves(attack.Socket)
 
 // pipedTests are about FIFOs and sockets that the attacker reads.
 var pipedTests = []conditionTest{
-	{"into a FIFO", intoFIFO(0, "secret"), with(fifos), []string{"X04 6 bytes were written to the attacker's FIFO", "X07 it waits at the attacker's FIFO"}},
-	{"into a FIFO, without waiting", intoFIFO(unix.O_NONBLOCK, "secret"), with(fifos), []string{"X04 6 bytes were written to the attacker's FIFO"}},
-	{"more into a FIFO than it holds", intoFIFO(0, megabytes("end")), with(fifos), []string{"X04 bytes were written to the attacker's FIFO", "X07 it waits at the attacker's FIFO"}},
+	{"into a FIFO", intoFIFO(0, "secret"), with(fifos), []string{"X07 it waits at the attacker's FIFO", "X10 6 bytes were written to the attacker's FIFO"}},
+	{"into a FIFO, without waiting", intoFIFO(unix.O_NONBLOCK, "secret"), with(fifos), []string{"X10 6 bytes were written to the attacker's FIFO"}},
+	{"more into a FIFO than it holds", intoFIFO(0, megabytes("end")), with(fifos), []string{"X07 it waits at the attacker's FIFO", "X10 bytes were written to the attacker's FIFO"}},
 	{"a FIFO that is only opened", intoFIFO(unix.O_NONBLOCK, ""), with(fifos), nil},
 
 	{"to a socket", dials("unix", func(c net.Conn) error {
 		_, err := c.Write([]byte("secret"))
 		return err
-	}), with(unixSockets), []string{"X04 6 bytes were sent to the attacker's socket"}},
+	}), with(unixSockets), []string{"X10 6 bytes were sent to the attacker's socket"}},
 	{"from a socket", dials("unix", func(c net.Conn) error {
 		_, err := io.ReadAll(c)
 		return err
@@ -122,13 +122,13 @@ var pipedTests = []conditionTest{
 	{"to a socket of packets", dials("unixpacket", func(c net.Conn) error {
 		_, err := c.Write([]byte("secret"))
 		return err
-	}), with(unixSockets), []string{"X04 6 bytes were sent to the attacker's socket"}},
+	}), with(unixSockets), []string{"X10 6 bytes were sent to the attacker's socket"}},
 	{"a datagram", dials("unixgram", func(c net.Conn) error {
 		_, err := c.Write([]byte("secret"))
 		return err
-	}), with(unixSockets), []string{"X04 6 bytes were sent to the attacker's socket"}},
-	{"a datagram by name", datagram(func(fd int, to unix.Sockaddr) error { return unix.Sendto(fd, []byte("secret"), 0, to) }), with(unixSockets), []string{"X04 6 bytes were sent to the attacker's socket"}},
-	{"a message by name", datagram(func(fd int, to unix.Sockaddr) error { return unix.Sendmsg(fd, []byte("secret"), nil, to, 0) }), with(unixSockets), []string{"X04 6 bytes were sent to the attacker's socket"}},
+	}), with(unixSockets), []string{"X10 6 bytes were sent to the attacker's socket"}},
+	{"a datagram by name", datagram(func(fd int, to unix.Sockaddr) error { return unix.Sendto(fd, []byte("secret"), 0, to) }), with(unixSockets), []string{"X10 6 bytes were sent to the attacker's socket"}},
+	{"a message by name", datagram(func(fd int, to unix.Sockaddr) error { return unix.Sendmsg(fd, []byte("secret"), nil, to, 0) }), with(unixSockets), []string{"X10 6 bytes were sent to the attacker's socket"}},
 	{"a socket that is only reached", dials("unix", func(net.Conn) error { return nil }), with(unixSockets), nil},
 	{"a socket whose other end is asked for", dials("unix", func(c net.Conn) error {
 		raw, err := c.(*net.UnixConn).SyscallConn()

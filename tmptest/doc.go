@@ -173,7 +173,7 @@
 //   - X07: the code did not come back: it waits, tries without end, panics or ends the process
 //   - X08: something stays behind after an error, a panic or a kill
 //   - X09: what the code wrote could be changed by others
-//   - X10: data was written into a file that the attacker made
+//   - X10: data was written into what the attacker made
 //
 // Attacks, what package attack does:
 //

@@ -68,7 +68,7 @@ var (
 	}
 	X10 = Rule{
 		ID:    "X10",
-		Title: "data was written into a file that the attacker made",
+		Title: "data was written into what the attacker made",
 		Fix:   "create with O_EXCL under a random name (os.CreateTemp), and rename to the name that is meant",
 		CWE:   []int{377, 378, 379},
 		CERT:  []string{"FIO21-C"},
