@@ -62,6 +62,17 @@
 // looked for in the program's code while the tests begin, which takes some
 // milliseconds; a signal that comes earlier leaves it to the next run.
 //
+// # Beside goleak
+//
+// goleak finds the goroutines that tests leave. goleak.VerifyTestMain ends the
+// process, so that Run goes inside of it, as what it runs:
+//
+//	type checked struct{ m *testing.M }
+//
+//	func (c checked) Run() int { return leakcheck.Run(c.m) }
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(checked{m}) }
+//
 // # From outside
 //
 // The command tmpleak (cmd/tmpleak) checks any test binary without a line of

@@ -4,6 +4,12 @@
 //	go test -exec tmpleak ./...
 //	go test -exec 'go run github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak' ./...
 //
+// In a module that is vendored, or that is to fix the version, it is a tool:
+//
+//	go get -tool github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak
+//	go mod vendor # where there is a directory vendor
+//	go test -exec 'go tool tmpleak' ./...
+//
 // # What is reported
 //
 // Every file, directory, link, FIFO, device and Unix socket that the test

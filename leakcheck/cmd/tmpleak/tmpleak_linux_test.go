@@ -439,3 +439,42 @@ func TestGoTest(t *testing.T) {
 		})
 	}
 }
+
+// TestVendored: as a tool of a vendored module.
+func TestVendored(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command")
+	}
+	if sample.Short() {
+		t.Skip("builds tmpleak in another module: not with -short")
+	}
+	root, err := filepath.Abs("../../..")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":    "module example.com/v\n\ngo 1.26.0\n\nrequire github.com/tmpproof/tmpproof v0.0.0\n\ntool github.com/tmpproof/tmpproof/leakcheck/cmd/tmpleak\n\nreplace github.com/tmpproof/tmpproof => " + root + "\n",
+		"v_test.go": "package v\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestLeak(t *testing.T) { os.CreateTemp(\"\", \"vendored-\") }\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	run := func(flags string, args ...string) (string, error) {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		// What the modules are made of was needed to build this test.
+		cmd.Env = append(os.Environ(), "GOFLAGS="+flags, "GOPROXY=off", "GOWORK=off")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for _, args := range [][]string{{"mod", "tidy"}, {"mod", "vendor"}} {
+		if out, err := run("-mod=mod", args...); err != nil {
+			t.Skip("not all modules are in the cache: ", out)
+		}
+	}
+	out, err := run("", "test", "-vet=off", "-count=1", "-exec", "go tool tmpleak", "./...")
+	if strings.Contains(out, "NOTHING WAS CHECKED") {
+		t.Skip(out)
+	}
+	assert.Error(t, err)
+	assert.Contains(t, out, `TestLeak left "vendored-*"`)
+	assert.Contains(t, out, "made at v_test.go:8")
+}
