@@ -96,7 +96,7 @@ func (w *osWorld) start() error {
 	}
 	tree, err := supervise.Start(cmd, set, time.Now().Add(w.opt.startWait()))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
-		return &unsupportedError{un.Reason}
+		return &unsupportedError{unsupportedReason(un)}
 	}
 	if errors.Is(err, supervise.ErrEarlyExit) {
 		return w.call.Explain(false, rerun.ExitOf(cmd.ProcessState), out.String())
