@@ -2,7 +2,7 @@
 // conditions were missing. It takes the conditions of the named files away one
 // at a time and runs the tests: each time one has to fail.
 //
-//	go run ./internal/mutate -package ./attack judge.go oracle.go inspect.go
+//	go run ./internal/mutate -package ./attack judge.go oracle.go guard.go inspect.go
 //
 // An operand of && becomes true and one of || false, so that the rest of the
 // condition decides; a condition of one operand becomes false, so that what
