@@ -236,10 +236,21 @@ func parentPlants(w way) []move {
 	for _, kind := range w.use.kinds() {
 		all = append(all, dir(thing{w.names, kind}))
 	}
+	if up, ok := w.allButLast(0); ok {
+		all = append(all, dir(up))
+	}
 	for _, list := range w.links(0) {
 		all = append(all, dir(list...))
 	}
 	return all
+}
+
+// allButLast is the directory in which the call would make its last name, where
+// it may make one, unless it is one of the first so many bytes of the way.
+func (w way) allButLast(from int) (thing, bool) {
+	up := path.Dir(w.names)
+	makes := w.use == anyUse || w.use == makesNew || w.use == makesDir
+	return thing{up, "dir"}, makes && up != "." && len(up) >= from
 }
 
 // links are the lists with a link to another user's directory on the way, at

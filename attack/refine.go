@@ -150,9 +150,7 @@ func (s *search) refine(r *run, schedule []placed) (news bool) {
 	}
 	root, first := s.rootOf(schedule)
 	novel := root.learn(r)
-	if !first && len(novel) == 0 {
-		return false
-	}
+	news = first || len(novel) > 0
 	var all []want
 	last, _ := r.madeAt()
 	for i, st := range r.steps {
@@ -161,7 +159,7 @@ func (s *search) refine(r *run, schedule []placed) (news bool) {
 			if w.move < len(schedule)-1 && i <= last {
 				continue // it would lead to other calls than those that the later move is about
 			}
-			if isNew || !root.names[w.names] {
+			if isNew || !root.names[w.names] || alone(schedule[w.move].move) {
 				all = append(all, w)
 				s.add(r, schedule, root, w, nil)
 			}
@@ -178,8 +176,12 @@ func (s *search) refine(r *run, schedule []placed) (news bool) {
 			s.add(r, schedule, root, w, all)
 		}
 	}
-	return true
+	return news
 }
+
+// alone reports whether a directory holds one thing: of two, each kind is tried
+// with each of the other, for what the code does later can need both.
+func alone(m move) bool { return len(m.things()) == 1 }
 
 // rootOf is the root of a schedule, and whether this is its first run.
 func (s *search) rootOf(schedule []placed) (*root, bool) {
@@ -240,6 +242,9 @@ func (w want) variants(m move) [][]thing {
 	var all [][]thing
 	for _, kind := range w.use.kinds() {
 		all = append(all, []thing{{w.names, kind}})
+	}
+	if up, ok := w.allButLast(w.from); ok {
+		all = append(all, []thing{up})
 	}
 	return append(all, w.links(w.from)...)
 }

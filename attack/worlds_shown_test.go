@@ -30,6 +30,37 @@ var lockIsKnown = attack.Allow(tmptest.C06, "there is another one if it is taken
 
 // shownTests are victims of which only an attacked run shows what they do.
 var shownTests = []victimTest{{
+	name: "moves what is behind a link over the link",
+	victim: func(s *attack.Scene) error {
+		if !exists(s, s.Path("d", "e")) {
+			return nil
+		}
+		return s.FS.Rename(s.Path("d", "e", "x"), s.Path("d"))
+	},
+	opts: []attack.Option{attack.Depth(1)},
+	want: "X01",
+}, {
+	name: "goes on for any kind, and succeeds with a directory alone",
+	victim: func(s *attack.Scene) error {
+		if !exists(s, s.Path("d", "x")) {
+			return nil
+		}
+		_, _ = afero.ReadFile(s.FS, s.Path("d", "y"))
+		if fi, err := lstat(s, s.Path("d", "x")); err != nil || !fi.IsDir() {
+			return errors.New("no directory")
+		}
+		return nil
+	},
+	opts: []attack.Option{attack.Depth(1)},
+	want: "X02 X03 X07",
+}, {
+	name: "makes a file two levels below a missing directory",
+	victim: func(s *attack.Scene) error {
+		return absentIsFine(put(s.FS, s.Path("d", "e", "x"), newFile, 0o600, "x"))
+	},
+	opts: []attack.Option{attack.Depth(1)},
+	want: "X01 X06",
+}, {
 	name:   "another name by TempFile where the fixed one is taken",
 	victim: keep(work),
 	opts:   []attack.Option{lockIsKnown},

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -47,7 +48,7 @@ func (g *FakeGround) Stage(names []string, unsticky bool) error {
 			return nil
 		},
 		After: func(op *fsfake.Op) {
-			if op.File != nil && op.Err == nil && (op.Name == "read" && op.N > 0 || op.Name == "readdir") {
+			if op.File != nil && (op.Name == "read" && op.N > 0 || op.Name == "readdir" && (op.Err == nil || op.Err == io.EOF)) {
 				g.after(ID{Ino: op.File.Inode()})
 			}
 		},
@@ -103,6 +104,9 @@ func (g *FakeGround) Look(name string) Thing {
 	}
 	st := fi.Stat()
 	t := Thing{ID: ID{Ino: st.Ino}, Type: fi.Type(), Perm: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, Size: st.Size, Changed: st.Mtim.UnixNano()}
+	if t.Type != fs.ModeDir {
+		t.Links = uint64(st.Nlink)
+	}
 	if t.Type == fs.ModeSymlink {
 		t.More, _ = g.god.Readlink(name)
 	}

@@ -53,6 +53,7 @@ type Thing struct {
 	UID, GID uint32
 	Size     int64
 	Changed  int64  // mtime, ns
+	Links    uint64 // of what is no directory; what the attacker does to them is no change
 	More     string // attributes, and where a link leads
 }
 
@@ -85,6 +86,8 @@ func stage(g Ground, names []string, unsticky bool) error {
 	s.file(vault+"/lacks/kept", canaryData, 0o604)
 	s.dir(vault+"/files", 0o705)
 	s.dir(vault+"/dirs", 0o705)
+	s.dir(vault+"/deep", 0o705)
+	s.dir(vault+"/empty", 0o705)
 	s.dir(attic, 0o755)
 	s.file(attic+"/file", attackerData, 0o777)
 	s.dir(attic+"/empty", 0o777)
@@ -93,8 +96,11 @@ func stage(g Ground, names []string, unsticky bool) error {
 	for _, n := range names {
 		s.file(vault+"/files/"+n, canaryData, 0o604)
 		s.dir(vault+"/dirs/"+n, 0o705)
+		s.dir(vault+"/empty/"+n, 0o705)
+		s.dir(vault+"/deep/"+n, 0o705)
 		for _, m := range names {
 			s.file(vault+"/dirs/"+n+"/"+m, canaryData, 0o604)
+			s.dir(vault+"/deep/"+n+"/"+m, 0o705)
 		}
 		s.file(attic+"/files/"+n, attackerData, 0o777)
 		s.try(g.Symlink(vault+"/file", attic+"/links/"+n))

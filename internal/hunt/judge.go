@@ -10,6 +10,7 @@ import (
 func (r *reference) outside() (map[string]Thing, map[string]string) {
 	things, content := map[string]Thing{}, map[string]string{}
 	for _, f := range append(walk(r.g, vault), found{vault, r.g.Look(vault)}) {
+		f.Links = 0 // see linked
 		things[f.name] = f.Thing
 		if f.Type == 0 {
 			content[f.name] = r.g.Read(f.name)
@@ -22,6 +23,7 @@ func (r *reference) outside() (map[string]Thing, map[string]string) {
 func (r *reference) look(initial map[ID]bool) {
 	o, g := r.now, r.g
 	r.madeIt()
+	r.linked()
 	places := walk(g, shared)
 	r.exposed(places, initial)
 	if slices.ContainsFunc(o.done, func(a Act) bool { return strings.Contains(a.What, attic) }) {
@@ -38,12 +40,22 @@ func (r *reference) look(initial map[ID]bool) {
 		}
 		if was, is := o.within[f.ID]; is {
 			for _, in := range places {
-				if parent(in.name) == f.name && !slices.Contains(was, base(in.name)) && o.own[in.ID] == "" && !r.canary(in.ID) {
+				if parent(in.name) == f.name && was[base(in.name)] != in.ID && o.own[in.ID] == "" {
 					o.broken["X06"] = true
 				}
 			}
 		}
 	}
+}
+
+// linked sees a further name of another user's file, made by the victim. One
+// that is removed is not missed: it may be the attacker's.
+func (r *reference) linked() {
+	now := r.g.Look(vault + "/file").Links
+	if now > r.now.links {
+		r.now.broken["X01"] = true
+	}
+	r.now.links = now
 }
 
 // exposed sees files of the victim's that others can open, or could.

@@ -130,6 +130,9 @@ func (g *LinuxGround) look(name string) (known, bool) {
 	if t.Type != 0 {
 		t.Size = 0
 	}
+	if t.Type != fs.ModeDir {
+		t.Links = uint64(st.Nlink)
+	}
 	k := known{st, t, nil}
 	g.known[name] = k
 	return k, true

@@ -43,6 +43,8 @@ var (
 		{kind: 'L', target: vault + "/lacks"},
 		{kind: 'L', target: vault + "/files"},
 		{kind: 'L', target: vault + "/dirs"},
+		{kind: 'L', target: vault + "/deep"},
+		{kind: 'L', target: vault + "/empty"},
 		{kind: 'L', target: attic + "/file"},
 		{kind: 'L', target: attic + "/empty"},
 		{kind: 'L', target: attic + "/files"},
@@ -52,7 +54,10 @@ var (
 		{kind: 'D'},
 	}
 	// inner can stand below a directory of the attacker's.
-	inner = []plant{singles[0], singles[1], singles[2], singles[3], singles[5], {kind: 'H'}, file, {kind: 'D'}}
+	inner = []plant{
+		{kind: 'L', target: vault + "/file"}, {kind: 'L', target: vault + "/absent"}, {kind: 'L', target: vault + "/lacks"},
+		{kind: 'L', target: vault + "/files"}, {kind: 'L', target: attic + "/file"}, {kind: 'H'}, file, {kind: 'D'},
+	}
 )
 
 // few are the kinds of the schedules of several acts, whose number grows with

@@ -53,9 +53,9 @@ type one struct {
 	done     []Act
 	gap      int
 	op       Op
-	own      map[ID]string // the attacker's objects, and where he put them
-	data     map[ID]string // what he wrote
-	within   map[ID][]string
+	own      map[ID]string        // the attacker's objects, and where he put them
+	data     map[ID]string        // what he wrote
+	within   map[ID]map[string]ID // what is in his directories, as he made them
 	read     []ID
 	perm     map[ID]uint32   // of the victim's files: all bits that they ever had
 	made     map[string]ID   // directories that the victim has made
@@ -64,7 +64,8 @@ type one struct {
 	adopted  map[string]bool // directories of the attacker's
 	broken   map[string]bool
 	aside    int
-	nothing  bool // a planned act could not be made
+	links    uint64 // of the file that hard links are made to
+	nothing  bool   // a planned act could not be made
 }
 
 type planned struct {
@@ -141,13 +142,14 @@ func (r *reference) run(acts []planned) (*one, error) {
 	if rebuilt || r.before == nil {
 		r.before, r.content = r.outside()
 	}
-	o := &one{acts: acts, own: map[ID]string{}, data: map[ID]string{}, within: map[ID][]string{}, perm: map[ID]uint32{},
+	o := &one{acts: acts, own: map[ID]string{}, data: map[ID]string{}, within: map[ID]map[string]ID{}, perm: map[ID]uint32{},
 		made: map[string]ID{}, replaced: map[ID]bool{}, adopted: map[string]bool{}, broken: map[string]bool{}}
 	r.now = o
 	r.verdict.Runs++
 	for _, n := range tree(g, attic) {
 		r.note(n)
 	}
+	o.links = g.Look(vault + "/file").Links
 	r.machine.Sys = g.System(func(Call) {}, func(ID) {})
 	if err := r.machine.Prepare(r.p); err != nil {
 		return nil, fmt.Errorf("program %s: %w", r.p, err)
@@ -205,8 +207,16 @@ func (r *reference) note(name string) {
 	case 0:
 		r.now.data[t.ID] = attackerData
 	case fs.ModeDir:
-		r.now.within[t.ID] = r.g.List(name)
+		r.now.within[t.ID] = r.entries(name)
 	}
+}
+
+func (r *reference) entries(dir string) map[string]ID {
+	in := map[string]ID{}
+	for _, e := range r.g.List(dir) {
+		in[e] = r.g.Look(dir + "/" + e).ID
+	}
+	return in
 }
 
 // owns notes a thing that was just built, with what is in it.
@@ -230,13 +240,14 @@ func (r *reference) act(a planned) error {
 	if err := r.build(a.what, aside); err != nil {
 		return err
 	}
+	o.links = g.Look(vault + "/file").Links
 	there := g.Look(at)
 	o.replaced[there.ID] = true
 	if err := g.Move(aside, at, there.there()); err != nil {
 		return fmt.Errorf("program %s: %w", r.p, err)
 	}
 	if id := g.Look(parent(at)).ID; o.own[id] != "" {
-		o.within[id] = g.List(parent(at))
+		o.within[id] = r.entries(parent(at))
 	}
 	return nil
 }
