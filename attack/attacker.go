@@ -98,17 +98,19 @@ func (a *attacker) lookIn(dir string) (list, search, create, removeOthers bool) 
 	}
 }
 
-// see notes a name that exists where the attacker can list it.
-func (a *attacker) see(acc access) {
+// see notes a name that exists where the attacker can list it, and reports
+// whether it does.
+func (a *attacker) see(acc access) bool {
 	if !acc.node.exists() || acc.dir != dirShared && !under(acc.dir, dirShared) {
-		return
+		return false
 	}
 	if acc.dir != dirShared { // which is open to all
 		if list, search, _, _ := a.inDir(acc.dir); !list || !search {
-			return
+			return false
 		}
 	}
 	a.seen[acc.path()] = true
+	return true
 }
 
 // knows reports whether the attacker knows a name: it has seen it, can foretell

@@ -190,11 +190,11 @@ func (r *run) rekey() {
 			if can.names = a.node.exists() || r.attacker.knows(a.path()); can.names {
 				can.way = can.way.knownPart(a.path(), r.attacker.knows)
 			} else {
-				*can = reach{}
+				*can = reach{shows: can.shows}
 			}
 		}
-		for _, a := range all {
-			if a.node.exists() {
+		for j, a := range all[:min(len(all), len(s.reach))] {
+			if s.reach[j].shows {
 				seen[a.path()] = true
 			}
 		}

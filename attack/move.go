@@ -134,6 +134,7 @@ type reach struct {
 	replace bool // the entry can be removed, replaced and exchanged
 	tamper  bool // the file's mode lets others write
 	names   bool // the entry's name is known
+	shows   bool // it exists where the attacker can list it
 	way     way  // how the call goes on below it, as far as the attacker knows
 }
 

@@ -126,9 +126,11 @@ func (r *run) at(b *boundary) error {
 		s.lookups, s.elsewhere = b.lookups, b.elsewhere
 	}
 	for _, a := range s.accesses() {
-		r.attacker.see(a)
+		shows := r.attacker.see(a)
 		if r.extends() {
-			s.reach = append(s.reach, r.reach(b, a))
+			can := r.reach(b, a)
+			can.shows = shows
+			s.reach = append(s.reach, can)
 		}
 	}
 	if len(r.bases) > 0 {

@@ -30,6 +30,20 @@ var lockIsKnown = attack.Allow(tmptest.C06, "there is another one if it is taken
 
 // shownTests are victims of which only an attacked run shows what they do.
 var shownTests = []victimTest{{
+	name: "a name of chance in a private directory, which nobody has seen",
+	victim: func(s *attack.Scene) error {
+		f, err := afero.TempFile(s.FS, s.Path("d"), "work-*")
+		if err != nil {
+			return err
+		}
+		_ = f.Close()
+		_, _ = lstat(s, f.Name())
+		_, err = afero.ReadFile(s.FS, f.Name())
+		return errors.Join(err, absentIsFine(s.FS.Remove(f.Name())))
+	},
+	opts: []attack.Option{attack.Depth(1), attack.Unsticky(), dirWith()},
+	want: "X01 X06",
+}, {
 	name: "moves what is behind a link over the link",
 	victim: func(s *attack.Scene) error {
 		if !exists(s, s.Path("d", "e")) {

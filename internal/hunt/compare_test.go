@@ -49,14 +49,14 @@ func options(p *hunt.Program, unsticky bool, depth int, machine func(*attack.Sce
 	return opts
 }
 
-// damage are the rules of damage that were found, each with how. The second
+// damage are the rules of damage that were found, each with its schedule. The second
 // attacker knows of no FIFO at which code waits for ever (X07), and has no
 // target of which it could be said that it is not whole (X05).
 func damage(r *attack.Report) map[string]string {
 	found := map[string]string{}
 	for _, f := range r.Findings {
 		if f.Exploit && strings.HasPrefix(f.Rule.ID, "X") && f.Rule.ID != "X05" && f.Rule.ID != "X07" {
-			found[f.Rule.ID] = f.Schedule + " " + f.Detail
+			found[f.Rule.ID] = f.Schedule
 		}
 	}
 	return found
@@ -64,14 +64,19 @@ func damage(r *attack.Report) map[string]string {
 
 // differences are what the two verdicts do not have in common: "hole" and
 // "alarm" where one says broken and the other does not, else "missed X01" and
-// "said X01". The text says how.
-func differences(v *hunt.Verdict, r *attack.Report) (kinds []string, text string) {
+// "said X01". The text says how. What attack alone has found is right if the
+// second attacker comes to it by the same schedule.
+func differences(v *hunt.Verdict, r *attack.Report, confirm func(schedule string) []string) (kinds []string, text string) {
 	found := damage(r)
 	var b strings.Builder
 	fmt.Fprintf(&b, "  the second attacker: %v, attack: %v\n", v.Rules(), slices.Sorted(maps.Keys(found)))
 	if len(r.Problems) > 0 {
 		return []string{"inconclusive"}, b.String() + "  " + strings.Join(r.Problems, "\n  ") + "\n"
 	}
+	maps.DeleteFunc(found, func(rule, schedule string) bool {
+		_, both := v.Broken[rule]
+		return !both && schedule != "" && slices.Contains(confirm(schedule), rule)
+	})
 	for _, rule := range v.Rules() {
 		if found[rule] == "" {
 			kinds = append(kinds, "missed "+rule)
@@ -85,7 +90,7 @@ func differences(v *hunt.Verdict, r *attack.Report) (kinds []string, text string
 		}
 	}
 	switch {
-	case len(kinds) > 0 && len(found) == 0:
+	case len(kinds) > 0 && len(damage(r)) == 0:
 		kinds = []string{"hole"}
 	case len(kinds) > 0 && len(v.Broken) == 0:
 		kinds = []string{"alarm"}

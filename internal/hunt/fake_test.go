@@ -89,7 +89,11 @@ func (s *fakeSearch) compare(p *hunt.Program, unsticky bool) (kinds []string, te
 		opts := append(options(p, unsticky, s.depth, machine), attack.Fake())
 		r := attack.Prove(t, func(scene *attack.Scene) error { return machine(scene).Run(p) }, opts...)
 		s.schedules += r.Schedules
-		kinds, text = differences(v, r)
+		kinds, text = differences(v, r, func(schedule string) []string {
+			rules, err := hunt.Confirm(s.ground, p, unsticky, schedule)
+			require.NoError(t, err)
+			return rules
+		})
 	})
 	return kinds, text, v
 }

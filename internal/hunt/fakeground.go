@@ -28,7 +28,7 @@ const fakeScene = "/scene"
 func NewFakeGround() *FakeGround { return &FakeGround{} }
 
 // Stage implements Ground.
-func (g *FakeGround) Stage(names []string, unsticky bool) error {
+func (g *FakeGround) Stage(names []string, unsticky bool, asked ...found) error {
 	d := fsfake.New(fsfake.Bare(), fsfake.StrictAtime())
 	root := d.As(fsfake.User{}).Quiet()
 	if err := root.Mkdir(fakeScene, 0o755); err != nil {
@@ -39,7 +39,7 @@ func (g *FakeGround) Stage(names []string, unsticky bool) error {
 		return err
 	}
 	g.disk, g.god, g.victim = d, god.Quiet(), d.As(fsfake.User{UID: victimID, GID: victimID, Privileged: true})
-	if err := stage(g, names, unsticky); err != nil {
+	if err := stage(g, names, unsticky, asked); err != nil {
 		return err
 	}
 	d.Hook(fsfake.Hook{

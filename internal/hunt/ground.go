@@ -1,13 +1,16 @@
 package hunt
 
-import "io/fs"
+import (
+	"io/fs"
+	"strings"
+)
 
 // Ground is a disk with a scene on it: the shared directory, another user's
 // files, and the attacker's own place. Names are relative to the scene's root,
 // and no call follows a link at the end of one.
 type Ground interface {
 	// Stage makes the scene on an empty disk.
-	Stage(names []string, unsticky bool) error
+	Stage(names []string, unsticky bool, asked ...found) error
 	// Reset makes it anew. touched says that another user's files are not what
 	// they were; rebuilt, that they are other objects than before.
 	Reset(touched bool) (rebuilt bool, err error)
@@ -73,7 +76,8 @@ const (
 
 // stage makes the scene on an empty ground, for programs that use these last
 // names.
-func stage(g Ground, names []string, unsticky bool) error {
+// asked lie in a further directory of another user's.
+func stage(g Ground, names []string, unsticky bool, asked []found) error {
 	mode := uint32(0o1777)
 	if unsticky {
 		mode = 0o777
@@ -105,6 +109,7 @@ func stage(g Ground, names []string, unsticky bool) error {
 		s.file(attic+"/files/"+n, attackerData, 0o777)
 		s.try(g.Symlink(vault+"/file", attic+"/links/"+n))
 	}
+	s.asked(asked)
 	for _, top := range []string{attic, vault} {
 		for _, n := range tree(g, top) {
 			if top == attic {
@@ -114,6 +119,31 @@ func stage(g Ground, names []string, unsticky bool) error {
 		}
 	}
 	return s.err
+}
+
+// asked makes what a schedule wants of another user.
+func (s *stager) asked(list []found) {
+	if len(list) == 0 {
+		return
+	}
+	s.dir(vault+"/asked", 0o705)
+	for _, f := range list {
+		at := vault + "/asked"
+		for up := range strings.SplitSeq(parent(f.name), "/") {
+			if at += "/" + up; up != "" && !s.g.Look(at).there() {
+				s.dir(at, 0o705)
+			}
+		}
+		switch at := vault + "/asked/" + f.name; {
+		case s.g.Look(at).there():
+		case f.Type == fs.ModeDir:
+			s.dir(at, 0o705)
+		case f.Type == fs.ModeSymlink:
+			s.try(s.g.Symlink(vault+"/file", at))
+		default:
+			s.file(at, canaryData, 0o604)
+		}
+	}
 }
 
 type stager struct {

@@ -37,10 +37,11 @@ func (r *reference) look(initial map[ID]bool) {
 			if got := g.Read(f.name); got != want && !strings.HasPrefix(want, strings.TrimRight(got, "\x00")) {
 				o.broken["X04"] = true
 			}
+			o.written[f.ID] = o.written[f.ID] || f.Changed != longAgo.UnixNano()
 		}
 		if was, is := o.within[f.ID]; is {
 			for _, in := range places {
-				if parent(in.name) == f.name && was[base(in.name)] != in.ID && o.own[in.ID] == "" {
+				if parent(in.name) == f.name && was[base(in.name)] != in.ID && o.own[in.ID] == "" && (r.confirms || !r.canary(in.ID)) {
 					o.broken["X06"] = true
 				}
 			}
@@ -114,16 +115,11 @@ func (r *reference) end(success, attacked bool) {
 	if !success {
 		return
 	}
-	there := map[ID]bool{}
-	for _, f := range append(walk(g, shared), walk(g, attic)...) {
-		there[f.ID] = true
-	}
 	for _, id := range o.read {
-		// A directory that is listed and then removed was listed for that.
-		if _, dir := o.within[id]; o.own[id] != "" && (!dir || there[id]) {
+		if o.own[id] != "" && !o.written[id] && o.listed[id] != "-" {
 			o.broken["X03"] = true
 		}
-		if r.canary(id) {
+		if r.canary(id) && r.stands(id, things) {
 			o.broken["X02"] = true
 		}
 	}
@@ -139,9 +135,11 @@ func (r *reference) end(success, attacked bool) {
 func (r *reference) leftovers() []string {
 	o, g := r.now, r.g
 	var all []string
-	hidden := func(name string) bool { // in a directory of the attacker's
+	// In a directory of the attacker's, or in one that an undisturbed run leaves:
+	// that is told of by itself.
+	hidden := func(name string) bool {
 		for d := parent(name); d != shared; d = parent(d) {
-			if o.own[g.Look(d).ID] != "" {
+			if o.own[g.Look(d).ID] != "" || r.left[r.shape(d)] {
 				return true
 			}
 		}
@@ -194,4 +192,30 @@ func (r *reference) madeIt() {
 		o.made[o.making] = t.ID
 	}
 	o.making = ""
+}
+
+// empties sees that something is removed from a directory that was listed, or
+// the directory itself: it was listed for that, and its names say nothing else.
+func (r *reference) empties(c Call) {
+	if c.Name != "unlink" && c.Name != "rmdir" {
+		return
+	}
+	for id, name := range r.now.listed {
+		for _, p := range c.Paths {
+			if p == name || strings.HasPrefix(p, name+"/") {
+				r.now.listed[id] = "-"
+			}
+		}
+	}
+}
+
+// stands says that another user's file is where it was. What was taken away is
+// no longer what one reads there: X01 tells of it.
+func (r *reference) stands(id ID, now map[string]Thing) bool {
+	for n, t := range r.before {
+		if t.ID == id {
+			return now[n].ID == id
+		}
+	}
+	return false
 }

@@ -52,7 +52,9 @@ func TestProgramsOnLinux(t *testing.T) {
 				return
 			}
 			counts[map[bool]string{true: "broken", false: "safe"}[len(v.Broken) > 0]]++
-			kinds, text := differences(v, r)
+			kinds, text := differences(v, r, func(schedule string) []string {
+				return second.ask(hunt.Question{Program: line, Unsticky: unsticky, Schedule: schedule}).Rules
+			})
 			for _, kind := range kinds {
 				counts[kind]++
 			}

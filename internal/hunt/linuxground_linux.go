@@ -17,6 +17,7 @@ type LinuxGround struct {
 	fd       int
 	names    []string
 	unsticky bool
+	asked    []found
 	own      map[ID]int // open, so that a number is not used again
 	kept     []string   // the attacker's place as it was made
 	known    map[string]known
@@ -40,8 +41,8 @@ func NewLinuxGround(root string) (*LinuxGround, error) {
 }
 
 // Stage implements Ground.
-func (g *LinuxGround) Stage(names []string, unsticky bool) error {
-	g.names, g.unsticky = names, unsticky
+func (g *LinuxGround) Stage(names []string, unsticky bool, asked ...found) error {
+	g.names, g.unsticky, g.asked = names, unsticky, asked
 	return g.build()
 }
 
@@ -56,7 +57,7 @@ func (g *LinuxGround) build() error {
 			return err
 		}
 	}
-	err := stage(g, g.names, g.unsticky)
+	err := stage(g, g.names, g.unsticky, g.asked)
 	g.kept = g.place()
 	return err
 }

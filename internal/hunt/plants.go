@@ -9,7 +9,8 @@ import (
 // plant is something that the attacker makes at a name: aside, and then in one
 // act. A directory has entries of its own.
 type plant struct {
-	kind   byte   // 'L'ink, 'H'ard link, 'F'ile, 'D'irectory, '-' removal
+	kind   byte   // 'L'ink, 'H'ard link, 'F'ile, 'D'irectory, 'O': a link to a directory of his, '-' removal
+	what   string // its name in a schedule of package attack's
 	target string // of a link
 	below  []child
 }
@@ -148,6 +149,12 @@ func (r *reference) build(p plant, at string) error {
 		err = g.Symlink(p.target, at)
 	case 'H':
 		return g.Link(vault+"/file", at)
+	case 'O':
+		dir := p
+		dir.kind = 'D'
+		if err = r.build(dir, at+"-dir"); err == nil {
+			err = g.Symlink(at+"-dir", at)
+		}
 	case 'F':
 		err = g.File(at, attackerData, 0o777)
 	case 'D':

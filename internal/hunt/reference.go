@@ -34,17 +34,19 @@ func (v *Verdict) Rules() []string { return slices.Sorted(maps.Keys(v.Broken)) }
 
 // reference is the second attacker at work on one program.
 type reference struct {
-	g       Ground
-	p       *Program
-	names   []string
-	verdict *Verdict
-	before  map[string]Thing  // everything outside, undisturbed
-	content map[string]string // and what is in it
-	left    map[string]bool   // what the undisturbed program leaves
-	depth   int
-	machine Machine
-	now     *one
-	touched bool // another user's files are not what they were
+	g        Ground
+	p        *Program
+	names    []string
+	verdict  *Verdict
+	before   map[string]Thing  // everything outside, undisturbed
+	content  map[string]string // and what is in it
+	left     map[string]bool   // what the undisturbed program leaves
+	depth    int
+	machine  Machine
+	now      *one
+	touched  bool // another user's files are not what they were
+	asked    []found
+	confirms bool // a schedule of package attack's
 }
 
 // one is one run.
@@ -55,8 +57,10 @@ type one struct {
 	op       Op
 	own      map[ID]string        // the attacker's objects, and where he put them
 	data     map[ID]string        // what he wrote
+	written  map[ID]bool          // files of his that the victim has changed
 	within   map[ID]map[string]ID // what is in his directories, as he made them
 	read     []ID
+	listed   map[ID]string   // directories, and the names that they were listed by
 	perm     map[ID]uint32   // of the victim's files: all bits that they ever had
 	made     map[string]ID   // directories that the victim has made
 	making   string          // the one that it is about to make
@@ -143,7 +147,7 @@ func (r *reference) run(acts []planned) (*one, error) {
 		r.before, r.content = r.outside()
 	}
 	o := &one{acts: acts, own: map[ID]string{}, data: map[ID]string{}, within: map[ID]map[string]ID{}, perm: map[ID]uint32{},
-		made: map[string]ID{}, replaced: map[ID]bool{}, adopted: map[string]bool{}, broken: map[string]bool{}}
+		made: map[string]ID{}, replaced: map[ID]bool{}, adopted: map[string]bool{}, listed: map[ID]string{}, written: map[ID]bool{}, broken: map[string]bool{}}
 	r.now = o
 	r.verdict.Runs++
 	for _, n := range tree(g, attic) {
@@ -170,10 +174,14 @@ func (r *reference) run(acts []planned) (*one, error) {
 		}
 		o.gap++
 		r.adopts(c)
+		r.empties(c)
 	}, func(read ID) {
 		switch o.op.Do {
 		case ReadFile, ReadMine, ReadDir, Exec:
 			o.read = append(o.read, read)
+			if o.op.Do == ReadDir {
+				o.listed[read] = shared + "/" + r.machine.name(o.op.A)
+			}
 		}
 	})
 	r.machine.Each = func(op Op) { o.op = op }

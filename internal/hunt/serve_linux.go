@@ -10,13 +10,15 @@ type Question struct {
 	Program  string
 	Unsticky bool
 	Depth    int
-	Mend     bool // answer with the program mended, and no verdict
+	Mend     bool   // answer with the program mended, and no verdict
+	Schedule string // answer with the rules that these moves break: see Confirm
 }
 
 // Answer is what it says.
 type Answer struct {
 	Program string
 	Verdict *Verdict
+	Rules   []string
 	Err     string
 }
 
@@ -49,6 +51,8 @@ func answer(g Ground, q Question) Answer {
 		if p, err = Mended(g, p); err == nil {
 			a.Program = p.String()
 		}
+	} else if err == nil && q.Schedule != "" {
+		a.Rules, err = Confirm(g, p, q.Unsticky, q.Schedule)
 	} else if err == nil {
 		a.Verdict, err = Judge(g, p, q.Unsticky, q.Depth)
 	}
