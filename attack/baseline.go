@@ -181,9 +181,13 @@ func (r *run) rekey() {
 				r.judgeName(a, i)
 			}
 		}
-		s.wants = slices.DeleteFunc(s.wants, func(w want) bool {
-			return slices.ContainsFunc(strings.Split(w.names, "/"), func(name string) bool { return !r.plan.names.predictable(name) })
-		})
+		var wants []want
+		for _, w := range s.wants {
+			if w, ok := w.foretold(r.plan.names.predictable); ok {
+				wants = append(wants, w)
+			}
+		}
+		s.wants = wants
 		all := s.accesses()
 		for j, a := range all[:min(len(all), len(s.reach))] {
 			can := &s.reach[j]

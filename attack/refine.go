@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // What a run shows of the victim is known at the boundary at which the attacker
@@ -118,6 +119,18 @@ func (r *run) noteWants(b *boundary, s *step) {
 		}
 		s.wants = append(s.wants, w)
 	}
+}
+
+// foretold is a want up to the first name that is chance; ok is false where what
+// was missing is chance itself.
+func (w want) foretold(predictable func(name string) bool) (known want, ok bool) {
+	parts := strings.Split(w.names, "/")
+	i := slices.IndexFunc(parts, func(name string) bool { return !predictable(name) })
+	if i < 0 {
+		return w, true
+	}
+	w.names, w.use = strings.Join(parts[:i], "/"), goesOn
+	return w, i > 0 && len(w.names) >= w.from
 }
 
 // endUse is what the call does with the entry at which one of its paths ends.

@@ -30,6 +30,20 @@ var lockIsKnown = attack.Allow(tmptest.C06, "there is another one if it is taken
 
 // shownTests are victims of which only an attacked run shows what they do.
 var shownTests = []victimTest{{
+	name: "a temporary file two levels below a directory that is not there",
+	victim: func(s *attack.Scene) error {
+		if fi, err := lstat(s, s.Path("d")); err != nil || !fi.IsDir() {
+			return absentIsFine(err)
+		}
+		f, err := afero.TempFile(s.FS, s.Path("d", "e"), "work-*")
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Close(), s.FS.Remove(f.Name()))
+	},
+	opts: []attack.Option{attack.Depth(1)},
+	want: "X01 X06",
+}, {
 	name: "a name of chance in a private directory, which nobody has seen",
 	victim: func(s *attack.Scene) error {
 		f, err := afero.TempFile(s.FS, s.Path("d"), "work-*")
