@@ -65,7 +65,8 @@ func damage(r *attack.Report) map[string]string {
 // differences are what the two verdicts do not have in common: "hole" and
 // "alarm" where one says broken and the other does not, else "missed X01" and
 // "said X01". The text says how. What attack alone has found is right if the
-// second attacker comes to it by the same schedule.
+// second attacker comes to it by the same schedule; but of what stays behind
+// (X08) where names have changed places with another user's it knows less.
 func differences(v *hunt.Verdict, r *attack.Report, confirm func(schedule string) []string) (kinds []string, text string) {
 	found := damage(r)
 	var b strings.Builder
@@ -75,10 +76,10 @@ func differences(v *hunt.Verdict, r *attack.Report, confirm func(schedule string
 	}
 	maps.DeleteFunc(found, func(rule, schedule string) bool {
 		_, both := v.Broken[rule]
-		return !both && schedule != "" && slices.Contains(confirm(schedule), rule)
+		return !both && schedule != "" && (rule == "X08" && len(v.Broken) > 0 || slices.Contains(confirm(schedule), rule))
 	})
 	for _, rule := range v.Rules() {
-		if found[rule] == "" {
+		if _, is := damage(r)[rule]; !is {
 			kinds = append(kinds, "missed "+rule)
 			fmt.Fprintf(&b, "  missed %s: %v\n", rule, v.Broken[rule])
 		}

@@ -119,7 +119,7 @@ func (r *reference) end(success, attacked bool) {
 		if o.own[id] != "" && !o.written[id] && o.listed[id] != "-" {
 			o.broken["X03"] = true
 		}
-		if r.canary(id) && r.stands(id, things) {
+		if r.canary(id) && (r.confirms || r.stands(id, things, content)) {
 			o.broken["X02"] = true
 		}
 	}
@@ -209,12 +209,12 @@ func (r *reference) empties(c Call) {
 	}
 }
 
-// stands says that another user's file is where it was. What was taken away is
-// no longer what one reads there: X01 tells of it.
-func (r *reference) stands(id ID, now map[string]Thing) bool {
+// stands says that another user's file is where it was, and as it was. What one
+// reads of another is no longer that user's: X01 tells of it.
+func (r *reference) stands(id ID, now map[string]Thing, content map[string]string) bool {
 	for n, t := range r.before {
 		if t.ID == id {
-			return now[n].ID == id
+			return now[n] == t && content[n] == r.content[n]
 		}
 	}
 	return false

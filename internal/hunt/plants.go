@@ -24,6 +24,8 @@ func (p plant) String() string {
 	switch {
 	case p.kind == 'L':
 		return "L>" + p.target
+	case p.kind == 'O':
+		return "L>" + attic + plant{kind: 'D', below: p.below}.String()
 	case len(p.below) > 0:
 		var in []string
 		for _, c := range p.below {

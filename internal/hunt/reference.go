@@ -176,8 +176,8 @@ func (r *reference) run(acts []planned) (*one, error) {
 		r.adopts(c)
 		r.empties(c)
 	}, func(read ID) {
-		switch o.op.Do {
-		case ReadFile, ReadMine, ReadDir, Exec:
+		switch {
+		case r.confirms, o.op.Do == ReadFile, o.op.Do == ReadMine, o.op.Do == ReadDir, o.op.Do == Exec:
 			o.read = append(o.read, read)
 			if o.op.Do == ReadDir {
 				o.listed[read] = shared + "/" + r.machine.name(o.op.A)
