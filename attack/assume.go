@@ -15,9 +15,14 @@ const (
 	assumedOutside   = "outside"
 	assumedUnwatched = "unwatched"
 	assumedState     = "state"
+	assumedNumbers   = "numbers"
+	assumedUnheld    = "unheld"
+	assumedLive      = "live"
+	assumedTargets   = "targets"
+	assumedNotation  = "notation"
 )
 
-var everyAssumed = []string{assumedChance, assumedNoMove, assumedOutside, assumedUnwatched, assumedState}
+var everyAssumed = []string{assumedLive, assumedUnheld, assumedNumbers, assumedNotation, assumedChance, assumedNoMove, assumedOutside, assumedUnwatched, assumedState, assumedTargets}
 
 // Assumption is something that a verdict takes for granted, or leaves out: a
 // clean one is as good as these are true. Kind is one of
@@ -26,6 +31,11 @@ var everyAssumed = []string{assumedChance, assumedNoMove, assumedOutside, assume
 //	no move    a boundary at which the attacker could do nothing
 //	outside    a call to a place that the whole system shares, outside of the scene (C11)
 //	unwatched  a process that works for the victim, and whose calls are not seen
+//	live       the clock and chance are the machine's own, as Live asks for
+//	unheld     something of time and chance that could not be held still here
+//	notation   a name that differs, and is taken for what others know by its notation
+//	targets    a target that is not compared byte for byte
+//	numbers    process numbers that could not be held still
 //	state      what the victim keeps in its process from one run to the next
 //
 // What names it, and Why says what it rests on.
@@ -55,6 +65,7 @@ func (e *explorer) assumptions() []Assumption {
 	e.assumeChance()
 	e.assumeUnmoved()
 	e.assumeOutside()
+	e.assumeTargets()
 	slices.SortFunc(e.assumed, func(a, b Assumption) int {
 		return cmp.Or(cmp.Compare(slices.Index(everyAssumed, a.Kind), slices.Index(everyAssumed, b.Kind)), cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why))
 	})
@@ -75,7 +86,12 @@ func (e *explorer) assumeChance() {
 		return
 	}
 	for _, p := range e.plan.names.patterns {
-		if p.why == "" {
+		switch {
+		case p.guessed:
+			e.assume(Assumption{assumedNotation, pretty(p.String()), "it differs although what others know was held still, and is taken for " + p.why + " by its notation"})
+		case p.why == "" && e.plan.knows.held:
+			e.assume(Assumption{assumedChance, pretty(p.String()), "it differs from run to run although what others know is held still"})
+		case p.why == "":
 			e.assume(Assumption{assumedChance, pretty(p.String()), "it differs from run to run, and is made of nothing that others are known to know"})
 		}
 	}

@@ -9,32 +9,26 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-// baselines runs the victim undisturbed: twice in one process and once in
-// another. What differs between them is chance, or made of what differs
-// between processes and moments.
+// baselines runs the victim undisturbed, and learns what each run has alike.
 func (e *explorer) baselines() (*run, error) {
-	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, made: map[string]bool{}, left: map[string]bool{}, leftOpen: map[string]bool{}, publishes: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
-	e.first.ahead = e.begin(false) // while the other process runs
-	var runs []*run
-	for _, l := range []*lane{e.spare, e.first, e.first} {
-		r, err := e.executeIn(l, nil, true)
-		if err != nil {
+	e.plan = &plan{opt: e.opt, names: &names{test: leaf(e.test)}, knows: e.knowledge(), made: map[string]bool{}, left: map[string]bool{}, leftOpen: map[string]bool{}, publishes: map[string]bool{}, known: map[key]bool{}, everywhere: e.opt.everywhere}
+	runs, err := e.undisturbed()
+	if err != nil {
+		return nil, err
+	}
+	if runs == nil { // its process numbers cannot be held
+		e.plan.knows.numbers = -1
+		if runs, err = e.undisturbed(); err != nil {
 			return nil, err
 		}
-		runs = append(runs, r)
-		if e.plan.hopeless = !e.comesBack(r); e.plan.hopeless {
-			break
-		}
+	}
+	elsewhere, err := e.learnNames(runs)
+	if err != nil {
+		return nil, err
 	}
 	if i := slices.IndexFunc(runs, func(r *run) bool { return r.outcome.success() }); i > 0 && !e.opt.refuses && !e.plan.hopeless {
 		runs[0], runs[i] = runs[i], runs[0] // what fails now and then is not judged by its failure
 	}
-	var paths [][]string
-	var contexts []context
-	for _, r := range runs {
-		paths, contexts = append(paths, r.subjects()), append(contexts, r.outcome.Context)
-	}
-	e.plan.names.learn(paths, contexts)
 	first := runs[0]
 	for _, r := range runs {
 		for _, s := range r.steps {
@@ -46,17 +40,18 @@ func (e *explorer) baselines() (*run, error) {
 	for _, r := range runs {
 		r.rekey()
 	}
+	var left [][]target
 	for _, r := range runs {
 		e.plan.names.rename(r.left)
+		left = append(left, r.left)
 	}
 	for _, name := range first.public {
 		e.plan.publishes[e.plan.names.shape(name)] = true
 	}
-	e.plan.targets, e.plan.stableTargets = first.left, true
+	e.plan.names.rename(elsewhere)
+	e.plan.learnTargets(left, elsewhere)
+	e.plan.wentOn, e.plan.programs = first.outcome.WentOn, len(first.outcome.Context.Programs)
 	for _, r := range runs[1:] {
-		if !sameTargets(first.left, r.left) {
-			e.plan.stableTargets = false
-		}
 		if !slices.Equal(first.keys(), r.keys()) || !endAlike(runs) {
 			e.plan.fresh = true
 		}
@@ -71,6 +66,7 @@ func (e *explorer) baselines() (*run, error) {
 		e.problem("without any attack, the victim made other calls in one run than in another: it keeps state from run to run, or leaves something to chance, " +
 			"and one process (Fake) cannot give each run a fresh start: let the victim make what it works with anew, or leave Fake out")
 	}
+	e.plan.fresh = e.plan.fresh || e.plan.names.alike
 	if e.plan.fresh || first.outcome.Goroutines > 0 {
 		e.plan.fresh = true
 		e.first.drop()
@@ -168,7 +164,7 @@ func (r *run) rekey() {
 	// What was said of names before they were known.
 	var kept []fact
 	for _, f := range r.facts {
-		if f.rule.ID != "C06" {
+		if f.rule.ID != "C06" && f.rule.ID != "C08" {
 			kept = append(kept, f)
 		}
 	}

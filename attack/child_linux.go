@@ -47,7 +47,7 @@ const closeThenAsk = 1 << 32
 
 func newChild(call *rerun.Call, victim Victim, opt *options) *child {
 	root := os.Getenv(envScene)
-	return &child{call: call, victim: victim, opt: opt,
+	return &child{pid: os.Getpid(), ppid: os.Getppid(), call: call, victim: victim, opt: opt,
 		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
 }
 
@@ -63,6 +63,8 @@ type talker interface {
 }
 
 type child struct {
+	pid     int // the real numbers
+	ppid    int
 	call    *rerun.Call
 	victim  Victim
 	opt     *options
@@ -218,7 +220,8 @@ func (c *child) next(end *rerun.Error) func() {
 		}
 	}
 	c.restore()
-	c.o = &outcome{Started: c.started, Context: context{PID: os.Getpid(), PPID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(),
+	reseedAfero()
+	c.o = &outcome{Started: c.started, Context: context{PID: c.pid, PPID: c.ppid, UID: os.Getuid(), GID: os.Getgid(),
 		User: c.user, Host: c.host, Begin: time.Now().UnixNano()}}
 	if c.opt.setup != nil {
 		c.phase = inSetup

@@ -16,6 +16,7 @@ type digest struct {
 	size int64
 	head string // the first bytes
 	sum  [sha256.Size]byte
+	form form
 }
 
 // digestHead is how much of a content is kept to be shown, in bytes.
@@ -37,6 +38,9 @@ func (r *run) digest(name string) digest {
 	d.size = size
 	d.head = string(h.head[:min(size, digestHead)])
 	h.sum.Sum(d.sum[:0])
+	if size == int64(len(h.all)) {
+		d.form = formOf(h.all)
+	}
 	return d
 }
 
@@ -44,11 +48,15 @@ func (r *run) digest(name string) digest {
 type hasher struct {
 	sum  hash.Hash
 	head [digestHead]byte
+	all  []byte // up to maxForm, and the first hole
 }
 
 func (h *hasher) block(at int64, b []byte) {
 	if at == 0 {
 		copy(h.head[:], b)
+	}
+	if at == int64(len(h.all)) && at+int64(len(b)) <= maxForm {
+		h.all = append(h.all, b...)
 	}
 	if !zeros(b) {
 		var where [8]byte

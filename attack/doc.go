@@ -107,6 +107,37 @@
 // An error is a fine answer to an attack. What an undisturbed run does is
 // judged by the same list.
 //
+// # What others know, and chance
+//
+// On Linux the runs of Prove, Faults and Kills have all the same time and the
+// same process numbers, and their scene is in the same place; only chance
+// differs. A name that two undisturbed runs have alike can be foretold,
+// whatever it is made of, and is attacked; one that differs is chance (Report.
+// Assumptions says which). A name that comes back with other chance, or has
+// fewer than 32 bits of it, can be guessed (C08). Few bits behind a hash look
+// like many.
+//
+// To the victim and its programs the clock is that of the first run. It stands
+// still while they work, and goes on by whole seconds where they wait: in a
+// sleep, in a loop that looks at it, in a script that runs date. Timers,
+// deadlines, monotonic time and the times of files are the kernel's, so that a
+// new file can look younger than now by what the test has taken. Process
+// numbers are made up, above all real ones: kill, os.FindProcess and the like
+// mean the process by them, and where such a number cannot be translated (a
+// path in /proc) the real ones are used instead, and the report says so.
+// Map order, math/rand, crypto/rand and getrandom come from one tape in the
+// attacked runs, as far as Go's threads allow.
+//
+// The option Live gives the victim the real clock, numbers and chance. There,
+// and with Fake and Race, a name that differs is taken for known by what it
+// looks like: times, process numbers, user and host in the usual notations.
+//
+// The names of afero.TempFile and TempDir, which can be computed from the time
+// of the first, are taken for chance.
+//
+// Targets that differ from run to run all the same are compared by size,
+// emptiness, and whether they are JSON or text.
+//
 // # What it does not say
 //
 // Races inside one system call, stores to mapped memory, more moves than the

@@ -82,6 +82,15 @@ func ExampleMoves() {
 	}
 }
 
+// A victim that needs the machine's own clock and process numbers.
+func ExampleLive() {
+	_ = func(t *testing.T) {
+		attack.Prove(t, func(s *attack.Scene) error {
+			return saveReport(s.Path("report"))
+		}, attack.Target("report"), attack.Live("a daemon outside of the test checks the report's time"))
+	}
+}
+
 // The report, where the test decides by itself.
 func ExampleReportOnly() {
 	_ = func(t *testing.T) {

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,9 @@ import (
 type explorer struct {
 	opt      *options
 	test     string
-	open     func(near bool) (world, error) // near: each write is seen when it is made
+	open     func(start) (world, error)
+	settle   func() (place, error) // nil: each world has its own
+	places   []place
 	worlds   *worlds
 	first    *lane // runs everything as long as it is the only one
 	spare    *lane // of the second process that the undisturbed runs had
@@ -46,6 +49,9 @@ func (e *explorer) explore() error {
 	e.base = base
 	if e.opt.replay != "" {
 		return e.replay(base)
+	}
+	if e.opt.live != "" {
+		e.assume(Assumption{assumedLive, "time, process numbers and chance", "they are the machine's own: " + e.opt.live})
 	}
 	e.report.Boundaries = countNames(base)
 	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
@@ -243,7 +249,11 @@ func (e *explorer) closeWorlds() error {
 	}
 	e.first.close()
 	e.spare.close()
-	return e.worlds.closeAll()
+	err := e.worlds.closeAll()
+	for _, p := range e.places {
+		err = errors.Join(err, p.leave())
+	}
+	return err
 }
 
 // replay runs one schedule.

@@ -35,7 +35,7 @@ func BenchmarkFakeSchedule(b *testing.B) {
 	opt.budget = time.Hour
 	deadline := time.Now().Add(opt.budget)
 	e := &explorer{opt: opt, test: b.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}}, deadline: deadline,
-		open: func(bool) (world, error) { return openFake(b, threeCalls, opt, deadline) }}
+		open: func(start) (world, error) { return openFake(b, threeCalls, opt, deadline) }}
 	e.worlds, e.first, e.spare = newWorlds(), &lane{e: e}, &lane{e: e}
 	base, err := e.baselines()
 	require.NoError(b, err)

@@ -34,7 +34,7 @@ func exploreIn(between func(world) world, how verb, t testing.TB, victim Victim,
 	opt.setBudget(t, time.Minute)
 	e := &explorer{opt: opt, test: t.Name(), report: &Report{}, found: &findings{groups: map[string]*group{}},
 		deadline: time.Now().Add(opt.budget), progress: func(int, int) {}}
-	e.open = func(bool) (world, error) {
+	e.open = func(start) (world, error) {
 		w, err := openFake(t, victim, opt, e.deadline)
 		if err == nil {
 			scene := w.(*fakeWorld).scene

@@ -82,7 +82,7 @@ var injectConditions = []injectCondition{{
 	victim: writesInTwo(true),
 	opts:   overOut,
 }, {
-	name: "content that is chance is not compared", by: attack.Faults,
+	name: "content that is chance is compared by its shape", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		f, err := s.FS.OpenFile(s.Path("out"), anyFile, 0o600)
 		if err != nil {
@@ -91,6 +91,7 @@ var injectConditions = []injectCondition{{
 		return errors.Join(writeRandom(f), f.Close())
 	},
 	opts: overOut,
+	want: []string{"X05 write fails with ENOSPC: the code returned an error: write shared/out: no space left on device, and the target out is neither what was there before nor what an undisturbed run leaves: 0 bytes, \"\": it is empty"},
 }, {
 	name: "nor is it after success, and no mode of what is not made else", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
@@ -479,7 +480,8 @@ var injectConditions = []injectCondition{{
 		return errors.Join(writeRandom(f), f.Close())
 	},
 	opts: intoOut,
-	want: []string{"X05 openat fails with ENOSPC: the target out is not what an undisturbed run leaves: a directory"},
+	want: []string{"X05 write fails with ENOSPC: the code returned an error: write shared/out: no space left on device, and the target out is neither what was there before nor what an undisturbed run leaves: 0 bytes, \"\": it is empty",
+		"X05 openat fails with ENOSPC: the target out is not what an undisturbed run leaves: a directory"},
 }, {
 	name: "a file with the mode of the directory beside it", by: attack.Faults,
 	victim: func(s *attack.Scene) error {

@@ -102,22 +102,26 @@ func (r *run) judgeWhole(at int) {
 		return
 	}
 	for i, now := range r.targets() {
-		pattern, want := r.plan.opt.targets[i], r.plan.targets[i]
+		want := r.plan.targets[i]
 		var old target
 		if i < len(r.before) {
 			old = r.before[i]
 		}
 		if r.outcome.success() {
-			r.judgePromise(at, pattern, now, old, want)
+			r.judgePromise(at, i, now, old)
 			continue
 		}
-		if !r.plan.stableTargets {
+		if !r.plan.stableTargets && (r.plan.loose == nil || len(want.entries) == 0) {
 			continue
 		}
 		for _, e := range now.entries {
-			if !old.has(e) && !want.has(e) && !r.passes(e, old, want) {
+			how := r.wrongTarget(i, e)
+			if len(want.entries) == 0 && r.plan.stableTargets {
+				how = describe(e)
+			}
+			if how != "" && !old.has(e) && !r.passes(e, old, want) {
 				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+
-					", and the target "+pretty(e.rel)+" is neither what was there before nor what an undisturbed run leaves: "+describe(e))
+					", and the target "+pretty(e.rel)+" is neither what was there before nor what an undisturbed run leaves: "+how)
 			}
 		}
 		for _, e := range old.entries {
@@ -131,7 +135,8 @@ func (r *run) judgeWhole(at int) {
 
 // judgePromise sees that what a successful run leaves is what an undisturbed
 // one does, modes included.
-func (r *run) judgePromise(at int, pattern string, now, old, want target) {
+func (r *run) judgePromise(at, i int, now, old target) {
+	pattern, want := r.plan.opt.targets[i], r.plan.targets[i]
 	say := func(name, text string) {
 		r.injectedFact(tmptest.X05, at, path.Join(dirShared, name), text+", and the code reported success")
 	}
@@ -145,9 +150,13 @@ func (r *run) judgePromise(at int, pattern string, now, old, want target) {
 		}
 		sameKind := func(w targetEntry) bool { return w.kind == e.kind }
 		sameMode := func(w targetEntry) bool { return w.kind == e.kind && w.perm == e.perm }
+		how := r.wrongTarget(i, e)
+		if len(want.entries) == 0 && r.plan.stableTargets || len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameKind) {
+			how = describe(e)
+		}
 		switch {
-		case r.plan.stableTargets && !want.has(e), len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameKind):
-			say(e.rel, "the target "+pretty(e.rel)+" is not what an undisturbed run leaves: "+describe(e))
+		case how != "":
+			say(e.rel, "the target "+pretty(e.rel)+" is not what an undisturbed run leaves: "+how)
 		case len(want.entries) > 0 && !slices.ContainsFunc(want.entries, sameMode):
 			say(e.rel, "the target "+pretty(e.rel)+" has mode "+octal(e.perm)+", and after an undisturbed run "+octal(want.entries[slices.IndexFunc(want.entries, sameKind)].perm))
 		}

@@ -78,9 +78,10 @@ func (l *lane) learn(r *run) error {
 	return l.goAgain(r)
 }
 
-// goAgain makes a run once more, and takes what differs for chance.
+// goAgain makes a run once more, with other chance, and takes what differs for
+// chance.
 func (l *lane) goAgain(r *run) error {
-	again, err := l.execute(r.schedule, r.full)
+	again, err := l.with(l.knows().on(moreTapes), func() (*run, error) { return l.execute(r.schedule, r.full) })
 	if err != nil {
 		return err
 	}

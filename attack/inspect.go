@@ -232,7 +232,11 @@ func (r *run) judgeName(a access, i int) {
 	p := a.path()
 	if why := r.plan.names.why(a.name); why != "" && !r.attacker.seen[p] {
 		s := r.steps[i]
-		r.fact(fact{rule: tmptest.C06, path: p, name: p, step: i, fix: fixOfName(s), known: s.exclusive() && meantToBeKnown(why),
-			text: pretty(p) + " can be foretold: " + why})
+		f := fact{rule: tmptest.C06, path: p, name: p, step: i, fix: fixOfName(s), known: s.exclusive() && meantToBeKnown(why),
+			text: pretty(p) + " can be foretold: " + why}
+		if pat, ok := r.plan.names.pattern(a.name); ok && pat.few {
+			f.rule, f.fix, f.known, f.text = tmptest.C08, "", false, pretty(p)+" can be guessed: "+why
+		}
+		r.fact(f)
 	}
 }

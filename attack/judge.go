@@ -44,6 +44,9 @@ type outcome struct {
 	Changed    bool          `json:"changed,omitempty"` // the process is not what it was before: a limit, a standard descriptor
 	Started    []string      `json:"started,omitempty"` // processes that the test had started before
 	Outside    []outsideCall `json:"-"`
+	WentOn     int           `json:"-"` // by how many seconds the held clock went on
+	Unheld     []string      `json:"-"` // what of its knowledge could not be held still, and why
+	Misled     string        `json:"-"` // a made-up process number that it used where it cannot be translated
 	Open       []string      `json:"-"` // names in the scene of descriptors that are open at the end
 }
 
@@ -223,6 +226,7 @@ type targetEntry struct {
 	perm      uint32
 	file      digest    // of a file
 	dir       string    // of a directory: what is below it, see rename
+	outline   string    // likewise, the names only
 	below     []content // likewise, before
 }
 
@@ -291,12 +295,15 @@ func (n *names) rename(targets []target) {
 			if e.kind != "directory" {
 				continue
 			}
-			var lines []string
+			var lines, names []string
 			for _, c := range e.below {
-				lines = append(lines, n.shape(e.rel + "/" + c.rel)[len(n.shape(e.rel)):]+" "+c.what+"\n")
+				name := n.shape(e.rel + "/" + c.rel)[len(n.shape(e.rel)):] + " "
+				kind, _, _ := strings.Cut(c.what, " ")
+				lines, names = append(lines, name+c.what+"\n"), append(names, name+kind+"\n")
 			}
 			slices.Sort(lines)
-			t.entries[i].dir = strings.Join(lines, "")
+			slices.Sort(names)
+			t.entries[i].dir, t.entries[i].outline = strings.Join(lines, ""), strings.Join(names, "")
 		}
 	}
 }
@@ -326,10 +333,10 @@ func (r *run) judgeTargets() {
 				note(name, "the target "+pretty(name)+" is the attacker's "+n.kindName(), byPresence)
 			case r.isCanary(n):
 				note(name, "the target "+pretty(name)+" is another user's file", byPresence)
-			case r.plan.stableTargets && len(want.entries) > 0 && !slices.ContainsFunc(want.entries, func(w targetEntry) bool {
-				return w.same(e)
-			}):
-				note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+describe(e), byContent)
+			default:
+				if how := r.wrongTarget(i, e); how != "" {
+					note(name, "the target "+pretty(name)+" is not what an undisturbed run leaves: "+how, byContent)
+				}
 			}
 		}
 		if len(now.entries)-len(wrong) >= len(want.entries) {

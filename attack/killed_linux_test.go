@@ -34,7 +34,7 @@ func TestKilledProof(t *testing.T) {
 			return err
 		}
 		select {}
-	})
+	}, attack.Live("its program is looked for from outside, by its process number"))
 }
 
 // TestScenesOfKilledRuns: what a run that was killed has left in TMPDIR goes

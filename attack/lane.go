@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"errors"
 	"path"
 	"runtime"
@@ -14,8 +15,11 @@ import (
 type lane struct {
 	e        *explorer
 	world    world
-	taught   *plan     // what is known of the way that the schedule takes; nil: the explorer's
-	ahead    *opening  // the next world, for a victim that needs a new one for each run
+	taught   *plan    // what is known of the way that the schedule takes; nil: the explorer's
+	ahead    *opening // the next world, for a victim that needs a new one for each run
+	place    place    // where its worlds are, one after the other; nil: not chosen
+	tape     uint64   // of its runs; 0: that of all attacked ones
+	other    *knowledge
 	canaries *snapshot // as long as nothing touches them
 	doubts   doubts
 	near     bool  // of a world that sees each write
@@ -49,18 +53,23 @@ func newWorlds() *worlds {
 
 // begin opens a world beside whatever else goes on. A child dies with the
 // thread that started it, so that the thread is kept as long as the world.
-func (e *explorer) begin(near bool) *opening {
-	o := &opening{done: make(chan struct{})}
+func (l *lane) begin() *opening {
+	e, o := l.e, &opening{done: make(chan struct{})}
 	ws := e.worlds
+	if o.err = l.settle(); o.err != nil {
+		close(o.done)
+		return o
+	}
+	s := start{knows: l.knows(), in: l.place, near: l.near}
 	if e.opt.fake { // a moment's work, and nothing hangs on a thread
-		o.world, o.err = e.open(near)
+		o.world, o.err = e.open(s)
 		close(o.done)
 		return o
 	}
 	ws.kept.Go(func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		o.world, o.err = e.open(near)
+		o.world, o.err = e.open(s)
 		closed := make(chan struct{})
 		if o.err == nil {
 			ws.mu.Lock()
@@ -79,7 +88,8 @@ func (e *explorer) begin(near bool) *opening {
 }
 
 // end closes a world beside whatever else goes on.
-func (ws *worlds) end(w world) {
+func (ws *worlds) end(w world) (ended chan struct{}) {
+	ended = make(chan struct{})
 	ws.slots <- struct{}{}
 	ws.closing.Go(func() {
 		err := w.close()
@@ -92,8 +102,10 @@ func (ws *worlds) end(w world) {
 			delete(ws.closed, w)
 		}
 		ws.mu.Unlock()
+		close(ended)
 		<-ws.slots
 	})
+	return ended
 }
 
 // closeAll waits until every world is closed.
@@ -113,7 +125,7 @@ func (l *lane) get() (world, error) {
 		return l.world, nil
 	}
 	if l.ahead == nil {
-		l.ahead = l.e.begin(l.near)
+		l.ahead = l.begin()
 	}
 	<-l.ahead.done
 	w, err := l.ahead.world, l.ahead.err
@@ -123,7 +135,7 @@ func (l *lane) get() (world, error) {
 	}
 	l.world = w
 	if l.e.fresh() {
-		l.ahead = l.e.begin(l.near)
+		l.ahead = l.begin()
 	}
 	return w, nil
 }
@@ -138,6 +150,67 @@ func (l *lane) takesSpare() bool {
 	l.world, l.canaries, l.doubts.uses = e.spare.world, e.spare.canaries, e.spare.doubts.uses
 	e.spare = &lane{e: e}
 	return true
+}
+
+// settle chooses the place of the lane's worlds.
+func (l *lane) settle() error {
+	if l.place != nil || l.e.settle == nil {
+		return nil
+	}
+	p, err := l.e.settle()
+	if err != nil {
+		return err
+	}
+	l.place = p
+	l.e.worlds.mu.Lock()
+	defer l.e.worlds.mu.Unlock()
+	l.e.places = append(l.e.places, p)
+	return nil
+}
+
+// knows is the knowledge of the lane's next run.
+func (l *lane) knows() knowledge {
+	if l.other != nil {
+		return *l.other
+	}
+	return l.e.plan.knows.on(cmp.Or(l.tape, mainTape))
+}
+
+// with lets one run have other knowledge.
+func (l *lane) with(k knowledge, run func() (*run, error)) (*run, error) {
+	if l.e.fresh() {
+		l.discard() // it has begun with another
+		defer l.discard()
+	}
+	l.other = &k
+	defer func() { l.other = nil }()
+	return run()
+}
+
+// ruined leaves the place, which the victim has made unfit for another run.
+func (l *lane) ruined() {
+	l.discard()
+	l.place = nil
+}
+
+// discard closes the world that was opened ahead.
+func (l *lane) discard() {
+	if l.ahead != nil {
+		if <-l.ahead.done; l.ahead.err == nil {
+			<-l.e.worlds.end(l.ahead.world)
+		}
+		l.ahead = nil
+	}
+}
+
+// leave closes the lane's world and waits for it: what runs on there must not
+// meet the next one, which is in the same place.
+func (l *lane) leave() {
+	if l.world != nil {
+		<-l.e.worlds.end(l.world)
+		l.doubts.stale = true
+	}
+	l.world, l.canaries, l.doubts.uses = nil, nil, 0
 }
 
 // drop closes the lane's world.
@@ -155,13 +228,7 @@ func (l *lane) close() {
 		l.nearer.close()
 	}
 	l.drop()
-	if l.ahead == nil {
-		return
-	}
-	if <-l.ahead.done; l.ahead.err == nil {
-		l.e.worlds.end(l.ahead.world)
-	}
-	l.ahead = nil
+	l.discard()
 }
 
 // tries bounds how often a schedule is run whose boundary was not reached.
@@ -354,8 +421,9 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	r.pause = pause
 	r.first = l.doubts.uses == 0 && !opt.fake
 	l.doubts.uses++
-	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned, wrote: r.wroteTo, cut: r.cutTo, locks: r.waitsForLock})
+	o, err := w.run(r.attacker, hooks{prepared: r.prepared, at: r.at, returned: r.returned, wrote: r.wroteTo, cut: r.cutTo, locks: r.waitsForLock, knows: l.knows()})
 	if err != nil {
+		l.leave() // it is of no use to a schedule that comes before the search is over
 		return nil, err
 	}
 	r.finish(o)
@@ -370,9 +438,18 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if o.Refused != "" {
 		r.problems = append(r.problems, "the victim "+o.Refused+": that was refused, and what it did then is no ground for a verdict")
 	}
-	if l.e.fresh() || o.End != returned && o.At == "" || // where it would wait at a FIFO it was turned away, and came back
-		o.Spent || o.Processes > 0 || o.Goroutines > 0 {
+	if o.Misled != "" && len(schedule) > 0 { // before, the real numbers are taken: see undisturbed
+		r.problems = append(r.problems, "the victim used a process number that was made up, where it cannot be translated ("+o.Misled+"): give it the real ones with attack.Live")
+	}
+	switch {
+	case o.End != returned && o.At == "", // where it would wait at a FIFO it was turned away, and came back
+		o.Spent, o.Processes > 0, o.Goroutines > 0:
+		l.leave()
+	case l.e.fresh():
 		l.drop()
+	}
+	if o.Removed {
+		l.ruined()
 	}
 	return r, nil
 }

@@ -163,7 +163,7 @@ func TestWorldsLeaveNoThreads(t *testing.T) {
 	}
 	before, opened := threads(), 0
 	e := &explorer{opt: &options{}, plan: &plan{fresh: true}, worlds: newWorlds()}
-	e.open = func(bool) (world, error) { opened++; return &closable{number: opened}, nil }
+	e.open = func(start) (world, error) { opened++; return &closable{number: opened}, nil }
 	l := &lane{e: e}
 	for range 300 {
 		_, err := l.get()

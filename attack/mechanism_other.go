@@ -3,6 +3,7 @@
 package attack
 
 import (
+	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ func mechanism() string {
 
 func serve(t *testing.T, _ *rerun.Call, _ Victim, _ *options) { t.SkipNow() }
 
-func openOS(*testing.T, *rerun.Call, *options, time.Time, bool) (world, error) {
+func newPlace(*options) (place, error) { return nil, errors.ErrUnsupported }
+
+func openOS(*testing.T, *rerun.Call, *options, start, time.Time) (world, error) {
 	return nil, &unsupportedError{mechanism()}
 }

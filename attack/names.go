@@ -13,7 +13,10 @@ import (
 // which of those an attacker can foretell.
 type names struct {
 	patterns []pattern
-	fixed    map[string]bool // names that every undisturbed run used
+	fixed    map[string]bool    // names that every undisturbed run used
+	known    map[string]pattern // fixed names that are made of what differs elsewhere
+	tapes    [][]string         // names of the undisturbed runs that had each their chance
+	alike    bool               // a known name looks as one that is chance
 	test     string
 	root     string // where the scenes are, up to the number that each has
 }
@@ -23,7 +26,12 @@ type pattern struct {
 	prefix, suffix string
 	why            string // what the differing part is made of; empty for chance
 	min, max       int    // length of the differing part where it was seen
-	numbers        bool   // it was always a number
+	letters        alphabet
+	sample         string // one of its names
+	marks          int    // of the differing part, what is no letter or digit
+	told           int    // of the differing part, what is the time in fact
+	guessed        bool   // why was told by a notation, not by holding it still
+	few            bool   // it is chance, and too little of it
 	fixed          bool   // it stands in a name that every run used
 }
 
@@ -31,18 +39,23 @@ type pattern struct {
 func (p pattern) star(s string) string { return s[len(p.prefix) : len(s)-len(p.suffix)] }
 
 func (p pattern) match(s string) bool {
-	if len(s) <= len(p.prefix)+len(p.suffix) || !strings.HasPrefix(s, p.prefix) || !strings.HasSuffix(s, p.suffix) {
+	if !p.wraps(s) {
 		return false
 	}
 	star := p.star(s)
-	off := len(star) - p.min
 	switch {
-	case p.min != p.max || off == 0:
+	case p.max == 0: // nothing was seen
 		return true
-	case p.numbers: // have fewer digits now and then
-		return isNumber(star)
+	case !p.letters.has(star):
+		return false
+	case p.letters == decimals: // has fewer digits now and then
+		return len(star) <= p.max+shorter
 	default: // text has a length, give or take the digits that a large base leaves out once in a while
-		return p.min >= 8 && off >= -shorter && off <= shorter
+		off := 0
+		if p.max >= 8 || p.min != p.max {
+			off = shorter
+		}
+		return len(star) >= p.min-off && len(star) <= p.max+off
 	}
 }
 
@@ -53,11 +66,19 @@ func (p *pattern) saw(names ...string) {
 	for _, s := range names {
 		part := p.star(s)
 		if p.max == 0 {
-			p.min, p.numbers = len(part), true
+			p.min = len(part)
 		}
 		p.min, p.max = min(p.min, len(part)), max(p.max, len(part))
-		p.numbers = p.numbers && isNumber(part)
+		p.letters |= alphabetOf(part)
+		p.marks = max(p.marks, strings.Count(part, "")-1-len(strings.Map(alphanumeric, part)))
 	}
+}
+
+func alphanumeric(r rune) rune {
+	if r < 0x80 && (digit(byte(r)) || letter(byte(r))) {
+		return r
+	}
+	return -1
 }
 
 func isNumber(s string) bool {
@@ -144,6 +165,9 @@ func (n *names) below(p string) string {
 }
 
 func (n *names) pattern(part string) (pattern, bool) {
+	if p, ok := n.known[part]; ok {
+		return p, true
+	}
 	for _, p := range n.patterns {
 		if !p.match(part) {
 			continue
@@ -171,8 +195,8 @@ func (n *names) why(name string) string {
 		}
 		return "it is the same in every run"
 	}
-	if p.why == "" {
-		return ""
+	if p.why == "" || p.few {
+		return p.why
 	}
 	return "it is made of " + p.why
 }
@@ -237,7 +261,12 @@ func (n *names) compare(a, b []string, ca, cb context) {
 	for _, p := range pairs(without(a, b), without(b, a)) {
 		n.add(p[0], p[1], ca, cb)
 	}
-	// The longest literal part first: the most telling pattern wins.
+	n.longestFirst()
+}
+
+// longestFirst puts the longest literal part first: the most telling pattern
+// wins.
+func (n *names) longestFirst() {
 	slices.SortFunc(n.patterns, func(p, q pattern) int {
 		return cmp.Or(len(q.prefix)+len(q.suffix)-len(p.prefix)-len(p.suffix), cmp.Compare(p.String(), q.String()))
 	})
@@ -323,22 +352,25 @@ func pairs(a, b []string) [][2]string {
 
 func (n *names) add(a, b string, ca, cb context) {
 	prefix, suffix := literal(a, b)
+	ends := len(prefix) + len(suffix)
 	// Both runs fell into one second; the next will not.
 	prefix, _, _ = strings.Cut(stripTime(prefix, ca), blank)
 	if i := strings.LastIndex(stripTime(suffix, ca), blank); i >= 0 {
 		suffix = stripTime(suffix, ca)[i+len(blank):]
 	}
 	why := derived(a, b, ca, cb)
+	ends -= len(prefix) + len(suffix)
 	for i := range n.patterns {
 		if p := &n.patterns[i]; p.prefix == prefix && p.suffix == suffix {
 			if why == "" {
 				p.why = ""
 			}
+			p.told = max(p.told, ends)
 			p.saw(a, b)
 			return
 		}
 	}
-	p := pattern{prefix: prefix, suffix: suffix, why: why}
+	p := pattern{prefix: prefix, suffix: suffix, why: why, told: ends, sample: a, guessed: why != "" && n.known != nil}
 	p.saw(a, b)
 	n.patterns = append(n.patterns, p)
 }

@@ -47,6 +47,7 @@ type options struct {
 	shard         shard
 	slow          int                // a factor for the budget
 	ran           func([]placed)     // for tests: told of each schedule that was run
+	live          string             // why nothing is held still
 	fake          bool               // the world is a disk in memory
 	everywhere    []string           // for the full search: see plan
 	lanes         int                // for tests: this many, from the first schedule on
@@ -150,6 +151,18 @@ func Moves(moves ...Move) Option {
 			o.refuse(!slices.Contains(allMoves, m), "Moves(%q): the moves are %v", m, allMoves)
 		}
 		o.moves = append(o.moves, moves...)
+	})
+}
+
+// Live lets the victim have the machine's own clock, process numbers and
+// chance, for a reason that is written down, and shown in the report. Without it
+// they are held still: see the package documentation. Names are then taken for
+// chance unless they have a time or a process number in one of the usual
+// notations.
+func Live(reason string) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(strings.TrimSpace(reason) == "", "Live: give the reason why nothing may be held still")
+		o.live = reason
 	})
 }
 

@@ -38,6 +38,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"no moves", []Option{Moves()}, "name at least one move"},
 		{"unknown move", []Option{Moves("teleport")}, `Moves("teleport")`},
 		{"no reason", []Option{Allow(tmptest.C06, " ")}, "Allow(C06): give the reason"},
+		{"no reason to be live", []Option{Live("")}, "Live: give the reason"},
 		{"no rule", []Option{Allow(tmptest.Rule{}, "why")}, "Allow: no rule given"},
 		{"expected rule without id", []Option{Expect(tmptest.Rule{})}, "Expect: a rule without an id"},
 		{"expect and report", []Option{Expect(), ReportOnly()}, "exclude each other"},

@@ -21,9 +21,11 @@ type osDisk struct {
 	peers       map[uint64]bool  // sockets of the victim's that lead to him, by inode number
 	built       map[string]state // of the parts of the scene
 	touches     touchLog
-	fresh       bool   // touches are told as they are now: guarded as they are
-	dev         uint64 // of the scene's own file system
-	aliased     bool   // a second mount leads to the scene
+	fresh       bool     // touches are told as they are now: guarded as they are
+	dev         uint64   // of the scene's own file system
+	aliased     bool     // a second mount leads to the scene
+	spoilt      bool     // something has touched what every scene has: it must be made anew
+	place       *osPlace // nil: a place of its own
 	where       where
 	// What was seen since the victim last ran, or the attacker last acted:
 	// while the victim stands still nothing changes by itself. nil in a race,

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tmpproof/tmpproof/internal/sweep"
 	"golang.org/x/sys/unix"
@@ -36,6 +37,49 @@ func newScene(opt *options) (*osDisk, error) {
 	return d, nil
 }
 
+// osPlace is a scene that worlds have one after the other. It is removed when
+// the last of them, and who made it, has left.
+type osPlace struct {
+	scene *osDisk
+	users atomic.Int32
+}
+
+func newPlace(opt *options) (place, error) {
+	d, err := newScene(opt)
+	if err != nil {
+		return nil, err
+	}
+	p := &osPlace{scene: d}
+	d.place = p
+	p.users.Store(1)
+	return p, nil
+}
+
+// sceneIn is the scene of a new world.
+func sceneIn(in place, opt *options) (*osDisk, error) {
+	p, ok := in.(*osPlace)
+	if !ok {
+		return newScene(opt)
+	}
+	p.users.Add(1)
+	return p.scene, nil
+}
+
+func (p *osPlace) leave() error {
+	if p.users.Add(-1) > 0 {
+		return nil
+	}
+	return p.scene.destroy()
+}
+
+// leave ends a world's use of its scene.
+func (d *osDisk) leave() error {
+	if d.place != nil {
+		return d.place.leave()
+	}
+	return d.destroy()
+}
+
 func resolved(p string) (string, error) {
 	fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -51,7 +95,7 @@ func (d *osDisk) build(opt *options) error {
 	if opt.unsticky {
 		shared = 0o777
 	}
-	if err := errors.Join(d.mkdir(dirShared, shared), d.mkdir(dirHome, 0o700), d.buildAttic(), d.buildVault(), d.age(dirShared), d.age(dirHome)); err != nil {
+	if err := errors.Join(d.mkdirOr(dirShared, shared), d.mkdirOr(dirHome, 0o700), d.buildAttic(), d.buildVault(), d.age(dirShared), d.age(dirHome)); err != nil {
 		return err
 	}
 	d.built = map[string]state{}
@@ -59,6 +103,15 @@ func (d *osDisk) build(opt *options) error {
 		d.built[name] = d.state(name)
 	}
 	return nil
+}
+
+// mkdirOr makes a directory, or gives the one that was made before its state
+// back: names can be made of its inode number.
+func (d *osDisk) mkdirOr(name string, perm uint32) error {
+	if was, ok := d.built[name]; ok && d.stat(name).id == was.node.id {
+		return errors.Join(d.restore(name, was), d.empty(name))
+	}
+	return errors.Join(d.removeAll(name), d.mkdir(name, perm))
 }
 
 func (d *osDisk) buildAttic() error {
@@ -145,8 +198,8 @@ func (d *osDisk) rebuild(opt *options) error {
 		return err
 	}
 	for _, e := range list {
-		if e == dirMaze || e == sweep.Marker {
-			continue // costly to make, or locked, and no part of what is judged
+		if e == dirMaze || e == sweep.Marker || e == dirShared || e == dirHome {
+			continue // costly to make, or locked, and no part of what is judged; or see mkdirOr
 		}
 		if err := d.removeAll(e); err != nil {
 			return err

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -39,7 +41,6 @@ type osWorld struct {
 	view      view
 	near      bool // writes are seen when they are made
 	attacker  *attacker
-	touched   bool
 	modes     map[string]uint32 // of directories outside of the scene
 
 	// of the present run
@@ -61,13 +62,13 @@ type osWorld struct {
 	injected
 }
 
-func openOS(t *testing.T, call *rerun.Call, opt *options, deadline time.Time, near bool) (world, error) {
-	d, err := newScene(opt)
+func openOS(t *testing.T, call *rerun.Call, opt *options, s start, deadline time.Time) (world, error) {
+	d, err := sceneIn(s.in, opt)
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, near: near, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
-	if err := w.start(); err != nil {
+	w := &osWorld{call: call, opt: opt, d: d, near: s.near, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
+	if err := w.start(s.knows); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -77,7 +78,7 @@ func (w *osWorld) disk() disk { return w.d }
 
 func (w *osWorld) exact() bool { return w.tree.Exact() }
 
-func (w *osWorld) start() error {
+func (w *osWorld) start(knows knowledge) error {
 	cmd, out, err := w.call.Command()
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func (w *osWorld) start() error {
 	if w.opt.verb.injects() {
 		set |= supervise.Data | supervise.Reads
 	}
-	tree, err := supervise.Start(cmd, set, time.Now().Add(w.opt.startWait()))
+	tree, err := begin(cmd, set, knows, time.Now().Add(w.opt.startWait()))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return &unsupportedError{unsupportedReason(un)}
 	}
@@ -114,6 +115,19 @@ func (w *osWorld) start() error {
 	return nil
 }
 
+// begin starts the child, with what can be known held still if that is asked
+// for.
+func begin(cmd *exec.Cmd, set supervise.Set, knows knowledge, deadline time.Time) (*supervise.Tree, error) {
+	if !knows.held {
+		return supervise.Start(cmd, set, deadline)
+	}
+	return supervise.StartHeld(cmd, set, given(knows), deadline)
+}
+
+func given(k knowledge) supervise.Knowledge {
+	return supervise.Knowledge{At: k.at, Numbers: k.numbers, Tape: k.tape}
+}
+
 // receive waits for what the victim does next. It has run until then.
 func (w *osWorld) receive(deadline time.Time) (*supervise.Event, error) {
 	ev, err := w.tree.Next(deadline)
@@ -124,7 +138,7 @@ func (w *osWorld) receive(deadline time.Time) (*supervise.Event, error) {
 // await lets calls pass until the child reports.
 func (w *osWorld) await(deadline time.Time) (*supervise.Event, error) {
 	for {
-		ev, err := w.receive(deadline)
+		ev, err := w.tree.Next(deadline) // the scene can be another world's yet
 		if err != nil {
 			return nil, fmt.Errorf("waiting for the child to get ready: %w", err)
 		}
@@ -140,11 +154,12 @@ func (w *osWorld) await(deadline time.Time) (*supervise.Event, error) {
 
 // run is one run of the victim.
 func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
-	if err := w.d.clear(w.opt, w.touched); err != nil {
+	if err := w.d.clear(w.opt, w.d.spoilt); err != nil {
 		return nil, fmt.Errorf("clearing the scene: %w", err)
 	}
 	w.hooks = h
-	w.touched, w.attacker, w.calls, w.blocked, w.opaque = false, a, 0, "", ""
+	w.d.spoilt = false
+	w.attacker, w.calls, w.blocked, w.opaque = a, 0, "", ""
 	w.locked = map[int]string{}
 	if w.view.shifted {
 		w.view = view{alike: w.keepsView()}
@@ -158,6 +173,9 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		if err := h.prepared(); err != nil {
 			return nil, err
 		}
+	}
+	if h.knows.held {
+		w.tree.Hold(given(h.knows))
 	}
 	w.tree.Answer(w.pending, 1)
 	w.pending = nil
@@ -178,7 +196,9 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
 			o.Refused, o.Spent = w.refused, o.Spent || w.view.shifted && !w.keepsView()
+			o.Context.PID, o.Context.PPID = w.tree.Numbers()
 			o.Context.Programs, o.Outside = w.programs, w.outside
+			o.WentOn, o.Unheld, o.Misled = w.tree.WentOn(), w.tree.Unheld(), w.tree.Misled()
 			return o, nil
 		}
 		w.clock.progress()
@@ -201,7 +221,9 @@ func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	}
 	w.rebase(ev)
 	if w.phase != inVictim {
-		w.tree.Continue(ev)
+		if !w.tellsTime(ev) {
+			w.tree.Continue(ev)
+		}
 		return nil, nil
 	}
 	return w.stopped(ev, h.at)
@@ -443,11 +465,21 @@ func setsOwner(ev *supervise.Event) bool {
 // it was written.
 var setsTimes = map[string]bool{"utimensat": true, "utime": true, "utimes": true, "futimesat": true}
 
+// tellsTime answers a look at a file by one of the test's own functions, where
+// the clock is held.
+func (w *osWorld) tellsTime(ev *supervise.Event) bool {
+	if ev.Kind != supervise.Check || !w.tree.InRun(math.MaxInt64) {
+		return false
+	}
+	b := w.boundary(ev)
+	return b != nil && w.answerStat(b, ev)
+}
+
 // answerStat tells the victim the truth about the owner of what the attacker
 // made: both run under one uid here, and code that checks the owner must be
-// believed.
+// believed. Times are those of the victim's clock.
 func (w *osWorld) answerStat(b *boundary, ev *supervise.Event) bool {
-	name := b.object
+	name, uid := b.object, attackerID()
 	if len(b.lookups) > 0 {
 		a, ok := b.lookups[0].final()
 		if !ok || a.node.isLink() && b.lookups[0].follow {
@@ -455,12 +487,21 @@ func (w *osWorld) answerStat(b *boundary, ev *supervise.Event) bool {
 		}
 		name = a.path()
 		if !w.attacker.owns(a.node) {
-			return false
+			if !w.tree.InRun(a.node.mtime) {
+				return false
+			}
+			uid = supervise.SameOwner
 		}
-	} else if name == "" || !w.attacker.owns(w.d.stat(name)) {
+	} else if name == "" {
 		return false
+	} else if !w.attacker.owns(w.d.stat(name)) {
+		fd := ev.FD
+		if len(ev.Paths) == 1 && ev.Paths[0].Null {
+			fd = ev.Paths[0].Dir
+		}
+		return fd >= 0 && w.tree.InRun(math.MaxInt64) && w.tree.AnswerFDStat(ev, fd, supervise.SameOwner, supervise.SameOwner)
 	}
-	return w.tree.AnswerStat(ev, w.d.abs(name), attackerID(), attackerID())
+	return w.tree.AnswerStat(ev, w.d.abs(name), uid, uid)
 }
 
 // attackerID is the attacker's uid and gid as the victim sees them.
@@ -471,7 +512,11 @@ var attackerID = sync.OnceValue(func() uint32 {
 	return 65534
 })
 
-func (w *osWorld) settled(touched bool) { w.touched = w.touched || touched }
+func (w *osWorld) settled(touched bool) {
+	if touched {
+		w.d.spoilt = true
+	}
+}
 
 // close ends the child and removes the scene.
 func (w *osWorld) close() error {
@@ -480,7 +525,7 @@ func (w *osWorld) close() error {
 		err = w.stop()
 		rerun.CountCovered(w.tree.PID())
 	}
-	return errors.Join(err, w.d.destroy())
+	return errors.Join(err, w.d.leave())
 }
 
 // stop lets a healthy child end by itself, so that its coverage counts, and
@@ -495,7 +540,7 @@ func (w *osWorld) stop() error {
 	}
 	w.tree.Answer(w.pending, 0)
 	for deadline := time.Now().Add(w.opt.startWait()); time.Now().Before(deadline); {
-		ev, err := w.receive(time.Now().Add(glance / 2))
+		ev, err := w.tree.Next(time.Now().Add(glance / 2)) // the scene can be another world's by now
 		if err == nil && ev.Type == supervise.Gone || ended(processState(w.tree.PID())) {
 			break // what it has left running does not end by itself
 		}

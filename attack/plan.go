@@ -10,6 +10,7 @@ import (
 type plan struct {
 	opt           *options
 	names         *names
+	knows         knowledge       // of every run but where another is asked for
 	made          map[string]bool // shapes of directories it makes
 	left          map[string]bool // shapes of what it leaves behind
 	leftOpen      map[string]bool // and of what it leaves open, which need have no name any more
@@ -17,6 +18,11 @@ type plan struct {
 	passing       map[string]bool // targets that it makes and removes, under Faults and Kills
 	targets       []target
 	stableTargets bool            // their content is the same in every run
+	loose         []*targetShape  // by pattern, of those that are not; nil in a race
+	timeless      []bool          // by pattern: its content is made of no time or process number
+	shapes        []*targetShape  // by pattern
+	wentOn        int             // by how many seconds the clock goes on in an undisturbed run
+	programs      int             // how many processes it starts
 	varying       bool            // their number is not: of a race alone
 	undisturbed   map[string]bool // rules and shapes of what undisturbed runs are found to do: of a race alone
 	known         map[key]bool

@@ -132,10 +132,12 @@ func perform(t *testing.T, how verb, victim Victim, opts []Option) *Report {
 	opt.setBudget(t, proofBudget)
 	e := &explorer{opt: opt, test: t.Name(), report: report, found: &findings{groups: map[string]*group{}},
 		deadline: begin.Add(opt.budget), progress: progress(t, begin)}
-	e.open = func(near bool) (world, error) { return openOS(t, call, opt, e.deadline, near) }
+	e.open = func(s start) (world, error) { return openOS(t, call, opt, s, e.deadline) }
+	e.settle = func() (place, error) { return newPlace(opt) }
 	if opt.fake {
 		defer call.Here()()
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline) }
+		e.open = func(start) (world, error) { return openFake(t, victim, opt, e.deadline) }
+		e.settle = nil
 	}
 	err = e.explore()
 	err = errors.Join(err, e.closeWorlds())

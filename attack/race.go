@@ -99,7 +99,7 @@ func Race(t *testing.T, victim Victim, opts ...Option) *RaceReport {
 	if opt.fake {
 		defer call.Here()()
 		// The last attempt is not cut off by the end of the budget.
-		e.open = func(bool) (world, error) { return openFake(t, victim, opt, e.deadline.Add(grace+2*runWait)) }
+		e.open = func(start) (world, error) { return openFake(t, victim, opt, e.deadline.Add(grace+2*runWait)) }
 		err = e.raceOnFake(raceProgress(t, begin))
 	} else {
 		runtime.LockOSThread() // the child dies with the thread that started it

@@ -28,6 +28,7 @@ type hooks struct {
 	wrote func(o id, n int64)
 	cut   func(o id)
 	locks func()
+	knows knowledge
 }
 
 // answer is what becomes of the call at a boundary. The zero answer lets it

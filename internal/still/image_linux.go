@@ -20,6 +20,8 @@ import (
 type Image struct {
 	pid  int
 	data uint64 // address of the time
+
+	sampled bool
 }
 
 // What stands before the code that is added.
@@ -97,7 +99,14 @@ func (im *Image) Set(now int64) error { return im.put(offTime, uint64(now)) }
 
 // Sample lets one look in 4,096 be a system call, once there is somebody to
 // answer it.
-func (im *Image) Sample() error { return im.put(offMask, seldom) }
+func (im *Image) Sample() error {
+	if im.sampled {
+		return nil
+	}
+	err := im.put(offMask, seldom)
+	im.sampled = err == nil
+	return err
+}
 
 func (im *Image) put(off, v uint64) error {
 	return write(im.pid, patch{im.data + off, binary.LittleEndian.AppendUint64(nil, v)})

@@ -44,6 +44,22 @@
 // notes of the goroutine (Go 1.23 to 1.27); on a thread that C has started
 // itself it has none.
 //
+// # Knowledge and chance
+//
+// A tree of [StartHeld] has its time, process numbers and chance from its
+// supervisor, which gives each run ([Tree.Hold]) what it is to know. The clock
+// of every program is held before its first look (internal/still); the calls
+// for time, chance and numbers stop, and are answered without being shown. Made-up
+// numbers are above all real ones. getpid, getppid, gettid of a main thread,
+// getpgid, getsid and getpgrp return them; kill, tkill, tgkill and pidfd_open of
+// one are carried out here for the process that it means, as long as that
+// lives, and for nobody otherwise. fork, wait and signal handlers have the real
+// numbers, as have threads. A made-up number in another call, or in a path of
+// /proc, fails or is nobody's, and [Tree.Misled] says so.
+//
+// Times of files that come to be in a run are later than the time that stands
+// still: [Tree.AnswerStat] tells those of the second before it.
+//
 // # Trust
 //
 // A run in which calls were missed would look clean. So each child begins with

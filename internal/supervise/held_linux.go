@@ -28,6 +28,7 @@ type held struct {
 	numbers *still.Numbers // nil: the real ones
 	parts   uint64         // of the tape, by program
 	shown   int64          // the time that the programs have
+	begun   int64          // when the run began, by the kernel's clock
 	unheld  []string       // what could not be held, and why
 	misled  string         // a made-up number where it cannot be translated
 }
@@ -72,7 +73,27 @@ func (t *Tree) Hold(know Knowledge) {
 }
 
 func newHeld(know Knowledge) *held {
-	return &held{know: know, clock: still.NewClock(know.At), shown: know.At}
+	// The kernel's stamps lag by the tick: CLOCK_REALTIME_COARSE.
+	var now unix.Timespec
+	_ = unix.ClockGettime(clockCoarse, &now)
+	return &held{know: know, clock: still.NewClock(know.At), shown: know.At, begun: now.Nano()}
+}
+
+// runStart is by how much the files of a run seem to be older than its time:
+// the clock stands still while they come to be, one after the other.
+const runStart = int64(time.Second)
+
+// InRun reports whether a file time, in ns since 1970, is of the present run,
+// and later than its clock says: the programs should be told another.
+func (t *Tree) InRun(at int64) bool { return t.held != nil && at >= t.held.begun }
+
+// fileTime is what a file time is by the clock of the run: those that came to
+// be in the run are of the second before, in their order.
+func (t *Tree) fileTime(at int64) int64 {
+	if !t.InRun(at) {
+		return at
+	}
+	return min(t.held.know.At-runStart+(at-t.held.begun), t.held.shown)
 }
 
 // Unheld says what could not be held in this tree, and why.

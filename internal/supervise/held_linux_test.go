@@ -45,6 +45,7 @@ var knowable = [][]string{
 
 var chanceful = [][]string{
 	{"mktemp", "-u", "XXXXXXXXXX"},
+	{"python3", "-c", "import ctypes; f = ctypes.CDLL(None).getauxval; f.restype = ctypes.c_void_p; print(ctypes.string_at(f(25), 16).hex())"},
 	{"python3", "-c", "import random, uuid, os; print(random.random(), uuid.uuid4(), os.urandom(8).hex(), hash('a'))"},
 }
 

@@ -115,6 +115,15 @@ func (t *Tree) numberOf(pid int) int {
 	return t.number(pr)
 }
 
+// Numbers are the process numbers that the child sees as its own and as its
+// parent's.
+func (t *Tree) Numbers() (pid, ppid int) {
+	if t.held == nil || t.held.numbers == nil {
+		return t.pid, os.Getpid()
+	}
+	return t.number(&t.procs.child), t.held.numbers.Of(os.Getpid())
+}
+
 func answerPID(t *Tree, ev *Event) bool {
 	if t.held.numbers == nil {
 		return false
@@ -134,9 +143,11 @@ func answerPPID(t *Tree, ev *Event) bool {
 	if t.held.numbers == nil {
 		return false
 	}
-	ppid := Parent(ev.PID)
-	if ppid == 0 {
-		return false
+	ppid := os.Getpid()
+	if ev.PID != t.pid {
+		if ppid = Parent(ev.PID); ppid == 0 {
+			return false
+		}
 	}
 	t.Answer(ev, int64(t.numberOf(ppid)))
 	return true
