@@ -350,7 +350,7 @@ func allMeans() (all []means) {
 
 	// Written where others read it.
 	for _, w := range writers {
-		add(means{damage: "exposed", name: w.name + ", to the attacker's file", rel: "x", plants: []attack.Move{attack.File, attack.Symlink}, want: "X04", opens: true, do: opens(w.flags, w.write)})
+		add(means{damage: "exposed", name: w.name + ", to the attacker's file", rel: "x", plants: []attack.Move{attack.File, attack.Symlink}, want: "X10", opens: true, do: opens(w.flags, w.write)})
 		wiped := opens(w.flags, func(fd int) error {
 			err := w.write(fd)
 			if w.flags == unix.O_PATH {
@@ -358,7 +358,7 @@ func allMeans() (all []means) {
 			}
 			return errors.Join(err, unix.Ftruncate(fd, 0))
 		})
-		m := means{damage: "exposed", name: w.name + ", to the attacker's file, and cut", rel: "x", plants: toOwn, want: "X04", do: wiped}
+		m := means{damage: "exposed", name: w.name + ", to the attacker's file, and cut", rel: "x", plants: toOwn, want: "X10", do: wiped}
 		if w.name == "mmap" {
 			m.reasons = map[string]string{"": "stores to mapped memory are no calls: what of them is not there in the end is out of the bound"}
 		}
@@ -368,10 +368,10 @@ func allMeans() (all []means) {
 		add(means{damage: "exposed", name: x.name, rel: "own", plants: toOwn, want: "X04", do: x.expose, reasons: x.reasons})
 	}
 	fifo := []attack.Move{attack.FIFO}
-	add(means{damage: "exposed", name: "write, to a FIFO", rel: "x", plants: fifo, want: "X04", do: intoPlaceFIFO(0)})
-	add(means{damage: "exposed", name: "write, to a FIFO, without waiting", rel: "x", plants: fifo, want: "X04", do: intoPlaceFIFO(unix.O_NONBLOCK)})
+	add(means{damage: "exposed", name: "write, to a FIFO", rel: "x", plants: fifo, want: "X10", do: intoPlaceFIFO(0)})
+	add(means{damage: "exposed", name: "write, to a FIFO, without waiting", rel: "x", plants: fifo, want: "X10", do: intoPlaceFIFO(unix.O_NONBLOCK)})
 	for _, c := range socketMeans {
-		add(means{damage: "exposed", name: c.name, rel: "x", plants: []attack.Move{attack.Socket}, want: "X04", do: throughSocket(c.kind, c.send)})
+		add(means{damage: "exposed", name: c.name, rel: "x", plants: []attack.Move{attack.Socket}, want: "X10", do: throughSocket(c.kind, c.send)})
 	}
 
 	// The target lost.
