@@ -105,8 +105,8 @@ func (r *run) noteWants(b *boundary, s *step) {
 			r.asked = map[string]bool{}
 		}
 		r.asked[a.path()] = true
-		if in.step == len(r.steps) || !r.attacker.knows(a.path()) {
-			continue // the move was made with it in mind, or the name is chance
+		if in.step == len(r.steps) || !r.attacker.knows(a.path()) || !r.disk.stat(a.dir).isDir() {
+			continue // the move was made with it in mind, the name is chance, or nothing can be there
 		}
 		w := want{move: in.move, way: way{names: rel, use: b.endUse(a.path())}, from: len(rel)}
 		if !a.last {
