@@ -46,9 +46,12 @@ func loaderProgram() string {
 	}
 	b = le.AppendUint32(b, uint32(elf.PT_LOAD))
 	b = le.AppendUint32(b, uint32(elf.PF_R|elf.PF_X))
-	size := uint64(header + len(code))
-	for _, v := range []uint64{0, at, at, size, size, 0x10000} { // offset, addresses, sizes, alignment
+	// Whole pages: older kernels clear the rest of the last one, which is not to
+	// be written (load_elf_interp in fs/binfmt_elf.c).
+	const size = 0x10000
+	for _, v := range []uint64{0, at, at, size, size, size} { // offset, addresses, sizes, alignment
 		b = le.AppendUint64(b, v)
 	}
-	return string(append(b, code...))
+	b = append(b, code...)
+	return string(append(b, make([]byte, size-len(b))...))
 }
