@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
@@ -44,6 +45,7 @@ type session struct {
 	signals    *signals // of Run
 	sweeper    *sweep.Sweeper
 	background chan struct{} // closed when these two have looked around
+	waited     atomic.Int32  // finds that were waited for to go, in vain: see elsewhere
 }
 
 // look is what there is at one moment.
@@ -237,9 +239,14 @@ func opened(before *look, numbers []int) []int {
 	return slices.DeleteFunc(numbers, func(n int) bool { return slices.Contains(before.open, n) })
 }
 
+// mostWaits bounds how often nothing but a find makes a run wait.
+const mostWaits = 10
+
 // elsewhere looks for descriptors of what is not in the root. Goroutines that the
 // test has left, a server's for example, may be about to close theirs: they have
-// a second.
+// a second. Their number alone does not tell whether there are any, since the
+// goroutine of the test before can have been counted with this one's, in its last
+// moment; so the first few finds of a run wait in any case.
 func (s *session) elsewhere(before *look, atEnd bool) []*leak {
 	see := func() []*leak {
 		if atEnd {
@@ -247,11 +254,16 @@ func (s *session) elsewhere(before *look, atEnd bool) []*leak {
 		}
 		return openElsewhere(s.root, opened(before, lowDescriptors()))
 	}
-	list := see()
-	for end := time.Now().Add(time.Second * time.Duration(s.opt.slow)); len(list) > 0 && goroutines() > before.goroutines && time.Now().Before(end); list = see() {
-		time.Sleep(5 * time.Millisecond)
+	for end := time.Now().Add(time.Second * time.Duration(s.opt.slow)); ; time.Sleep(5 * time.Millisecond) {
+		left := goroutines() > before.goroutines // before the look, which then sees what they have done
+		list := see()
+		if over := time.Now().After(end); len(list) == 0 || over || !left && s.waited.Load() >= mostWaits {
+			if over {
+				s.waited.Add(1)
+			}
+			return list
+		}
 	}
-	return list
 }
 
 // settle waits for goroutines that the tests did not wait for: a little for all,
