@@ -119,6 +119,15 @@ var lostConditions = []injectCondition{{
 	opts: overOut,
 	want: []string{"X05 close fails with EIO: the code reported success, though close of shared/out had failed"},
 }, {
+	name: "nor is it lost by a rename to the name that it has", by: attack.Faults,
+	victim: func(s *attack.Scene) error {
+		err := overwrite(s)
+		_ = s.FS.(*fsfake.FS).Renameat2(s.Path("out"), s.Path("out"), 0)
+		return err
+	},
+	opts: overOut,
+	want: []string{"X05 close fails with EIO: the code reported success, though close of shared/out had failed"},
+}, {
 	name: "nor is it another file's that has its name later", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		name, _, err := atHome(s)

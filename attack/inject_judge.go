@@ -308,7 +308,7 @@ func (r *run) judgeSync(at int) {
 		synced := s.call == "fsync" || s.call == "fdatasync" || s.call == "msync"
 		switch {
 		case (s.kind == supervise.Rename || s.kind == supervise.Link) && !failed && s.movable():
-			if from, to := s.ends(); from != "" && to != "" {
+			if from, to := s.ends(); from != "" && to != "" && from != to {
 				dirty[to], lost[to] = dirty[from], lost[from]
 				if s.kind == supervise.Rename {
 					delete(dirty, from)
