@@ -105,6 +105,9 @@ var pipedTests = []conditionTest{
 	{"into a FIFO", intoFIFO(0, "secret"), with(fifos), []string{"X07 it waits at the attacker's FIFO", "X10 6 bytes were written to the attacker's FIFO"}},
 	{"into a FIFO, without waiting", intoFIFO(unix.O_NONBLOCK, "secret"), with(fifos), []string{"X10 6 bytes were written to the attacker's FIFO"}},
 	{"more into a FIFO than it holds", intoFIFO(0, megabytes("end")), with(fifos), []string{"X07 it waits at the attacker's FIFO", "X10 bytes were written to the attacker's FIFO"}},
+	{"into a FIFO, where a file was written to", on(func(p string) error {
+		return errors.Join(write(p, os.O_WRONLY|unix.O_NONBLOCK, 0, "secret"), os.Remove(p))
+	}), with(attack.Moves(attack.File, attack.FIFO)), []string{"X10 35 bytes were written to the attacker's file"}},
 	{"a FIFO that is only opened", intoFIFO(unix.O_NONBLOCK, ""), with(fifos), nil},
 
 	{"to a socket", dials("unix", func(c net.Conn) error {

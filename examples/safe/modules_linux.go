@@ -17,6 +17,7 @@ import (
 	"github.com/natefinch/atomic"
 	"github.com/otiai10/copy"
 	"github.com/spf13/afero"
+	"golang.org/x/sys/unix"
 	"tailscale.com/atomicfile"
 )
 
@@ -120,7 +121,13 @@ func safetempDir(dir, _ string) (err error) {
 
 // pathrsUploads resolves a name in a tree that others write in.
 func pathrsUploads(dir, home string) error {
-	h, err := pathrs.OpenInRoot(filepath.Join(dir, "uploads"), "album/photo")
+	// OpenInRoot would follow a link in the place of the tree itself.
+	root, err := os.OpenFile(filepath.Join(dir, "uploads"), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	h, err := pathrs.OpenatInRoot(root, "album/photo")
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,13 @@ func TestReported(t *testing.T) {
 	}
 	careless := func(s *attack.Scene) error { return os.WriteFile(s.Path("out"), []byte("odd \xff \x1b[1m"), 0o666) }
 	careful := func(s *attack.Scene) error {
+		f, err := os.OpenFile(s.Path("out"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	nameless := func(s *attack.Scene) error { // there is nothing to attack
 		f, err := os.OpenFile(s.Dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
 		if err != nil {
 			return err
@@ -35,7 +42,7 @@ func TestReported(t *testing.T) {
 		return f.Close()
 	}
 	hopeless := func(s *attack.Scene) error { return errors.New("no") }
-	for name, victim := range map[string]attack.Victim{"careless": careless, "careful": careful, "hopeless": hopeless} {
+	for name, victim := range map[string]attack.Victim{"careless": careless, "careful": careful, "nameless": nameless, "hopeless": hopeless} {
 		t.Run("Prove "+name, func(t *testing.T) { attack.Prove(t, victim, attack.Target("out"), attack.ReportOnly()) })
 		t.Run("Faults "+name, func(t *testing.T) { attack.Faults(t, victim, attack.ReportOnly()) })
 		t.Run("Kills "+name, func(t *testing.T) { attack.Kills(t, victim, attack.ReportOnly()) })
@@ -82,6 +89,7 @@ func TestReports(t *testing.T) {
 	seen := slices.Sorted(maps.Keys(verdicts))
 	assert.Equal(t, []string{
 		"faults broken", "faults clean", "faults inconclusive", "kills broken", "kills clean", "kills inconclusive",
-		"prove broken", "prove clean", "prove inconclusive", "race broken", "race inconclusive", "race not won",
+		"prove broken", "prove clean", "prove inconclusive", "prove untried",
+		"race broken", "race inconclusive", "race not won",
 	}, seen, "%s", out)
 }

@@ -155,7 +155,7 @@ func TestUnsafe(t *testing.T) {
 		{"umask", umaskMode, target("out"), []string{"X04"}},
 		{"leak", leaks, nil, []string{"R01"}},
 		{"read by name", reopened, ownState(), nil},
-		{"unix socket", socketShared, nil, []string{"C06"}},
+		{"unix socket", socketShared, nil, []string{"C03"}},
 		{"sh: $$", shellPID, nil, []string{"X01"}},
 		{"gofrs/flock", flockShared, target("app.lock"), []string{"X01"}},
 		{"securejoin", secureJoined, uploads(), []string{"X02"}},
