@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -53,6 +54,24 @@ func removeDirAll(dir string) error {
 		}
 	}
 	return errors.Join(f.Close(), unix.Rmdir(dir))
+}
+
+// rewindAndRemove removes a tree in which it goes back to the start of at, as
+// closedir(3) of the GNU C library and python's os.scandir do in a directory.
+func rewindAndRemove(dir, at string) (err error) {
+	f, err := os.Open(at)
+	if err != nil {
+		return errors.Join(err, removeDirAll(dir))
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return removeDirAll(dir)
 }
 
 // inTree works in a temporary directory with a file in it.
@@ -136,6 +155,12 @@ fs.writeFileSync(path.join(d, 'f'), 'x'); fs.rmSync(d, { recursive: true });
 			}
 			return removeDirAll(dir)
 		})
+	}}, ""},
+	{victimTest{name: "a listing that is rewound before the removal", victim: func(s *attack.Scene) error {
+		return inTree(s, func(dir string) error { return rewindAndRemove(dir, dir) })
+	}}, ""},
+	{victimTest{name: "a seek in a file, and the removal", want: "R05", victim: func(s *attack.Scene) error {
+		return inTree(s, func(dir string) error { return rewindAndRemove(dir, filepath.Join(dir, "f")) })
 	}}, ""},
 	{victimTest{name: "a walk that removes", victim: func(s *attack.Scene) error {
 		return inTree(s, func(dir string) error {

@@ -69,6 +69,8 @@ func (s *step) looks() bool {
 		}
 		a, ok := s.lookups[0].final()
 		return ok && a.node.isDir()
+	case supervise.Control: // readdir(3) goes back to where it has read to
+		return s.call == "lseek" && s.fd.kind == "directory"
 	}
 	return false
 }
