@@ -269,7 +269,7 @@ func (e *explorer) replay(base *run) error {
 	}
 	j := job{schedule: schedule}
 	if e.opt.verb.injects() {
-		e.plan.occurrences = base.occurrences()
+		e.plan.follow(base)
 	}
 	for i := 1; i < len(schedule); i++ { // what its beginning teaches of names
 		r, err := e.attempt(job{schedule: schedule[:i], taught: j.taught})

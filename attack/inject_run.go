@@ -18,7 +18,8 @@ func (e *explorer) injections(r *run, schedule []placed) [][]placed {
 	}
 	var list [][]placed
 	if len(schedule) == 0 {
-		e.plan.known, e.plan.occurrences, e.plan.looks, e.plan.passing = map[key]bool{}, r.occurrences(), looksOf(r), passingOf(r)
+		e.plan.known = map[key]bool{}
+		e.plan.follow(r)
 	} else if last := schedule[len(schedule)-1].inject; last.of() != faults || last.on || len(schedule) > 1 || !r.outcome.success() {
 		return nil
 	}
@@ -102,6 +103,12 @@ func (r *run) compare(again *run) {
 		one.plan = &taught
 		one.nameSteps()
 	}
+}
+
+// follow takes in what the undisturbed run says of those that go on from it,
+// searched or replayed.
+func (p *plan) follow(base *run) {
+	p.occurrences, p.looks, p.passing = base.occurrences(), looksOf(base), passingOf(base)
 }
 
 // teaches is the plan for the schedules that go on from this run's.

@@ -81,16 +81,56 @@ func TestReplayInjections(t *testing.T) {
 			opts := append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly())
 			report := tt.verb(t, victim, opts...)
 			require.GreaterOrEqual(t, len(report.Findings), 2)
-			for _, f := range report.Findings {
-				t.Run(f.Rule.ID+" "+f.Line, func(t *testing.T) {
-					again := tt.verb(t, victim, append(opts[:len(opts):len(opts)], attack.Replay(f.Schedule))...)
-					require.True(t, again.Complete, again.Problems)
-					require.Len(t, again.Findings, 1)
-					f.Count = 1
-					assert.Equal(t, f, again.Findings[0])
-				})
-			}
+			replays(t, report, tt.verb, victim, opts)
 		})
+	}
+}
+
+// replays sees that each finding of a report is found again, and is alone.
+func replays(t *testing.T, report *attack.Report, by verb, victim attack.Victim, opts []attack.Option) {
+	for _, f := range report.Findings {
+		t.Run(f.Rule.ID+" "+f.Line, func(t *testing.T) {
+			again := by(t, victim, append(opts[:len(opts):len(opts)], attack.Replay(f.Schedule))...)
+			require.True(t, again.Complete, again.Problems)
+			require.Len(t, again.Findings, 1)
+			f.Count = 1
+			assert.Equal(t, f, again.Findings[0])
+		})
+	}
+}
+
+// TestReplayOfRemovals: what the undisturbed run says of removals, a replay heeds
+// as the search does: which looks they begin with, and which targets go again.
+func TestReplayOfRemovals(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		victim attack.Victim
+		opts   []attack.Option
+	}{
+		{"a look before", func(s *attack.Scene) error {
+			return inDir(s, func(dir string) error {
+				if !exists(s, dir) {
+					return nil
+				}
+				return s.FS.Remove(dir)
+			})
+		}, nil},
+		{"a lock file", func(s *attack.Scene) error {
+			if err := put(s.FS, s.Path("lock"), newFile, 0o600, "1"); err != nil {
+				return err
+			}
+			_ = s.FS.Remove(s.Path("lock"))
+			return nil
+		}, []attack.Option{attack.Target("lock")}},
+	} {
+		for world, more := range map[string][]attack.Option{"": nil, ", fake": {attack.Fake()}} {
+			t.Run(tt.name+world, func(t *testing.T) {
+				opts := append(append(tt.opts[:len(tt.opts):len(tt.opts)], attack.ReportOnly()), more...)
+				report := attack.Faults(t, tt.victim, opts...)
+				require.Equal(t, "R11", rulesOf(report), texts(report))
+				replays(t, report, attack.Faults, tt.victim, opts)
+			})
+		}
 	}
 }
 
