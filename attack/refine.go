@@ -105,6 +105,9 @@ func (r *run) noteWants(b *boundary, s *step) {
 			r.asked = map[string]bool{}
 		}
 		r.asked[a.path()] = true
+		if up := r.disk.stat(a.dir); a.dir != in.dir && !r.attacker.owns(up) && !r.isCanary(up) {
+			continue // the victim has made the directory
+		}
 		if in.step == len(r.steps) || !r.attacker.knows(a.path()) || !r.disk.stat(a.dir).isDir() {
 			continue // the move was made with it in mind, the name is chance, or nothing can be there
 		}
@@ -153,7 +156,7 @@ func (s *step) wanted(r *run, a access) bool {
 // refine adds the schedules with moves as they are when what a run has shown is
 // known. It reports whether the run showed a call that no run has shown in which
 // the attacker put a like directory there.
-func (s *search) refine(r *run, schedule []placed) (news bool) {
+func (s *search) refine(r *run, schedule []placed, broken bool) (news bool) {
 	if len(schedule) == 0 || r.plan.opt.verb.injects() {
 		return true
 	}
@@ -164,6 +167,9 @@ func (s *search) refine(r *run, schedule []placed) (news bool) {
 	root, first := s.rootOf(schedule)
 	novel := root.learn(r)
 	news = first || len(novel) > 0
+	if len(schedule) > 1 && (broken || !first) {
+		return news // after a second move only the first directory is tried with more in it
+	}
 	var all []want
 	last, _ := r.madeAt()
 	for i, st := range r.steps {
@@ -184,7 +190,7 @@ func (s *search) refine(r *run, schedule []placed) (news bool) {
 	for _, w := range all {
 		root.names[w.names] = true
 	}
-	if first && len(all) > 1 {
+	if first && len(schedule) == 1 && len(all) > 1 {
 		for _, w := range all {
 			s.add(r, schedule, root, w, all)
 		}

@@ -16,20 +16,21 @@ import (
 type search struct {
 	e *explorer
 
-	mu    sync.Mutex
-	moved *sync.Cond      // a schedule was taken, or the search is over
-	jobs  []job           // in order; what was taken is empty
-	next  int             // the first that no lane has begun
-	done  int             // the first that was not taken
-	lost  map[string]bool // see endsAlike
-	roots map[string]*root
-	uses  map[string]bool // schedules that otherUses has added
-	more  int             // schedules that refine has added
-	lanes int
-	most  int // 0: not decided
-	over  bool
-	err   error
-	ended sync.WaitGroup
+	mu      sync.Mutex
+	moved   *sync.Cond      // a schedule was taken, or the search is over
+	jobs    []job           // in order; what was taken is empty
+	next    int             // the first that no lane has begun
+	done    int             // the first that was not taken
+	lost    map[string]bool // see endsAlike
+	roots   map[string]*root
+	uses    map[string]bool // schedules that otherUses has added
+	planned map[string]bool // schedules with a directory that holds something
+	more    int             // schedules that refine has added
+	lanes   int
+	most    int // 0: not decided
+	over    bool
+	err     error
+	ended   sync.WaitGroup
 }
 
 type job struct {
@@ -46,7 +47,7 @@ const (
 
 // search tries everything that follows the undisturbed run.
 func (e *explorer) search(base *run) error {
-	s := &search{e: e, lanes: 1, lost: map[string]bool{}, roots: map[string]*root{}, uses: map[string]bool{}}
+	s := &search{e: e, lanes: 1, lost: map[string]bool{}, roots: map[string]*root{}, uses: map[string]bool{}, planned: map[string]bool{}}
 	s.moved = sync.NewCond(&s.mu)
 	s.extend(base, nil)
 	if e.endsEarly() {
@@ -206,7 +207,7 @@ func (s *search) take() {
 		s.extend(r, j.schedule)
 	} else if r != nil {
 		broken := s.records(r) // as it is: a further move would find the same
-		news := s.refine(r, j.schedule)
+		news := s.refine(r, j.schedule, broken)
 		if !broken && len(j.schedule) < e.opt.depth && (news || !j.refined) {
 			s.extend(r, j.schedule)
 		}
@@ -248,6 +249,13 @@ func (s *search) extend(r *run, schedule []placed) {
 }
 
 func (s *search) queue(j job) {
+	if m := j.schedule[len(j.schedule)-1].move; m.inside != "" { // refine and extend can come to the same
+		k := scheduleString(j.schedule)
+		if s.planned[k] {
+			return
+		}
+		s.planned[k] = true
+	}
 	if s.e.opt.shard.has(j.schedule, s.e.opt) {
 		s.jobs = append(s.jobs, j)
 	}
