@@ -189,12 +189,28 @@ func (w *fakeWorld) lookup(b *boundary, op *fsfake.Op, raw string, follow, makes
 		}
 		l.steps = append(l.steps, a)
 	}
+	l.failsBelow()
 	switch {
 	case len(l.steps) == 0:
 	case b.lookups == nil:
 		b.lookups = kept.lookup[:]
 	default:
 		b.lookups = append(b.lookups, *l)
+	}
+}
+
+// failsBelow adds the first name below what is no directory, at which the lookup
+// fails (ENOTDIR).
+func (l *lookup) failsBelow() {
+	if len(l.steps) == 0 {
+		return
+	}
+	s := l.steps[len(l.steps)-1]
+	if !s.parent || !s.node.exists() || s.node.isDir() || s.node.isLink() {
+		return
+	}
+	if name, rest, _ := strings.Cut(namesIn(s.rest), "/"); name != "" {
+		l.steps = append(l.steps, access{dir: s.path(), name: name, last: rest == "", parent: rest != "", rest: rest})
 	}
 }
 
