@@ -24,7 +24,6 @@ type walkCase struct {
 	tid   int
 	dirs  []string
 	fds   []int
-	names []string
 }
 
 func (c *walkCase) n(most int) int {
