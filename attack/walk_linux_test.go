@@ -18,12 +18,12 @@ import (
 
 // walkCase draws a scene and paths in it.
 type walkCase struct {
-	t     testing.TB
-	data  []byte
-	d     *osDisk
-	tid   int
-	dirs  []string
-	fds   []int
+	t    testing.TB
+	data []byte
+	d    *osDisk
+	tid  int
+	dirs []string
+	fds  []int
 }
 
 func (c *walkCase) n(most int) int {
