@@ -123,12 +123,12 @@ finally:
 	{victimTest{name: "sh: a trap", victim: script("/bin/sh", "-ec", `d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; echo x > "$d/f"`)}, "mktemp"},
 	{victimTest{name: "sh: no trap", want: "R05", victim: script("/bin/sh", "-ec", `d=$(mktemp -d); echo x > "$d/f"; rm -rf "$d"`)}, "mktemp"},
 	{victimTest{name: "sh: a trap that hides the error", want: "R11", victim: script("/bin/sh", "-ec", `d=$(mktemp -d); trap 'rm -rf "$d" || true' EXIT; echo x > "$d/f"`)}, "mktemp"},
-	{victimTest{name: "node: rmSync in finally", victim: script("node", "-e", `
+	{victimTest{name: "node: rmSync in finally", slow: true, victim: script("node", "-e", `
 const fs = require('fs'), os = require('os'), path = require('path');
 const d = fs.mkdtempSync(path.join(os.tmpdir(), 'w-'));
 try { fs.writeFileSync(path.join(d, 'f'), 'x'); } finally { fs.rmSync(d, { recursive: true }); }
 `)}, "node"},
-	{victimTest{name: "node: no finally", want: "R05", victim: script("node", "-e", `
+	{victimTest{name: "node: no finally", slow: true, want: "R05", victim: script("node", "-e", `
 const fs = require('fs'), os = require('os'), path = require('path');
 const d = fs.mkdtempSync(path.join(os.tmpdir(), 'w-'));
 fs.writeFileSync(path.join(d, 'f'), 'x'); fs.rmSync(d, { recursive: true });

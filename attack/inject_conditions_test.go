@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -91,7 +92,7 @@ var injectConditions = []injectCondition{{
 		return errors.Join(writeRandom(f), f.Close())
 	},
 	opts: overOut,
-	want: []string{"X05 write fails with ENOSPC: the code returned an error: write shared/out: no space left on device, and the target out is neither what was there before nor what an undisturbed run leaves: 0 bytes, \"\": it is empty"},
+	want: []string{"X05 write fails with ENOSPC: the code returned an error: write shared/out: " + syscall.ENOSPC.Error() + ", and the target out is neither what was there before nor what an undisturbed run leaves: 0 bytes, \"\": it is empty"},
 }, {
 	name: "nor is it after success, and no mode of what is not made else", by: attack.Faults,
 	victim: func(s *attack.Scene) error {
@@ -480,7 +481,7 @@ var injectConditions = []injectCondition{{
 		return errors.Join(writeRandom(f), f.Close())
 	},
 	opts: intoOut,
-	want: []string{"X05 write fails with ENOSPC: the code returned an error: write shared/out: no space left on device, and the target out is neither what was there before nor what an undisturbed run leaves: 0 bytes, \"\": it is empty",
+	want: []string{"X05 write fails with ENOSPC: the code returned an error: write shared/out: " + syscall.ENOSPC.Error() + ", and the target out is neither what was there before nor what an undisturbed run leaves: 0 bytes, \"\": it is empty",
 		"X05 openat fails with ENOSPC: the target out is not what an undisturbed run leaves: a directory"},
 }, {
 	name: "a file with the mode of the directory beside it", by: attack.Faults,
