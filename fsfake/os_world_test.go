@@ -66,8 +66,10 @@ func osReadDir[F io.Closer](lazy bool, f F, err error) (int64, string, error) {
 		}
 	}
 	slices.Sort(lines)
-	_, text, _ := osResult(err)
-	return int64(len(lines)), strings.Join(append(lines, text), " "), nil
+	if p := (*fs.PathError)(nil); errors.As(err, &p) { // without the path: Go 1.27 has the entry's
+		lines = append(lines, p.Op, p.Err.Error())
+	}
+	return int64(len(lines)), strings.Join(lines, " "), nil
 }
 
 // osFile is an open file of either side.
