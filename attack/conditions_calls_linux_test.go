@@ -35,7 +35,7 @@ var callTests = []conditionTest{
 			return err
 		}
 		return os.Rename(tmp, s.Path("x", "f"))
-	}, with(dirs), []string{"X06 shared/x/f was made in it"}},
+	}, with(dirs), []string{"X06 shared/x/f was made in it", "X08 left shared/work-* (file, mode 0600) behind"}},
 	{"is made once, and opened again", func(s *attack.Scene) error {
 		if !there(s, "x") {
 			return nil
