@@ -135,6 +135,7 @@ func (p *Program) String() string {
 	return strings.Join(p.Before, " ") + " | " + strings.Join(ops, "; ")
 }
 
+// String is the operation in the text form that Parse reads.
 func (o Op) String() string {
 	s := string(o.Do)
 	if o.Form != Absolute {

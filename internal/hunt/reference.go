@@ -16,6 +16,7 @@ type Act struct {
 	What string
 }
 
+// String says before which call, counted from 1, and what.
 func (a Act) String() string {
 	return fmt.Sprintf("before call %d, at %s: %s", a.Gap+1, a.Name, a.What)
 }
