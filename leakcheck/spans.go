@@ -227,63 +227,58 @@ func (s *spans) around(l *leak) []string {
 }
 
 // watch makes each top-level test, fuzz test, example and benchmark of m known
-// when it begins, and when it has ended with its subtests and cleanups. The testing package offers no hook
-// for it: the list of tests is an unexported field, which is used only if it
-// is of the type that it has today. Without it the intervals are not known,
+// when it begins, and when it has ended with its subtests and cleanups. The
+// testing package offers no hook for it: the lists are unexported fields, each
+// of which is used only if it is of the type that it has today. Without it the intervals are not known,
 // and an explanation takes longer.
 func (s *spans) watch(m TestingM, begin func(string) (end func())) {
-	tests := field[testing.InternalTest](m, "tests")
-	if tests == nil {
-		return
-	}
-	list := slices.Clone(*tests)
-	for i := range list {
-		name, f := list[i].Name, list[i].F
-		list[i].F = func(t *testing.T) {
+	wrap(m, "tests", func(test *testing.InternalTest) {
+		name, f := test.Name, test.F
+		test.F = func(t *testing.T) {
 			t.Cleanup(begin(name))
 			f(t)
 		}
-	}
-	*tests = list
-	if examples := field[testing.InternalExample](m, "examples"); examples != nil {
-		list := slices.Clone(*examples)
-		for i := range list {
-			name, f := list[i].Name, list[i].F
-			list[i].F = func() {
-				defer begin(name)()
-				f()
-			}
+	})
+	wrap(m, "examples", func(example *testing.InternalExample) {
+		name, f := example.Name, example.F
+		example.F = func() {
+			defer begin(name)()
+			f()
 		}
-		*examples = list
-	}
-	if fuzz := field[testing.InternalFuzzTarget](m, "fuzzTargets"); fuzz != nil {
-		list := slices.Clone(*fuzz)
-		for i := range list {
-			name, f := list[i].Name, list[i].Fn
-			list[i].Fn = func(t *testing.F) {
-				t.Cleanup(begin(name))
-				f(t)
-			}
+	})
+	wrap(m, "fuzzTargets", func(target *testing.InternalFuzzTarget) {
+		name, f := target.Name, target.Fn
+		target.Fn = func(t *testing.F) {
+			t.Cleanup(begin(name))
+			f(t)
 		}
-		*fuzz = list
-	}
-	if benchmarks := field[testing.InternalBenchmark](m, "benchmarks"); benchmarks != nil {
-		list := slices.Clone(*benchmarks)
-		for i := range list {
-			name, f := list[i].Name, list[i].F
-			list[i].F = func(b *testing.B) {
+	})
+	wrap(m, "benchmarks", func(benchmark *testing.InternalBenchmark) {
+		name, f := benchmark.Name, benchmark.F
+		benchmark.F = func(b *testing.B) {
+			b.StopTimer()
+			end := begin(name)
+			defer func() {
 				b.StopTimer()
-				end := begin(name)
-				defer func() {
-					b.StopTimer()
-					end()
-				}()
-				b.StartTimer()
-				f(b)
-			}
+				end()
+			}()
+			b.StartTimer()
+			f(b)
 		}
-		*benchmarks = list
+	})
+}
+
+// wrap changes each element of one of m's lists, in a copy of the list.
+func wrap[T any](m TestingM, name string, change func(*T)) {
+	list := field[T](m, name)
+	if list == nil {
+		return
 	}
+	own := slices.Clone(*list)
+	for i := range own {
+		change(&own[i])
+	}
+	*list = own
 }
 
 // field is a slice that a testing.M has, nil if it has none of this kind.
