@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,48 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/supervise"
+	"github.com/tmpproof/tmpproof/internal/supervise/kernelcalls"
 )
-
-// kernelCalls are the system calls of Linux on a processor, as x/sys/unix has
-// them.
-func kernelCalls(t *testing.T, arch string) map[string]bool {
-	gobin, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("needs the go command, to find the source of golang.org/x/sys")
-	}
-	cmd := exec.Command(gobin, "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys")
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off")
-	dir, err := cmd.Output()
-	if err != nil || len(strings.TrimSpace(string(dir))) == 0 {
-		t.Skipf("the source of golang.org/x/sys is not at hand: %v", err)
-	}
-	src, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "unix", "zsysnum_linux_"+arch+".go"))
-	require.NoError(t, err)
-	names := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^\s+SYS_(\w+)\s+=`).FindAllSubmatch(src, -1) {
-		if name := strings.ToLower(string(m[1])); name != "arch_specific_syscall" { // the start of a range
-			names[name] = true
-		}
-	}
-	return names
-}
-
-// exemptCalls are those that the supervisor leaves alone, with the reason.
-func exemptCalls(t *testing.T) map[string]string {
-	data, err := os.ReadFile("../internal/supervise/testdata/exempt.txt")
-	require.NoError(t, err)
-	list, why := map[string]string{}, ""
-	for line := range strings.Lines(string(data)) {
-		if !strings.HasPrefix(line, "\t") {
-			why = strings.TrimSpace(line)
-			continue
-		}
-		for name := range strings.FieldsSeq(line) {
-			list[name] = why
-		}
-	}
-	return list
-}
 
 // withoutFaults says why Faults lets no call of a kind fail.
 var withoutFaults = map[supervise.Kind]string{
@@ -120,7 +77,7 @@ func boundariesOf(name string, kind supervise.Kind) []*boundary {
 // both processors, with what each verb does at it, or the reason why not.
 // TMPPROOF_UPDATE=1 writes it.
 func TestTableOfCalls(t *testing.T) {
-	amd64, arm64, exempt, table := kernelCalls(t, "amd64"), kernelCalls(t, "arm64"), exemptCalls(t), supervise.Calls()
+	amd64, arm64, exempt, table := kernelcalls.Names(t, "amd64"), kernelcalls.Names(t, "arm64"), kernelcalls.Exempt(t), supervise.Calls()
 	all := maps.Clone(amd64)
 	maps.Copy(all, arm64)
 	for name := range table {
