@@ -26,7 +26,11 @@ func TestConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			g := &generator{chooser: rand.New(rand.NewPCG(uint64(i), 3)), users: len(accounts)}
 			for range 3000 {
-				one.do(g.call())
+				// Not to read a file whole: another goroutine can have made it
+				// a million gigabytes long by then.
+				if c := g.call(); c.name != "osreadfile" {
+					one.do(c)
+				}
 			}
 			one.end()
 		})
