@@ -42,73 +42,24 @@ func identity(path string) string {
 
 // list reads the names, for an empty directory in three system calls: this is
 // done twice for each test.
-func (r *root) list() ([]string, error) {
+func (r *root) list() (names []string, err error) {
 	if _, err := unix.Seek(r.fd, 0, unix.SEEK_SET); err != nil {
 		return nil, err
 	}
-	names, err := namesIn(r.fd, r.emptySize != unknown)
-	if err != nil || len(names) == 0 && dirSize(r.fd) == r.emptySize {
-		return names, err
-	}
-	// A descriptor that was set back to the start can leave out a file that was
-	// just made: seen on tmpfs of Linux 6.18, once in ten thousand times. The size
-	// of the directory has it, and a new descriptor.
-	fd, err := unix.Openat(r.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return names, nil // a test has used up the descriptors, or taken the permission
-	}
-	defer unix.Close(fd)
-	return namesIn(fd, false)
-}
-
-// namesIn reads an open directory. With atOnce a first answer without names is
-// the last one.
-func namesIn(fd int, atOnce bool) (names []string, err error) {
 	var buf [4096]byte
 	for {
-		n, err := unix.Getdents(fd, buf[:])
+		n, err := unix.Getdents(r.fd, buf[:])
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err != nil || n <= 0:
 			return names, err
 		}
+		// To the end, even of an answer without names: the kernel cuts one short,
+		// after "." as well, when a signal is pending (filldir64 in fs/readdir.c),
+		// such as the Go runtime's own by which it preempts.
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
-		if len(names) == 0 && atOnce {
-			return nil, nil
-		}
 	}
-}
-
-// dirSize is unknown-1 when it cannot be had.
-func dirSize(fd int) int64 {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil {
-		return unknown - 1
-	}
-	return st.Size
-}
-
-// sizeOfEmpty is the size that an empty directory has, on a file system that
-// gives as many names at once as there is room for. A network's, or FUSE, may
-// not, and has none that is known.
-func sizeOfEmpty(dir *os.File) int64 {
-	if !listsAtOnce(dir) {
-		return unknown
-	}
-	return dirSize(int(dir.Fd()))
-}
-
-func listsAtOnce(dir *os.File) bool {
-	var st unix.Statfs_t
-	if unix.Fstatfs(int(dir.Fd()), &st) != nil {
-		return false
-	}
-	switch int64(st.Type) {
-	case unix.EXT4_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC:
-		return true
-	}
-	return false
 }
 
 const fdDir = "/proc/self/fd"

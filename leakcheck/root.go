@@ -19,9 +19,6 @@ const (
 	rootVariable = "TMPPROOF_LEAKCHECK"
 )
 
-// unknown is the size of an empty directory where it says nothing.
-const unknown = -1
-
 // tempVariables lead to the directory for temporary files: os.TempDir reads the
 // first three, t.TempDir the last.
 var tempVariables = []string{"TMPDIR", "TMP", "TEMP", "GOTMPDIR"}
@@ -39,8 +36,6 @@ type root struct {
 	fd     int      // of dir
 	before []setting
 	mark   mark // of what is started meanwhile
-
-	emptySize int64 // see list
 
 	reading sync.Mutex // of dir, which has one position
 }
@@ -78,7 +73,7 @@ func (r *root) furnish() (err error) {
 	if r.dir, err = os.Open(r.files); err != nil {
 		return err
 	}
-	r.fd, r.emptySize = int(r.dir.Fd()), sizeOfEmpty(r.dir)
+	r.fd = int(r.dir.Fd())
 	return private(r.path)
 }
 
