@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -208,17 +209,39 @@ func (t *Tree) idle(since time.Time) time.Time {
 	return now
 }
 
-// atWork says that a thread of the tree runs, or is in the kernel.
-func (t *Tree) atWork() bool {
+// pids are the processes of the tree: those that were met, and those that they
+// have forked, which may have made no call yet.
+func (t *Tree) pids() []int {
 	t.procs.mu.Lock()
-	pids := []int{t.pid}
+	list := []int{t.pid}
 	for pid := range t.procs.others {
-		pids = append(pids, pid)
+		list = append(list, pid)
 	}
 	t.procs.mu.Unlock()
-	return slices.ContainsFunc(pids, func(pid int) bool {
+	for i := 0; i < len(list); i++ {
+		dir := "/proc/" + strconv.Itoa(list[i]) + "/task/"
+		tasks, _ := os.ReadDir(dir)
+		for _, task := range tasks {
+			b, _ := os.ReadFile(dir + task.Name() + "/children")
+			for _, field := range strings.Fields(string(b)) {
+				if pid, err := strconv.Atoi(field); err == nil && !slices.Contains(list, pid) {
+					list = append(list, pid)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// arrived is where a thread waits for the answer to a call.
+const arrived = "seccomp_do_user_notification"
+
+// atWork says that a thread of the tree runs, is in the kernel, or has come to a
+// call meanwhile.
+func (t *Tree) atWork() bool {
+	return slices.ContainsFunc(t.pids(), func(pid int) bool {
 		states := doing(pid)
-		return strings.Contains(states, ": R") || strings.Contains(states, ", R") || strings.Contains(states, ": D") || strings.Contains(states, ", D")
+		return strings.Contains(states, arrived) || strings.Contains(states, ": R") || strings.Contains(states, ", R") || strings.Contains(states, ": D") || strings.Contains(states, ", D")
 	})
 }
 
