@@ -271,6 +271,8 @@ func (c *child) judge(end *rerun.Error) {
 	}
 	o.Goroutines = lingering(c.goroutines)
 	o.Processes = c.children()
+	var reaped unix.Rusage
+	o.Ran = o.Processes > 0 || unix.Getrusage(unix.RUSAGE_CHILDREN, &reaped) == nil && reaped.Maxrss > 0
 	o.Changed = processTraits() != c.traits
 }
 

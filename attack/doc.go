@@ -254,6 +254,11 @@
 //
 // t in the victim's closure works as usual, in the child.
 //
+// The go command's cache knows of the files and variables that the victim has
+// looked at in the child, as if the test had done so itself, raw system calls
+// included. The result of a victim that starts programs is not kept ("(cached)"):
+// what they make of their environment cannot be known.
+//
 // # A disk in memory
 //
 // With Fake the world is a disk of package fsfake, in the process of the test,

@@ -37,6 +37,7 @@ type outcome struct {
 	At         string        `json:"-"` // the FIFO at which it waits
 	Late       string        `json:"-"` // a call that one of them then made
 	Processes  int           `json:"processes,omitempty"`
+	Ran        bool          `json:"ran,omitempty"` // it has started processes
 	Context    context       `json:"context"`
 	Removed    bool          `json:"-"`                 // the victim removed a part of the scene itself
 	Refused    string        `json:"-"`                 // what the victim tried to do to the process of the test

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"golang.org/x/sys/unix"
 )
@@ -42,6 +43,7 @@ func (w *osWorld) notesOutside(ev *supervise.Event) {
 			if err != nil {
 				continue
 			}
+			rerun.LookedAt(filepath.Clean(abs))
 			if dir, name, ok := w.sharedPlace(filepath.Clean(abs), ev.Kind == supervise.Check); ok {
 				w.noteOutside(ev, outsideCall{kind: assumedOutside, call: ev.Name, dir: dir, name: name})
 			}

@@ -31,6 +31,7 @@ const envScene = "TMPPROOF_SCENE"
 // osWorld runs the victim in a child process under the supervisor.
 type osWorld struct {
 	call      *rerun.Call
+	cmd       *exec.Cmd
 	opt       *options
 	d         *osDisk
 	tree      *supervise.Tree
@@ -84,7 +85,7 @@ func (w *osWorld) start(knows knowledge) error {
 		return err
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
-	w.out = out
+	w.cmd, w.out = cmd, out
 	set := supervise.Names
 	if !w.opt.verb.injects() {
 		set |= supervise.Uses
@@ -209,6 +210,9 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 func (w *osWorld) event(ev *supervise.Event, h hooks) (*outcome, error) {
 	if ev.Type == supervise.Message {
 		return w.message(ev, h)
+	}
+	if ev.PID != w.tree.PID() {
+		rerun.Uncacheable() // what a program makes of its environment is not seen
 	}
 	if w.calls++; w.calls > w.opt.maxCalls() {
 		return w.lost(endless, fmt.Sprintf("more than %d calls in one run", w.opt.maxCalls())), nil
@@ -523,7 +527,9 @@ func (w *osWorld) close() error {
 	var err error
 	if w.tree != nil {
 		err = w.stop()
-		rerun.CountCovered(w.tree.PID())
+	}
+	if w.cmd != nil {
+		w.call.Account(w.cmd, w.d.root)
 	}
 	return errors.Join(err, w.d.leave())
 }

@@ -105,6 +105,7 @@ func (w *raceWorld) start() error {
 	err = cmd.Start()
 	theirs.close()
 	if err != nil {
+		w.call.Account(cmd)
 		w.cmd = nil
 		ours.close()
 		return fmt.Errorf("starting the child: %w", err)
@@ -206,6 +207,9 @@ func (w *raceWorld) run(h raceHooks) (*outcome, error) {
 			if err := json.Unmarshal(data, o); err != nil {
 				return nil, fmt.Errorf("the child's report: %w", err)
 			}
+			if o.Ran {
+				rerun.Uncacheable() // what a program looks at is not known
+			}
 			if !w.d.stat(dirShared).isDir() || !w.d.stat(dirHome).isDir() || statAt(unix.AT_FDCWD, w.d.root, 0).id != statAt(w.d.fd, "", unix.AT_EMPTY_PATH).id {
 				o.Removed, o.Spent = true, true
 			}
@@ -234,7 +238,7 @@ func (w *raceWorld) stop(well bool) {
 	if w.cmd == nil {
 		return
 	}
-	defer rerun.CountCovered(w.cmd.Process.Pid)
+	defer w.call.Account(w.cmd, w.d.root)
 	if well {
 		w.answer(0)
 		select {

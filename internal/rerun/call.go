@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,9 @@ type Call struct {
 	t    TB
 	id   ID
 	role Role
+
+	mu     sync.Mutex
+	inputs map[*exec.Cmd]*inputs // of children that have not ended
 }
 
 // calls is what this process knows of the calls made in it.
@@ -102,7 +106,7 @@ func enter(t TB, here bool) (*Call, error) {
 		t.Cleanup(func() { forget(name) })
 	}
 	calls.made[name]++
-	c := &Call{t: t, id: ID{Test: name, N: calls.made[name]}, role: Parent}
+	c := &Call{t: t, id: ID{Test: name, N: calls.made[name]}, role: Parent, inputs: map[*exec.Cmd]*inputs{}}
 	delete(calls.finished, c.id) // of an earlier round of -count or -cpu
 	switch {
 	case process.child && c.id == process.call:

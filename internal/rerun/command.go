@@ -24,7 +24,8 @@ import (
 // SIGKILL when the thread that started it ends, so start it from a goroutine
 // that is locked to a thread which lives as long as the child is wanted.
 //
-// The process that prepares the child must also be the one that starts it.
+// The process that prepares the child must also be the one that starts it, and
+// says by Account that it has ended, or could not be started.
 // SysProcAttr, Env, ExtraFiles, Stdout and Stderr may be changed before.
 func (c *Call) Command() (*exec.Cmd, *Output, error) {
 	return c.command(ticket{})
@@ -41,10 +42,18 @@ func (c *Call) command(k ticket) (*exec.Cmd, *Output, error) {
 	}
 	k.call, k.earlier = c.id, len(earlier)
 	cmd, out, err := again(k, c.timeout())
-	if err == nil && len(earlier) > 0 {
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(earlier) > 0 {
 		cmd.Stdin = bytes.NewReader(earlier)
 	}
-	return cmd, out, err
+	if in := keepInputs(cmd); in != nil {
+		c.mu.Lock()
+		c.inputs[cmd] = in
+		c.mu.Unlock()
+	}
+	return cmd, out, nil
 }
 
 // Whole prepares a child process that runs the named test of this binary again

@@ -39,9 +39,9 @@ func coverApart() {
 	}
 }
 
-// CountCovered adds what a child that has ended covered to the go command's
+// countCovered adds what a child that has ended covered to the go command's
 // profile, where one is made.
-func CountCovered(pid int) {
+func countCovered(pid int) {
 	v, dir := coverDir()
 	if v == nil {
 		return

@@ -45,7 +45,10 @@
 // Bazel's variables for shards and filters. The directory that the parent was
 // started in. Coverage counters are written when the process ends by itself,
 // so a served test ends through t.SkipNow, and a child that is killed counts
-// for nothing.
+// for nothing. Where the go command has this process keep a log of the files and
+// variables that it looks at (-test.testlogfile), by which it knows whether a
+// result can be kept, the child has one too, and the parent then looks at the
+// same things: see Account. Whole's child does what its parent has done.
 //
 // The variable TMPPROOF_CHILD makes a process a child. It names the parent by
 // its process id and is removed as soon as it was read, so that programs

@@ -96,8 +96,9 @@ func (c *Call) ask(ctx context.Context) ([]byte, *Error) {
 		return nil, c.fault(NotStarted, err)
 	}
 	hand(cmd, w)
-	child := start(cmd)
+	child := c.start(cmd)
 	if child.err != nil {
+		c.Account(cmd)
 		return nil, c.fault(NotStarted, child.err)
 	}
 	w.Close()
@@ -181,6 +182,7 @@ func (c *Call) judge(end ending, a answers) ([]byte, *Error) {
 // child is a process that was started and is waited for by one goroutine,
 // locked to its thread: the signal of Pdeathsig comes when that thread ends.
 type child struct {
+	call  *Call
 	cmd   *exec.Cmd
 	err   error // of Start
 	ended chan error
@@ -189,8 +191,8 @@ type child struct {
 	reaped bool // or about to be: the process number may become another's
 }
 
-func start(cmd *exec.Cmd) *child {
-	ch := &child{cmd: cmd, ended: make(chan error, 1)}
+func (c *Call) start(cmd *exec.Cmd) *child {
+	ch := &child{call: c, cmd: cmd, ended: make(chan error, 1)}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -215,7 +217,7 @@ func (ch *child) reap() error {
 		ch.mu.Unlock()
 	}
 	err := ch.cmd.Wait()
-	CountCovered(ch.cmd.Process.Pid)
+	ch.call.Account(ch.cmd)
 	ch.mu.Lock()
 	ch.reaped = true
 	ch.mu.Unlock()

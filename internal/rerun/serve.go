@@ -16,8 +16,8 @@ import (
 // as the outcome Nested whatever fn made of it.
 //
 // When all is served, end the test with t.SkipNow and let the process end by
-// itself: it is then that coverage counters are written, which CountCovered takes
-// over. What stands after the call in the test does not run in the child.
+// itself: it is then that coverage counters and the log of what it has looked at
+// are written, which Account takes over. What stands after the call in the test does not run in the child.
 func (c *Call) Serve(fn func()) *Error {
 	var how *Error
 	c.ServeEach(func(end *Error) func() {
