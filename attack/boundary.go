@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,16 @@ func (l lookup) final() (access, bool) {
 	}
 	a := l.steps[len(l.steps)-1]
 	return a, a.last && !a.covered
+}
+
+// object is the entry of what the call is about: the final one, or the directory
+// that the path names with "/." behind it.
+func (l lookup) object() (access, bool) {
+	a, ok := l.final()
+	if !ok && a.node.isDir() && a.rest != "" && path.Clean(a.rest) == "." {
+		return a, !a.covered
+	}
+	return a, ok
 }
 
 // entry is the first last component: the name as the victim gave it.

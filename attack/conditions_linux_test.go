@@ -107,6 +107,15 @@ var conditionTests = []conditionTest{
 		}
 		return os.Remove(s.Path("cache"))
 	}, with(lock), nil},
+	{"the same, looked at as what it has below it", func(s *attack.Scene) error {
+		if err := os.MkdirAll(s.Path("cache"), 0o700); err != nil {
+			return err
+		}
+		if fi, err := os.Lstat(s.Path("cache") + "/."); err != nil || !uid(fi) {
+			return errors.Join(err, errors.New("not ours"))
+		}
+		return nil
+	}, with(lock, attack.Target("cache"), attack.Moves(attack.Dir)), nil},
 	{"a directory that is let be", func(s *attack.Scene) error {
 		if there(s, "cache") {
 			return nil

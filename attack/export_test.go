@@ -49,3 +49,7 @@ var RaceRuns = raceMissing() == ""
 func Told(f func(schedule string)) Option {
 	return optionFunc(func(o *options) { o.ran = func(s []placed) { f(scheduleString(s)) } })
 }
+
+// FixTexts are all that a failure can say to do about it, besides what the rule
+// book has.
+var FixTexts = fixTexts[fixOfRule+1:]

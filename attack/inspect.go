@@ -65,7 +65,7 @@ func (r *run) inspectNew(a access, i int) {
 		return
 	}
 	if n := r.disk.stat(a.path()); n.exists() && n.id != a.node.id && !r.attacker.owns(n) {
-		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i),
+		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i), fix: r.fixOfAdopted(a.dir, i),
 			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
 	}
 }
@@ -160,7 +160,7 @@ func (r *run) judgePublic() {
 	for i, f := range r.facts {
 		if f.open != nil && f.rule.ID == tmptest.X04.ID && r.becomesPublic(f.open) {
 			r.facts[i].text = pretty(f.path) + " with mode " + octal(f.open.perm) + " could be read by others before it was whole"
-			r.facts[i].fix = "write it under a name of os.CreateTemp, give it its mode with f.Chmod when all is written, and rename it"
+			r.facts[i].fix = fixPublic
 		}
 	}
 }
@@ -235,7 +235,7 @@ func (r *run) judgeName(a access, i int) {
 		f := fact{rule: tmptest.C06, path: p, name: p, step: i, fix: fixOfName(s), known: s.exclusive() && meantToBeKnown(why),
 			text: pretty(p) + " can be foretold: " + why}
 		if pat, ok := r.plan.names.pattern(a.name); ok && pat.few {
-			f.rule, f.fix, f.known, f.text = tmptest.C08, "", false, pretty(p)+" can be guessed: "+why
+			f.rule, f.fix, f.known, f.text = tmptest.C08, fixOfRule, false, pretty(p)+" can be guessed: "+why
 		}
 		r.fact(f)
 	}

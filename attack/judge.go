@@ -34,7 +34,7 @@ type outcome struct {
 	Ensure     string        `json:"ensure,omitempty"` // what Ensure said
 	Setup      string        `json:"setup,omitempty"`  // what Setup said
 	Goroutines int           `json:"goroutines,omitempty"`
-	At         string        `json:"-"` // the FIFO at which it waits
+	At         string        `json:"-"` // the FIFO or the locked file at which it waits
 	Late       string        `json:"-"` // a call that one of them then made
 	Processes  int           `json:"processes,omitempty"`
 	Ran        bool          `json:"ran,omitempty"` // it has started processes
@@ -101,7 +101,7 @@ func (r *run) finish(o *outcome) {
 			text: "a goroutine that the code started went on after it returned: " + o.Late})
 	}
 	if o.Processes > 0 {
-		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last,
+		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last, fix: fixProcess,
 			text: fmt.Sprintf("%d process(es) that the code started were alive when it returned", o.Processes)})
 	}
 }
@@ -162,7 +162,7 @@ func (r *run) judgeAdoption() {
 			}
 			n := r.disk.stat(a.path())
 			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && !r.madeAnother(i) && !r.gaveUp(i, a.path()) {
-				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: i,
+				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: i, fix: r.fixOfAdopted(a.path(), i),
 					text: "the attacker's directory " + pretty(a.path()) + " was taken for the one that the code meant to make, and the code reported success"})
 			}
 		}

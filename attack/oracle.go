@@ -17,7 +17,7 @@ type fact struct {
 	name    string // the victim's name for it
 	step    int    // index into the trace, -1 for the end of the run
 	text    string
-	fix     string    // of this case, "" for that of the rule
+	fix     fix
 	against against   // what it rests on
 	known   bool      // C06 of a name that is meant to be known: see explorer.finish
 	open    *exposure // C03 or X04 of what may be public: see judgePublic

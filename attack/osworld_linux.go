@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -327,7 +328,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		if ev.Kind == supervise.Exec {
 			_, _ = w.tree.Stack(ev) // the program that follows inherits the line
 		}
-		w.tree.Continue(ev)
+		if !w.answerHere(ev) {
+			w.tree.Continue(ev)
+		}
 		return nil, nil
 	}
 	b.locate = func(b *boundary) { w.describe(b, ev) }
@@ -485,12 +488,11 @@ func (w *osWorld) tellsTime(ev *supervise.Event) bool {
 func (w *osWorld) answerStat(b *boundary, ev *supervise.Event) bool {
 	name, uid := b.object, attackerID()
 	if len(b.lookups) > 0 {
-		a, ok := b.lookups[0].final()
+		a, ok := b.lookups[0].object()
 		if !ok || a.node.isLink() && b.lookups[0].follow {
 			return false
 		}
-		name = a.path()
-		if !w.attacker.owns(a.node) {
+		if name = a.path(); !w.attacker.owns(a.node) {
 			if !w.tree.InRun(a.node.mtime) {
 				return false
 			}
@@ -506,6 +508,20 @@ func (w *osWorld) answerStat(b *boundary, ev *supervise.Event) bool {
 		return fd >= 0 && w.tree.InRun(math.MaxInt64) && w.tree.AnswerFDStat(ev, fd, supervise.SameOwner, supervise.SameOwner)
 	}
 	return w.tree.AnswerStat(ev, w.d.abs(name), uid, uid)
+}
+
+// answerHere answers a look at a directory by its descriptor and the name ".", as
+// Root.Stat has it: no name is looked up, and no move can be made.
+func (w *osWorld) answerHere(ev *supervise.Event) bool {
+	if ev.Kind != supervise.Check || len(ev.Paths) != 1 {
+		return false
+	}
+	p := ev.Paths[0]
+	if p.Null || p.Err != nil || p.Raw == "" || path.Clean(p.Raw) != "." {
+		return false
+	}
+	name, ok := (&walker{disk: w.d, pid: ev.PID, tid: ev.TID, plain: w.plain()}).descriptor(p.Dir)
+	return ok && w.attacker.owns(w.d.stat(name)) && w.tree.AnswerStat(ev, w.d.abs(name), attackerID(), attackerID())
 }
 
 // attackerID is the attacker's uid and gid as the victim sees them.

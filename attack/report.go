@@ -191,7 +191,7 @@ func (e *explorer) record(r *run) bool {
 			g.moves = len(r.schedule)
 			count := g.finding.Count
 			g.finding = Finding{Rule: f.rule, Exploit: f.exploit, Path: r.mask(f.path), Name: r.mask(f.name), Line: chain,
-				Detail: r.mask(f.text), Fix: cmp.Or(f.fix, f.rule.Fix), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f)}
+				Detail: r.mask(f.text), Fix: f.fix.of(f.rule), Schedule: scheduleString(r.schedule), Count: count, Events: r.events(f)}
 		}
 	}
 	return broken

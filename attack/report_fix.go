@@ -1,74 +1,148 @@
 package attack
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-// What to do about a finding, where the case says more than the rule.
+// fix is what to do about a finding, where the case says more than the rule.
+type fix uint8
+
+const (
+	fixOfRule fix = iota // as the rule book has it
+	fixFIFO
+	fixLock
+	fixPanic
+	fixGoroutine
+	fixExit
+	fixEndless
+	fixWait
+	fixDirectory
+	fixSocket
+	fixFile
+	fixInPlace
+	fixCreate
+	fixNameOfDirectory
+	fixNameOfSocket
+	fixNameOfFile
+	fixTraversal
+	fixSwapped
+	fixProcess
+	fixKilled
+	fixPublic
+	fixes // how many there are
+)
+
+// fixTexts are all that can be said: each has a row in the tests, whose victim
+// follows it to the letter.
+var fixTexts = [fixes]string{
+	fixFIFO:            "create with O_EXCL, or open existing names with O_NONBLOCK and refuse what is no regular file",
+	fixLock:            "ask for the lock without waiting (LOCK_NB, F_SETLK) and return an error where it is held, or keep the file where only its owner can open it",
+	fixPanic:           "check the error before the result is used, and return it: a panic ends the program with what it has left",
+	fixGoroutine:       "hand the error of the goroutine to the one who waits for it: a panic there ends the program, and nothing that is deferred elsewhere runs",
+	fixExit:            "return the error instead of log.Fatal or os.Exit, which skip what is deferred",
+	fixEndless:         "bound every retry, and return the last error",
+	fixWait:            "wait with a deadline (context.WithTimeout), and return its error",
+	fixDirectory:       "remove the directory with os.RemoveAll in a defer right after os.MkdirTemp, or name it with Target if it is meant to stay",
+	fixSocket:          "close the listener in a defer right after net.Listen, which removes the socket, or name it with Target if it is meant to stay",
+	fixFile:            "remove the file in a defer right after its creation, or name it with Target if it is meant to stay",
+	fixInPlace:         "write a temporary file in the same directory, check every error up to that of Close, and rename it to the target (os.CreateTemp, os.Rename); fill a directory before it is renamed",
+	fixCreate:          "write a file of os.CreateTemp in the same directory, and rename it to the name; a lock file needs os.O_EXCL, and an existing one is an error",
+	fixNameOfDirectory: "use os.MkdirTemp with a * in the pattern; a directory that serves as a lock has a fixed name, and an existing one is an error",
+	fixNameOfSocket:    "make the socket in a directory of os.MkdirTemp, and tell its path to those who connect",
+	fixNameOfFile:      "use os.CreateTemp with a * in the pattern; a lock file has a fixed name, and an existing one is an error",
+	fixTraversal:       "refuse names that lead out of the directory (filepath.IsLocal), or work through os.Root, which refuses them too",
+	fixSwapped:         "open the directory once (os.OpenRoot), see that it is the one that was made (Root.Stat, its owner), and do everything relative to it",
+	fixProcess:         "end the process on every path and wait for it before the return: exec.CommandContext with a context that is cancelled, then cmd.Wait",
+	fixKilled:          "use a file without a name (O_TMPFILE), or remove the name right after the creation; for a file that needs its name, remove at the next start what an earlier run left, and say so with Allow(R07, ...)",
+	fixPublic:          "write it under a name of os.CreateTemp, give it its mode with f.Chmod when all is written, and rename it",
+}
+
+// of is the text for a finding of a rule.
+func (f fix) of(rule tmptest.Rule) string { return cmp.Or(fixTexts[f], rule.Fix) }
 
 // fix is what lets the code come back.
-func (o *outcome) fix() string {
+func (o *outcome) fix() fix {
 	switch {
-	case o.At != "" || o.End == hung && strings.Contains(o.Text, "FIFO"):
-		return "create with O_EXCL, or open existing names with O_NONBLOCK and refuse what is no regular file"
+	case o.At != "" && o.Text == atFIFO(o.At):
+		return fixFIFO
+	case o.At != "":
+		return fixLock
 	case o.End == panicked:
-		return "check the error before the result is used, and return it: a panic ends the program with what it has left"
+		return fixPanic
 	case o.End == exited && strings.HasPrefix(o.Text, "a goroutine that it started crashed"):
-		return "hand the error of the goroutine to the one who waits for it: a panic there ends the program, and nothing that is deferred elsewhere runs"
+		return fixGoroutine
 	case o.End == exited:
-		return "return the error instead of log.Fatal or os.Exit, which skip what is deferred"
+		return fixExit
 	case o.End == endless:
-		return "bound every retry, and return the last error"
+		return fixEndless
 	case o.End == hung:
-		return "wait with a deadline (context.WithTimeout), and return its error"
+		return fixWait
 	}
-	return ""
+	return fixOfRule
 }
 
 // fixOfLeftover is by what stays.
-func fixOfLeftover(rule tmptest.Rule, n node) string {
+func fixOfLeftover(rule tmptest.Rule, n node) fix {
 	if rule.ID != tmptest.R01.ID {
-		return ""
+		return fixOfRule
 	}
 	switch n.kindName() {
 	case "directory":
-		return "remove the directory with os.RemoveAll in a defer right after os.MkdirTemp, or name it with Target if it is meant to stay"
+		return fixDirectory
 	case "socket":
-		return "close the listener in a defer right after net.Listen, which removes the socket, or name it with Target if it is meant to stay"
+		return fixSocket
 	}
-	return "remove the file in a defer right after its creation, or name it with Target if it is meant to stay"
+	return fixFile
 }
 
 // fixOfInjected is for damage that comes of an error or of a kill.
-func fixOfInjected(rule tmptest.Rule) string {
-	if rule.ID == tmptest.X05.ID {
-		return "write a temporary file in the same directory, check every error up to that of Close, and rename it to the target (os.CreateTemp, os.Rename); fill a directory before it is renamed"
+func fixOfInjected(rule tmptest.Rule) fix {
+	switch rule.ID {
+	case tmptest.X05.ID:
+		return fixInPlace
+	case tmptest.R07.ID:
+		return fixKilled
 	}
-	return ""
+	return fixOfRule
+}
+
+// fixOfAdopted is for a directory of the attacker's that the code uses at step i:
+// it stands where the code had made its own, or was there before.
+func (r *run) fixOfAdopted(dir string, i int) fix {
+	for _, s := range r.steps[:i+1] {
+		if s.kind != supervise.Mkdir || len(s.lookups) == 0 {
+			continue
+		}
+		if a, ok := s.lookups[len(s.lookups)-1].final(); ok && a.path() == dir && !a.node.exists() {
+			return fixSwapped
+		}
+	}
+	return fixOfRule
 }
 
 // fixOfCreate is for a create that takes what is there.
-func (r *run) fixOfCreate(p string) string {
+func (r *run) fixOfCreate(p string) fix {
 	if r.plan.isTarget(p) {
-		return "write a file of os.CreateTemp in the same directory, and rename it to the name; a lock file needs os.O_EXCL, and an existing one is an error"
+		return fixCreate
 	}
-	return ""
+	return fixOfRule
 }
 
 // fixOfName is for a name that can be foretold.
-func fixOfName(s *step) string {
+func fixOfName(s *step) fix {
 	switch {
 	case s.kind == supervise.Mkdir:
-		return "use os.MkdirTemp with a * in the pattern; a directory that serves as a lock has a fixed name, and an existing one is an error"
+		return fixNameOfDirectory
 	case s.call == "bind":
-		return "make the socket in a directory of os.MkdirTemp, and tell its path to those who connect"
+		return fixNameOfSocket
 	case s.exclusive():
-		return "use os.CreateTemp with a * in the pattern; a lock file has a fixed name, and an existing one is an error"
+		return fixNameOfFile
 	}
-	return ""
+	return fixOfRule
 }
 
 // exclusive reports whether a call makes a name only where there is none.

@@ -354,9 +354,9 @@ func (r *run) checkCanaries() {
 		if at >= 0 {
 			r.steps[at].damage = append(r.steps[at].damage, d)
 		}
-		fix := ""
+		fix := fixOfRule
 		if !r.moved() { // the code's own input led it there
-			fix = "refuse names that lead out of the directory (filepath.IsLocal), or work through os.Root, which refuses them too"
+			fix = fixTraversal
 		}
 		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text, fix: fix})
 	}
