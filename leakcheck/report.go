@@ -88,7 +88,7 @@ func (r *report) String() string {
 		fmt.Fprintf(&b, "  %s\n", r.note)
 	}
 	if len(r.leaks) > 0 {
-		fmt.Fprintf(&b, "  fix: %s\n", fix(groups[0].leaks[0]))
+		b.WriteString(leftover.Fixes(groups, func(g *group) string { return fix(g.leaks[0]) }))
 		fmt.Fprintf(&b, "  repeat: %s\n", repeat(tests))
 	}
 	return b.String()

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tmpproof/tmpproof/tmptest"
 )
@@ -100,6 +102,17 @@ func Process() tmptest.Rule {
 	rule := tmptest.R13
 	rule.Title = "no process that the tests started outlives them"
 	return rule
+}
+
+// Fixes are the lines that say what to do about each kind of leak, once each.
+func Fixes[L any](leaks []L, fix func(L) string) string {
+	var said []string
+	for _, l := range leaks {
+		if line := "  fix: " + fix(l) + "\n"; !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "")
 }
 
 // EndProcess is what to do about one.

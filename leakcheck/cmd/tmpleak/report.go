@@ -70,7 +70,7 @@ func (r *result) text(cfg *config) string {
 		if r.interrupted {
 			b.WriteString("  the tests did not come to their end: what is left may be a result of that\n")
 		}
-		fmt.Fprintf(&b, "  fix: %s\n  repeat: %s\n", fix(r.Leaks[0]), r.repeat(cfg))
+		fmt.Fprintf(&b, "%s  repeat: %s\n", leftover.Fixes(r.Leaks, fix), r.repeat(cfg))
 	}
 	r.writeBroken(&b, cfg)
 	for _, m := range r.Missed {
