@@ -118,6 +118,7 @@ func addBehaviours(all map[string]fixture) {
 		return Run(m)
 	}})
 	addBlame(add)
+	addFixes(add)
 	add("package directory", fixture{tests: tests(nothing, func(t *testing.T) { must(t, os.WriteFile("out.txt", []byte("x"), 0o600)) })})
 	add("package directory, MkdirAll", fixture{tests: tests(func(t *testing.T) { // makes it and takes it back
 		must(t, os.MkdirAll("out/b", 0o700))

@@ -184,21 +184,17 @@ func (l *leak) evidence() string {
 	return s
 }
 
-func fix(l *leak) string {
-	switch l.kind {
-	case descriptor:
-		return "close the file on every path, before the test ends"
-	case elsewhere:
-		return "close it on every path, before the test ends; AllowElsewhere() is for what stays open for all tests"
-	case mapping:
-		return "unmap the file before the test ends"
-	case process:
-		return leftover.EndProcess
-	case source:
-		return "write to t.TempDir(), or remove the file in a t.Cleanup"
-	}
-	return "remove it on every path, errors and panics too: a deferred os.Remove where it is made, or t.TempDir() in a test"
+// fixes are what to do about a leak of a kind.
+var fixes = map[kind]string{
+	entry:      "remove it on every path, errors and panics too: a deferred os.Remove where it is made, or t.TempDir() in a test",
+	descriptor: "close the file on every path, before the test ends",
+	elsewhere:  "close it on every path, before the test ends; AllowElsewhere() is for what stays open for all tests",
+	mapping:    "unmap the file before the test ends",
+	process:    leftover.EndProcess,
+	source:     "write to t.TempDir(), or remove the file in a t.Cleanup",
 }
+
+func fix(l *leak) string { return fixes[l.kind] }
 
 // repeat is the command that shows the same again.
 func repeat(tests []string) string {

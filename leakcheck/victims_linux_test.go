@@ -189,6 +189,14 @@ var ways = []way{
 	drawnName("base32 name", `left "*"`, func() string { return base32.StdEncoding.EncodeToString(drawn(10)) }),
 	drawnName("rand.Text", `left "text-*"`, func() string { return "text-" + rand.Text() }),
 	drawnName("name of time and process", `left "job-*"`, func() string { return fmt.Sprintf("job-%d-%d", os.Getpid(), time.Now().UnixNano()) }),
+	drawnName("mkstemp(3)", `left "mk.*"`, func() string {
+		const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+		b := drawn(6)
+		for i := range b {
+			b[i] = letters[int(b[i])%len(letters)]
+		}
+		return "mk." + string(b)
+	}),
 	{"mktemp(1)", func(t *testing.T) {
 		must(t, exec.Command("mktemp").Run()) // made here
 	}, func(t *testing.T) {
