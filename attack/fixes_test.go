@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -434,10 +435,10 @@ var fixTests = []fixTest{
 	{rule: tmptest.X07, name: "waits for ever", by: attack.Prove, opts: options(attack.Budget(20*time.Second), attack.Moves(attack.File), attack.Depth(1)), slow: true,
 		fix:    "wait with a deadline (context.WithTimeout), and return its error",
 		broken: meets(func() error { select {} }), fixed: victims(meets(func() error {
-			select {
-			case <-time.After(time.Millisecond):
-				return os.ErrDeadlineExceeded
-			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			<-ctx.Done() // or what will not come
+			return ctx.Err()
 		}))},
 	{rule: tmptest.X08, name: "left when the link cannot be made", by: attack.Prove, opts: intoOut, broken: links(false), fixed: victims(links(true))},
 	{rule: tmptest.X09, name: "mode 0666", by: attack.Prove, broken: madeAt(unknown, newFile, 0o666),
