@@ -149,7 +149,8 @@ type group struct {
 	order   int
 }
 
-// record takes a run's facts over, and says whether one of them is damage.
+// record takes a run's facts over, and says whether one of them is damage that
+// is not allowed.
 func (e *explorer) record(r *run) bool {
 	broken := false
 	e.noteTaken(r)
@@ -162,7 +163,8 @@ func (e *explorer) record(r *run) bool {
 	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return !e.opt.verb.judges(f.rule) })
 	counted := map[string]bool{}
 	for _, f := range r.facts {
-		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects()
+		// What Allow accepts leads nobody astray: the code goes on, and so do the moves.
+		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects() && e.opt.allow[f.rule.ID] == ""
 	}
 	for _, f := range r.facts {
 		if broken && !f.exploit {
