@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/covered"
+	"golang.org/x/sys/unix"
 )
 
 // tempAndRemove is safe, and leaves nothing to try.
@@ -69,6 +70,25 @@ func TestAssumptions(t *testing.T) {
 		}, attack.Target("out"))
 		assert.Empty(t, r.Assumptions)
 		assert.NotZero(t, r.Schedules)
+	})
+	// findAndRemove removes what lies below a directory that need not be there.
+	findAndRemove := func(s *attack.Scene) error {
+		d, err := unix.Open(s.Path("d"), unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return absentIsFine(err)
+		}
+		defer unix.Close(d)
+		return absentIsFine(unix.Unlinkat(d, "x", 0))
+	}
+	t.Run("what is tried with a name from the beginning", func(t *testing.T) {
+		r := attack.Prove(t, findAndRemove, attack.ReportOnly())
+		assert.Empty(t, r.Assumptions, "each call has its moves")
+		assert.NotEmpty(t, r.Findings)
+	})
+	t.Run("what Moves leaves out", func(t *testing.T) {
+		r := attack.Prove(t, findAndRemove, attack.Moves(attack.Tamper))
+		require.Len(t, r.Assumptions, 1)
+		assert.Equal(t, "the option Moves leaves nothing", r.Assumptions[0].Why)
 	})
 	t.Run("a file in a shared place", func(t *testing.T) {
 		dir := outsidePlace(t)

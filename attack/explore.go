@@ -117,19 +117,20 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 		if !s.names() {
 			continue
 		}
-		fresh, before := len(schedule) > 0 && !e.plan.known[s.key], len(list)
+		fresh, before, refined := len(schedule) > 0 && !e.plan.known[s.key], len(list), false
 		for j, a := range s.accesses() {
 			if len(schedule) > 0 && !fresh && !e.opt.unrelated && len(e.plan.everywhere) == 0 && !touches(moved, a, r) {
 				continue
 			}
 			if s.wanted(r, a) {
-				continue // see refine
+				refined = true // see refine
+				continue
 			}
 			for _, m := range moves(a, s.reach[j], e.opt.allows) {
 				list = append(list, placed{at: s.key, move: r.shaped(m)})
 			}
 		}
-		if moved := len(list) > before; moved || len(schedule) == 0 || fresh {
+		if moved := len(list) > before || refined; moved || len(schedule) == 0 || fresh {
 			e.noteMoves(r, s, moved)
 		}
 	}
