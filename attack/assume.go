@@ -14,6 +14,7 @@ const (
 	assumedNoMove    = "no move"
 	assumedOutside   = "outside"
 	assumedUnwatched = "unwatched"
+	assumedRefused   = "refused"
 	assumedState     = "state"
 	assumedNumbers   = "numbers"
 	assumedUnheld    = "unheld"
@@ -22,7 +23,7 @@ const (
 	assumedNotation  = "notation"
 )
 
-var everyAssumed = []string{assumedLive, assumedUnheld, assumedNumbers, assumedNotation, assumedChance, assumedNoMove, assumedOutside, assumedUnwatched, assumedState, assumedTargets}
+var everyAssumed = []string{assumedLive, assumedUnheld, assumedNumbers, assumedNotation, assumedChance, assumedNoMove, assumedOutside, assumedUnwatched, assumedRefused, assumedState, assumedTargets}
 
 // Assumption is something that a verdict takes for granted, or leaves out: a
 // clean one is as good as these are true. Kind is one of
@@ -31,6 +32,7 @@ var everyAssumed = []string{assumedLive, assumedUnheld, assumedNumbers, assumedN
 //	no move    a boundary at which the attacker could do nothing
 //	outside    a call to a place that the whole system shares, outside of the scene (C11)
 //	unwatched  a process that works for the victim, and whose calls are not seen
+//	refused    a call that fails here, so that what the victim does instead was attacked
 //	live       the clock and chance are the machine's own, as Live asks for
 //	unheld     something of time and chance that could not be held still here
 //	notation   a name that differs, and is taken for what others know by its notation
@@ -199,7 +201,8 @@ func (r *Report) assumedText() string {
 	return b.String()
 }
 
-// outsideCall is a call that went to what is neither in the scene nor watched.
+// outsideCall is a call that went to what is neither in the scene nor watched, or
+// that was refused.
 type outsideCall struct {
 	kind, call, line, program string
 	dir, name                 string // a shared directory and the name in it, or whom it reaches
@@ -247,7 +250,10 @@ func (o outsideCall) assumption() Assumption {
 		call = o.program + ": " + call
 	}
 	at := " at " + cmp.Or(o.line, "(no line)")
-	if o.kind == assumedUnwatched {
+	switch o.kind {
+	case assumedRefused:
+		return Assumption{o.kind, call + at, "it fails with ENOSYS, as on a kernel without it: what the code does where it works was not tried"}
+	case assumedUnwatched:
 		return Assumption{o.kind, call + " to " + o.name + at, "what it does for the code is done by a process whose calls are not seen"}
 	}
 	return Assumption{o.kind, call + " " + printable(strings.TrimSuffix(o.dir, "/")+"/"+o.name) + at,

@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -154,6 +155,17 @@ func TestAssumptions(t *testing.T) {
 			return errors.Join(c.Close(), tempAndRemove(s))
 		})
 		assert.Empty(t, kinds(r)["unwatched"])
+	})
+	t.Run("a ring of io_uring", func(t *testing.T) {
+		r := attack.Prove(t, func(s *attack.Scene) error {
+			var params [120]byte
+			if _, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, pointer(&params), 0); errno != unix.ENOSYS {
+				return fmt.Errorf("io_uring_setup: %w", errno)
+			}
+			return tempAndRemove(s)
+		})
+		require.Len(t, kinds(r)["refused"], 1)
+		assert.Regexp(t, `^io_uring_setup at assume_linux_test\.go:\d+$`, kinds(r)["refused"][0])
 	})
 	t.Run("a process of the test's", func(t *testing.T) {
 		sleep := exec.Command("sleep", "60")

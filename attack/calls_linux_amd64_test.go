@@ -22,6 +22,7 @@ var withoutFaults = map[supervise.Kind]string{
 	supervise.Process: "the error of a call that starts a process is not tried",
 	supervise.Signal:  "no disk is asked",
 	supervise.Handler: "no disk is asked",
+	supervise.Refused: "it fails with ENOSYS in any case",
 	supervise.Special: "administration, a message to a socket, or a handle of a file",
 }
 
@@ -30,6 +31,8 @@ func callRow(name string, c supervise.Known) (prove, faults, kills, why string) 
 	switch {
 	case c.Kind == supervise.Process || c.Kind == supervise.Signal || c.Kind == supervise.Handler:
 		return "followed", "-", "-", withoutFaults[c.Kind]
+	case c.Kind == supervise.Refused:
+		return "refused", "-", "-", withoutFaults[c.Kind]
 	case c.Set&supervise.Names == 0 && c.Set&supervise.Uses != 0:
 		prove = "seen"
 	case c.Set&supervise.Names == 0:
@@ -88,7 +91,7 @@ func TestTableOfCalls(t *testing.T) {
 
 Written by TestTableOfCalls (TMPPROOF_UPDATE=1 go test -run TestTableOfCalls ./attack), from the tables of
 internal/supervise and attack. A call counts where it concerns the scene. Prove: "moves" before it, "seen" by an oracle,
-or "followed" as the process goes on. Faults: the errors that it is made to fail with, for some file, descriptor
+or "followed" as the process goes on; "refused" calls are named. Faults: the errors that it is made to fail with, for some file, descriptor
 or flags. Kills: the process ends "before" it. Race stops no call: each runs as it would, with the attacker beside it.
 
 | call | amd64 | arm64 | Prove | Faults | Kills | why not |

@@ -144,7 +144,7 @@
 // depth, moves that have nothing to do with each other and change none of the
 // victim's calls (Unrelated tries those too), and what happens in Home and at paths outside the scene are out of
 // the bound. io_uring is refused with ENOSYS, so that a victim takes its other
-// way. Calls on descriptors are no points for moves: what lets others write a
+// way, and named. Calls on descriptors are no points for moves: what lets others write a
 // file is found by its mode. A program that runs with another user's rights or
 // whose memory cannot be read is named as opaque, and the run is inconclusive.
 //

@@ -21,10 +21,12 @@ import (
 // What the victim does outside of the scene is not attacked, and whoever works
 // for it there is not watched. A report says so.
 
-// notesOutside sees a call that goes to a shared place outside of the scene,
-// or to a process that is not watched.
+// notesOutside sees a call that goes to a shared place outside of the scene, or
+// to a process that is not watched, or that was refused.
 func (w *osWorld) notesOutside(ev *supervise.Event) {
 	switch {
+	case ev.Kind == supervise.Refused:
+		w.noteOutside(ev, outsideCall{kind: assumedRefused, call: ev.Name})
 	case ev.Name == "connect":
 		if to, ok := w.peer(ev); ok {
 			w.noteOutside(ev, outsideCall{kind: assumedUnwatched, call: ev.Name, name: to})

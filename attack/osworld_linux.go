@@ -309,6 +309,10 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		}
 		return nil, nil
 	}
+	if ev.Kind == supervise.Refused {
+		w.notesOutside(ev)
+		return nil, nil // answered
+	}
 	if ev.Kind == supervise.Lock && !w.opt.verb.injects() {
 		w.lock(ev)
 		return nil, nil

@@ -47,7 +47,7 @@ type Report struct {
 
 // Assumption is something that the verdict takes for granted, or leaves out.
 type Assumption struct {
-	Kind string `json:"kind"` // "chance", "no move", "outside", "unwatched", "state"
+	Kind string `json:"kind"` // as attack.Assumption has it
 	What string `json:"what"`
 	Why  string `json:"why"`
 }

@@ -180,6 +180,7 @@ var commonCalls = []syscallSpec{
 	creates(unix.SYS_SETNS, "setns", Process).withFD(0).withFlags(1),
 	creates(unix.SYS_SETSID, "setsid", Process),
 	creates(unix.SYS_SETPGID, "setpgid", Process),
+	creates(unix.SYS_IO_URING_SETUP, "io_uring_setup", Refused),
 
 	data(unix.SYS_WRITE, "write", Write, 0),
 	data(unix.SYS_WRITEV, "writev", Write, 0),

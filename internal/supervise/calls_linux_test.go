@@ -180,6 +180,7 @@ var commonRows = []callRow{
 	row("tgkill, the supervisor", unix.SYS_TGKILL, Signal, ppid{}, 1, 0),
 	row("pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL, Signal, 99, 0, 0, 0),
 	row("setsid", unix.SYS_SETSID, Process),
+	row("io_uring_setup", unix.SYS_IO_URING_SETUP, Refused, 1, 0),
 	row("setpgid", unix.SYS_SETPGID, Process, 0, 0),
 	row("unshare", unix.SYS_UNSHARE, Process, unix.CLONE_NEWNS).flags(unix.CLONE_NEWNS),
 	row("setns", unix.SYS_SETNS, Process, 9, unix.CLONE_NEWNS).on(9).flags(unix.CLONE_NEWNS),

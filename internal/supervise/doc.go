@@ -29,7 +29,7 @@
 // it. No descriptor stays in the child: its messages ([Child.Call]) are system
 // calls that the parent answers, so that a program which closes everything
 // cannot cut the link. io_uring_setup fails with ENOSYS, since its opens would
-// pass the filter by; so do calls of the x32 ABI.
+// pass the filter by, and is told of ([Refused]); calls of the x32 ABI fail likewise.
 //
 // # Whose call it was
 //

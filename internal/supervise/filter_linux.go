@@ -123,8 +123,6 @@ func program(set Set) []unix.SockFilter {
 		jump(unix.BPF_JEQ, auditArch, 1, 0),
 		ret(retNotify), // a program of another architecture: the parent names it opaque
 		load(offNr),
-		jump(unix.BPF_JEQ, unix.SYS_IO_URING_SETUP, 0, 1), // its opens would pass the filter by
-		ret(retENOSYS),
 	}
 	if x32Bit != 0 {
 		p = append(p, jump(unix.BPF_JSET, x32Bit, 0, 1), ret(retENOSYS))

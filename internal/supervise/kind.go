@@ -3,7 +3,8 @@ package supervise
 // Set chooses which system calls stop at their boundary. It is fixed when the
 // filter is installed: the kernel offers no way to change it later. Every set
 // has the calls that start a program or a process (execve, fork, clone without
-// CLONE_THREAD, setsid, setpgid), since a tree could not be followed without.
+// CLONE_THREAD, setsid, setpgid), since a tree could not be followed without,
+// and io_uring_setup, whose opens would pass the filter by.
 type Set uint8
 
 const (
@@ -64,6 +65,7 @@ const (
 	Map          // maps a file: no path
 	Lock         // waits for a lock of a file: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
+	Refused      // io_uring_setup: it has failed with ENOSYS when it is told of
 )
 
 // TwoPaths is true for calls that take an old and a new name.

@@ -129,10 +129,13 @@ func (t *Tree) met(n *notif) *Event {
 		return nil
 	}
 	ev := t.decode(n, pr)
-	if ev.Kind == Handler {
+	switch ev.Kind {
+	case Handler:
 		t.handles(ev)
 		t.Continue(ev)
 		return nil
+	case Refused:
+		t.Fail(ev, unix.ENOSYS)
 	}
 	if ev.Type == Message && ev.Args[4] == t.saidSeq {
 		t.send(ev, t.said) // a signal had taken it back
