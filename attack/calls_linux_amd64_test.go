@@ -19,6 +19,7 @@ import (
 var withoutFaults = map[supervise.Kind]string{
 	supervise.Close:   "closes many descriptors, and says of none that it failed",
 	supervise.Map:     "the error of mmap is not tried",
+	supervise.Submit:  "reads and writes by libaio: their errors are not tried",
 	supervise.Process: "the error of a call that starts a process is not tried",
 	supervise.Signal:  "no disk is asked",
 	supervise.Handler: "no disk is asked",

@@ -204,6 +204,8 @@ var readers = []struct {
 		}
 		return n, err
 	})},
+	{"io_submit", opened(0, func(fd int, b []byte) (int, error) { return submit(fd, aioRead, b) })},
+	{"io_submit, of a vector", opened(0, func(fd int, b []byte) (int, error) { return submit(fd, aioReadVector, vector(b)) })},
 	{"a program that inherits it", func(p string) error {
 		f, err := os.Open(p)
 		if err != nil {

@@ -124,6 +124,11 @@ var writers = []struct {
 		_, err := unix.Splice(p[0], nil, fd, nil, len(secret), 0)
 		return err
 	}},
+	{"io_submit", unix.O_WRONLY, func(fd int) error { _, err := submit(fd, aioWrite, secret); return err }},
+	{"io_submit, of a vector", unix.O_WRONLY, func(fd int) error {
+		_, err := submit(fd, aioWriteVector, vector(secret))
+		return err
+	}},
 	{"mmap", unix.O_RDWR, func(fd int) error {
 		b, err := unix.Mmap(fd, 0, 6, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err != nil {

@@ -14,6 +14,8 @@ func (w *osWorld) byDescriptor(ev *supervise.Event) bool {
 	switch {
 	case ev.Kind == supervise.Map:
 		w.d.mapped(ev)
+	case ev.Kind == supervise.Submit:
+		w.submits(ev)
 	case ev.Name == "getsockopt":
 		return !w.answerPeer(ev)
 	case !w.near || !nearCalls[ev.Name]:
@@ -52,13 +54,37 @@ func (w *osWorld) writes(ev *supervise.Event) {
 		w.hooks.wrote(p.node.id, -1)
 	default:
 		data, err := supervise.Written(ev)
-		switch {
-		case err != nil:
-			w.hooks.wrote(p.node.id, -1)
-		case told(string(data), p.data):
-			w.hooks.wrote(p.node.id, int64(len(data)))
-		default:
-			w.hooks.cut(p.node.id)
+		w.puts(p, data, err)
+	}
+}
+
+// puts tells of data that is about to be written to a file of the attacker's.
+func (w *osWorld) puts(p *plant, data []byte, err error) {
+	switch {
+	case err != nil:
+		w.hooks.wrote(p.node.id, -1)
+	case told(string(data), p.data):
+		w.hooks.wrote(p.node.id, int64(len(data)))
+	default:
+		w.hooks.cut(p.node.id)
+	}
+}
+
+// submits tells what libaio is about to read and to write, of which inotify
+// does not tell.
+func (w *osWorld) submits(ev *supervise.Event) {
+	for _, s := range supervise.Submitted(ev) {
+		o := descriptorNode(ev.TID, s.FD).id
+		mode, ok := openFlags(ev.TID, s.FD)
+		switch mode &= unix.O_ACCMODE; {
+		case !ok:
+		case !s.Write && mode != unix.O_WRONLY:
+			w.d.setTouched(o, w.d.touched(o)|wasRead)
+		case s.Write && mode != unix.O_RDONLY:
+			w.d.setTouched(o, w.d.touched(o)|wasWritten)
+			if p := w.attacker.own[o]; p != nil {
+				w.puts(p, s.Data, s.Err)
+			}
 		}
 	}
 }

@@ -229,14 +229,19 @@ func descriptorOf(ev *supervise.Event) descriptor {
 	if fd < 0 {
 		return descriptor{}
 	}
-	proc, n := "/proc/"+strconv.Itoa(ev.TID), strconv.Itoa(fd)
-	info, err := os.ReadFile(proc + "/fdinfo/" + n)
+	flags, ok := openFlags(ev.TID, fd)
+	if !ok {
+		return descriptor{}
+	}
+	return descriptor{kind: descriptorNode(ev.TID, fd).kindName(),
+		write: flags&unix.O_ACCMODE != unix.O_RDONLY, nonblock: flags&unix.O_NONBLOCK != 0}
+}
+
+// openFlags are those of a stopped thread's descriptor, as open(2) has them.
+func openFlags(tid, fd int) (flags uint64, ok bool) {
+	info, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/fdinfo/" + strconv.Itoa(fd))
 	_, rest, found := strings.Cut(string(info), "flags:\t")
 	line, _, _ := strings.Cut(rest, "\n")
 	flags, perr := strconv.ParseUint(line, 8, 32)
-	if err != nil || !found || perr != nil {
-		return descriptor{}
-	}
-	return descriptor{kind: statAt(unix.AT_FDCWD, proc+"/fd/"+n, 0).kindName(),
-		write: flags&unix.O_ACCMODE != unix.O_RDONLY, nonblock: flags&unix.O_NONBLOCK != 0}
+	return flags, err == nil && found && perr == nil
 }

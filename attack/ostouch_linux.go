@@ -15,7 +15,7 @@ import (
 // What was done to an object is told by inotify (inotify(7)): a system call
 // queues its events before it returns, whoever makes it, by whatever name or
 // descriptor, and whatever the mount options say of access times. What it does
-// not tell is a mapping (mmap): see mapped.
+// not tell is a mapping (mmap) and libaio: see mapped and submits.
 //
 // A process has one instance, since a user has 128 of them in all (the sysctl
 // fs.inotify.max_user_instances) and closing one takes milliseconds.

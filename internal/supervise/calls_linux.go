@@ -212,6 +212,7 @@ var commonCalls = []syscallSpec{
 	uses(unix.SYS_SENDMSG, "sendmsg", Special, plain(1, always)),
 	uses(unix.SYS_SENDMMSG, "sendmmsg", Special), // see inMemory
 	uses(unix.SYS_GETSOCKOPT, "getsockopt", Special).withFlags(2),
+	uses(unix.SYS_IO_SUBMIT, "io_submit", Submit).withFD(none),
 	{nr: unix.SYS_MMAP, name: "mmap", kind: Map, set: Uses, fd: 4, flags: 3, mode: none},
 
 	reads(unix.SYS_READ, "read"),

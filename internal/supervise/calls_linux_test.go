@@ -72,6 +72,7 @@ func message() []uint64 {
 var commonRows = []callRow{
 	row("flock", unix.SYS_FLOCK, Lock, 9, unix.LOCK_EX).on(9).flags(unix.LOCK_EX).in(Uses | Data),
 	row("fcntl", unix.SYS_FCNTL, Lock, 9, unix.F_SETLKW, 0).on(9).flags(unix.F_SETLKW).in(Uses | Data),
+	row("io_submit", unix.SYS_IO_SUBMIT, Submit, 0, 0, 0).in(Uses),
 	row("fcntl, of the open file", unix.SYS_FCNTL, Lock, 9, unix.F_OFD_SETLKW, 0).on(9).flags(unix.F_OFD_SETLKW).in(Uses | Data),
 	row("fcntl, that does not wait", unix.SYS_FCNTL, Lock, 9, unix.F_SETLK, 0).on(9).flags(unix.F_SETLK).in(Uses | Data),
 	row("sendto", unix.SYS_SENDTO, Special, 9, "x", 1, 0, sockaddr("/s\x00", unix.AF_UNIX), 5).gives(follows("/s")).in(Uses),

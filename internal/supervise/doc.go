@@ -106,7 +106,7 @@
 // run with GODEBUG=asyncpreemptoff=1.
 //
 // What runs within one system call cannot be interrupted here; stores to a
-// mapped file and libaio's ring are no boundaries. access(2) and the kernel's own permission checks are never lied
+// mapped file are no boundaries. access(2) and the kernel's own permission checks are never lied
 // about. The order of calls of different threads is the scheduler's.
 //
 // # Where it has been run

@@ -40,7 +40,7 @@ func chosen(set Set) (whole []uint32, tests []test) {
 				}
 				tests = append(tests, test{c.nr, when, retNotify, retAllow})
 			}
-		case c.set&set == Uses && c.nr != unix.SYS_SENDMMSG:
+		case c.set&set == Uses && c.nr != unix.SYS_SENDMMSG && c.kind != Submit:
 			tests = append(tests, usesTest(c))
 		case c.set&set == Creates && c.createBits != 0:
 			tests = append(tests, test{c.nr, []cond{{c.flags, unix.BPF_JSET, c.createBits}}, retNotify, retAllow})

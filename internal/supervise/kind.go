@@ -28,7 +28,7 @@ const (
 	// Held: the calls by which a program learns the time, process numbers, and
 	// chance. They are answered, not shown: see StartHeld.
 	Held
-	// Uses: what leaves no other trace: mmap of a file, sends to a socket's
+	// Uses: what leaves no other trace: mmap of a file, io_submit, sends to a socket's
 	// name, the question who is at a socket's other end (SO_PEERCRED), and
 	// waiting for a lock of a file (flock, fcntl). It is chosen together with
 	// one of the others. A sendmsg and a sendmmsg stop whether they have a name
@@ -65,6 +65,7 @@ const (
 	Map          // maps a file: no path
 	Lock         // waits for a lock of a file: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
+	Submit       // reads and writes by libaio: see Submitted
 	Refused      // io_uring_setup: it has failed with ENOSYS when it is told of
 )
 
