@@ -16,8 +16,7 @@ func (e *explorer) baselines() (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if runs == nil { // its process numbers cannot be held
-		e.plan.knows.numbers = -1
+	for runs == nil { // something cannot be held, and is not any more
 		if runs, err = e.undisturbed(); err != nil {
 			return nil, err
 		}

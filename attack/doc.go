@@ -125,8 +125,9 @@
 // numbers are made up, above all real ones: kill, os.FindProcess and the like
 // mean the process by them, and where such a number cannot be translated (a
 // path in /proc) the real ones are used instead, and the report says so.
-// Map order, math/rand, crypto/rand and getrandom come from one tape in the
-// attacked runs, as far as Go's threads allow.
+// Map order, math/rand, crypto/rand, getrandom and /dev/urandom come from one
+// tape in the attacked runs, as far as Go's threads allow; a victim that reads
+// more than 1 MiB of /dev/urandom gets the kernel's, and the report says so.
 //
 // The option Live gives the victim the real clock, numbers and chance. There,
 // and with Fake and Race, a name that differs is taken for known by what it

@@ -179,6 +179,12 @@ var behaviours = []struct {
 		}
 		return nil
 	}},
+	{"much chance", "head", func(s *attack.Scene) error {
+		return shellIn(s, "head -c 3000000 /dev/urandom | wc -c", "3000000")
+	}},
+	{"a filter of chance", "tr", func(s *attack.Scene) error {
+		return shellIn(s, "tr -dc a-z </dev/urandom | head -c 8 | wc -c", "8")
+	}},
 	{"sqlite", "python3", func(s *attack.Scene) error {
 		return shellIn(s, `python3 -c "import sqlite3; c = sqlite3.connect('db', timeout=5); c.execute('create table t(a)'); c.execute('insert into t values(1)'); c.commit(); print(c.execute('select a from t').fetchall())"`, "[(1,)]")
 	}},

@@ -47,6 +47,7 @@ type outcome struct {
 	Outside    []outsideCall `json:"-"`
 	WentOn     int           `json:"-"` // by how many seconds the held clock went on
 	Unheld     []string      `json:"-"` // what of its knowledge could not be held still, and why
+	Drained    bool          `json:"-"` // it came to the end of a random device, which has none
 	Misled     string        `json:"-"` // a made-up process number that it used where it cannot be translated
 	Open       []string      `json:"-"` // names in the scene of descriptors that are open at the end
 }

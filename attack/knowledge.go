@@ -13,6 +13,7 @@ type knowledge struct {
 	at      int64 // ns since 1970
 	numbers int   // where made-up process numbers begin; below 0: the real ones
 	tape    uint64
+	devices bool // the random devices are the kernel's own
 }
 
 // The tapes: of the first undisturbed run, of all attacked ones, and the first

@@ -441,6 +441,9 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	if o.Misled != "" && len(schedule) > 0 { // before, the real numbers are taken: see undisturbed
 		r.problems = append(r.problems, "the victim used a process number that was made up, where it cannot be translated ("+o.Misled+"): give it the real ones with attack.Live")
 	}
+	if o.Drained && len(schedule) > 0 {
+		r.problems = append(r.problems, readsMuch+": give it the kernel's own with attack.Live")
+	}
 	switch {
 	case o.End != returned && o.At == "", // where it would wait at a FIFO it was turned away, and came back
 		o.Spent, o.Processes > 0, o.Goroutines > 0:

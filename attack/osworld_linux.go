@@ -127,7 +127,7 @@ func begin(cmd *exec.Cmd, set supervise.Set, knows knowledge, deadline time.Time
 }
 
 func given(k knowledge) supervise.Knowledge {
-	return supervise.Knowledge{At: k.at, Numbers: k.numbers, Tape: k.tape}
+	return supervise.Knowledge{At: k.at, Numbers: k.numbers, Tape: k.tape, Devices: k.devices}
 }
 
 // receive waits for what the victim does next. It has run until then.
@@ -201,6 +201,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 			o.Context.PID, o.Context.PPID = w.tree.Numbers()
 			o.Context.Programs, o.Outside = w.programs, w.outside
 			o.WentOn, o.Unheld, o.Misled = w.tree.WentOn(), w.tree.Unheld(), w.tree.Misled()
+			o.Drained = w.tree.Drained()
 			return o, nil
 		}
 		w.clock.progress()

@@ -16,7 +16,7 @@ func (e *explorer) knowledge() knowledge {
 // undisturbed runs the victim without an attack: once in one process and twice
 // in another. With knowledge held still they are in the same place, at the same
 // time, with the same process numbers; each has another tape. No runs and no
-// error says that made-up process numbers mislead the victim.
+// error says that something must not be held any more, and is not.
 func (e *explorer) undisturbed() (runs []*run, err error) {
 	other := e.spare
 	if e.plan.knows.held {
@@ -42,10 +42,9 @@ func (e *explorer) undisturbed() (runs []*run, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.outcome.Misled != "" {
+		if e.gives(r.outcome) {
 			e.first.leave()
 			e.first.ruined() // for the next one is of other knowledge
-			e.assume(Assumption{assumedNumbers, "process numbers", "they are not held still: " + r.outcome.Misled})
 			return nil, nil
 		}
 		runs = append(runs, r)
@@ -55,6 +54,24 @@ func (e *explorer) undisturbed() (runs []*run, err error) {
 	}
 	return runs, nil
 }
+
+// gives lets the victim have what it could not do without, and says whether it
+// was something.
+func (e *explorer) gives(o *outcome) bool {
+	k := &e.plan.knows
+	misled, empty := o.Misled != "" && k.numbers >= 0, o.Drained && !k.devices
+	if misled {
+		k.numbers = -1
+		e.assume(Assumption{assumedNumbers, "process numbers", "they are not held still: " + o.Misled})
+	}
+	if empty {
+		k.devices = true
+		e.assume(Assumption{assumedUnheld, "random devices", "they are the kernel's own: " + readsMuch})
+	}
+	return misled || empty
+}
+
+const readsMuch = "the victim reads more of /dev/urandom than is held ready (1 MiB)"
 
 // learnNames sees which names are chance, and which are made of what others
 // know. It returns the targets that were left under other knowledge.

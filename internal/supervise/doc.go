@@ -57,6 +57,10 @@
 // numbers, as have threads. A made-up number in another call, or in a path of
 // /proc, fails or is nobody's, and [Tree.Misled] says so.
 //
+// An open of /dev/urandom, /dev/random or the kernel's uuid, by any name, returns
+// a descriptor of a file in memory with bytes of the tape, which fstat takes for
+// the real one. [Tree.Drained] says that a program came to its end.
+//
 // Times of files that come to be in a run are later than the time that stands
 // still: [Tree.AnswerStat] tells those of the second before it.
 //

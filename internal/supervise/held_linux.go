@@ -20,6 +20,7 @@ type Knowledge struct {
 	At      int64  // the time, in ns since 1970
 	Numbers int    // where the made-up process numbers begin; below 0: the real ones
 	Tape    uint64 // number of the tape
+	Devices bool   // the random devices are the kernel's own
 }
 
 // held is the state of a tree whose knowledge is held still.
@@ -57,6 +58,7 @@ func StartHeld(cmd *exec.Cmd, set Set, know Knowledge, deadline time.Time) (*Tre
 
 // Hold begins a run: its time, its numbers and its tape.
 func (t *Tree) Hold(know Knowledge) {
+	t.forgetDevices()
 	next := newHeld(know)
 	if t.held != nil {
 		next.unheld = t.held.unheld

@@ -4,6 +4,7 @@ package supervise
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,6 +47,13 @@ var knowable = [][]string{
 var chanceful = [][]string{
 	{"mktemp", "-u", "XXXXXXXXXX"},
 	{"python3", "-c", "import ctypes; f = ctypes.CDLL(None).getauxval; f.restype = ctypes.c_void_p; print(ctypes.string_at(f(25), 16).hex())"},
+	{"head", "-c", "16", "/dev/urandom"},
+	{"sh", "-c", "head -c 16 </dev/random"},
+	{"sh", "-c", "cd /; tr -dc a-z <dev/urandom | head -c 16"},
+	{"sh", "-c", "exec 3</dev/urandom; head -c 16 <&3; head -c 16 /dev/fd/3"},
+	{"cat", "/proc/sys/kernel/random/uuid"},
+	{"python3", "-c", "print(open('/dev/urandom', 'rb').read(16).hex())"},
+	{"perl", "-e", "print rand()"},
 	{"python3", "-c", "import random, uuid, os; print(random.random(), uuid.uuid4(), os.urandom(8).hex(), hash('a'))"},
 }
 
@@ -69,6 +77,30 @@ func init() {
 				say("%v: %s%v", argv, out, err)
 			}
 		}
+	}
+	victims["held devices"] = func(string) {
+		for _, argv := range [][]string{
+			{"sh", "-c", "[ -c /dev/fd/0 ] && stat -L -c %t,%T,%F - </dev/urandom"},
+			{"sh", "-c", "head -c 1000000 /dev/urandom | wc -c; dd if=/dev/random bs=300000 count=3 2>/dev/null | wc -c"},
+			{"sh", "-c", "cp /dev/null /dev/urandom && echo x >/dev/urandom && [ -r /dev/urandom ] && echo written"},
+			{"sh", "-c", "head -c 9 /dev/zero | tr '\\0' z; wc -c </dev/null"},
+			{"sh", "-c", "dd if=/dev/urandom iflag=directory count=1 2>&1 | head -n 1"},
+			{"sh", "-c", "u=$(cat /proc/sys/kernel/random/uuid); echo ${#u}; stat -c %s /proc/sys/kernel/random/uuid; echo $u | cut -c15"},
+		} {
+			out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+			say("%s%v", out, err)
+		}
+		f, err := os.Open("/dev/urandom")
+		var one, two [8]byte
+		_, oerr := f.Read(one[:])
+		again, aerr := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		_, terr := again.Read(two[:])
+		st, serr := f.Stat()
+		say("%v %t %v", errors.Join(err, oerr, aerr, terr, serr, f.Close(), again.Close()), one != two, st.Mode())
+	}
+	victims["drains"] = func(string) {
+		out, err := exec.Command("sh", "-c", "head -c 1100000 /dev/urandom | wc -c").CombinedOutput()
+		say("%s%v", out, err)
 	}
 	victims["held signals"] = func(string) {
 		c := make(chan os.Signal, 8)
@@ -173,6 +205,27 @@ func TestHeldChance(t *testing.T) {
 	for i, line := range other {
 		assert.NotEqual(t, first[i], line)
 	}
+}
+
+// TestHeldDevices: what is given in the place of a random device looks and acts
+// like it.
+func TestHeldDevices(t *testing.T) {
+	said, tree := heldVictim(t, "held devices", Knowledge{At: heldAt})
+	assert.False(t, tree.Drained())
+	assert.Equal(t, []string{
+		"1,9,character special file\n<nil>", "1000000\n900000\n<nil>", "written\n<nil>", "zzzzzzzzz0\n<nil>",
+		"dd: failed to open '/dev/urandom': Not a directory\n<nil>", "36\n0\n4\n<nil>", "<nil> true Dcrw-rw-rw-",
+	}, said)
+}
+
+// TestDrained: that they end is noticed.
+func TestDrained(t *testing.T) {
+	said, tree := heldVictim(t, "drains", Knowledge{At: heldAt})
+	assert.Equal(t, []string{"1048576\n<nil>"}, said)
+	assert.True(t, tree.Drained())
+	said, tree = heldVictim(t, "drains", Knowledge{At: heldAt, Devices: true})
+	assert.Equal(t, []string{"1100000\n<nil>"}, said, "of the kernel's own")
+	assert.False(t, tree.Drained())
 }
 
 // TestHeldSignals: a made-up number reaches the process that it means, or

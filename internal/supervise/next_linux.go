@@ -137,6 +137,9 @@ func (t *Tree) met(n *notif) *Event {
 	case Refused:
 		t.Fail(ev, unix.ENOSYS)
 	}
+	if t.answersStandIn(ev) {
+		return nil
+	}
 	if ev.Type == Message && ev.Args[4] == t.saidSeq {
 		t.send(ev, t.said) // a signal had taken it back
 		return nil

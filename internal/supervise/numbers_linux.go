@@ -202,16 +202,16 @@ func answerPidfd(t *Tree, ev *Event) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	theirs, ok := t.handOver(ev, fd)
+	theirs, ok := t.handOver(ev, fd, unix.O_CLOEXEC)
 	if ok {
 		t.Answer(ev, theirs)
 	}
 	return ok
 }
 
-// handOver gives the caller a copy of a descriptor.
-func (t *Tree) handOver(ev *Event, fd int) (int64, bool) {
-	add := notifAddFD{id: ev.id, srcfd: uint32(fd), newflags: unix.O_CLOEXEC}
+// handOver gives the caller a copy of a descriptor, with O_CLOEXEC or not.
+func (t *Tree) handOver(ev *Event, fd int, flags uint32) (int64, bool) {
+	add := notifAddFD{id: ev.id, srcfd: uint32(fd), newflags: flags}
 	r, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(t.listener), ioctlAddFD, uintptr(unsafe.Pointer(&add)))
 	return int64(r), errno == 0
 }

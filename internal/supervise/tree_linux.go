@@ -41,6 +41,9 @@ type Tree struct {
 	saidSeq uint64
 	said    notifResp
 	held    *held // nil: nothing is
+	// standIns are files of memory that were handed out in the place of others.
+	standIns map[identity]*standsFor
+	devices  []int // those of the present run that stand for a random device
 	// sentTo is the thread in whose place the last signal was sent.
 	sentTo  int
 	sentErr int32
@@ -89,7 +92,7 @@ func begin(cmd *exec.Cmd, set Set, know *Knowledge, deadline time.Time) (*Tree, 
 		cmd.Env = os.Environ()
 	}
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d:%d", envVar, 2+len(cmd.ExtraFiles), set))
-	t := &Tree{cmd: cmd, listener: -1, done: make(chan struct{}), cancelled: map[int]seccompData{}}
+	t := &Tree{cmd: cmd, listener: -1, done: make(chan struct{}), cancelled: map[int]seccompData{}, standIns: map[identity]*standsFor{}}
 	t.procs.child = process{pidfd: -1}
 	if know != nil {
 		err = t.startHeld(cmd, *know)
@@ -223,6 +226,9 @@ func (t *Tree) Continue(ev *Event) {
 		t.sendFor(ev)
 		return
 	}
+	if t.standIn(ev) {
+		return
+	}
 	t.tracers.let(ev)
 	t.send(ev, notifResp{flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
@@ -252,6 +258,7 @@ func (t *Tree) Kill() error {
 		_ = unix.Close(t.listener)
 		t.listener = -1
 	}
+	t.forgetDevices()
 	if t.tracers.any.Load() {
 		t.tracers.await(time.Now().Add(killWait))
 	}
