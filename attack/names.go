@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ import (
 type names struct {
 	patterns []pattern
 	fixed    map[string]bool    // names that every undisturbed run used
-	known    map[string]pattern // fixed names that are made of what differs elsewhere
+	known    map[string]pattern // fixed names that are made of what differs elsewhere, or of a short process id
 	tapes    [][]string         // names of the undisturbed runs that had each their chance
 	alike    bool               // a known name looks as one that is chance
 	test     string
@@ -106,7 +107,7 @@ type context struct {
 // collector closed another.
 func (n *names) shape(p string) string {
 	p = withoutIDs(n.below(p))
-	if len(n.patterns) == 0 {
+	if len(n.patterns)+len(n.known) == 0 {
 		return p
 	}
 	// The first element is a part of the scene.
@@ -219,6 +220,7 @@ func (n *names) learn(paths [][]string, contexts []context) {
 			}
 		}
 	}
+	n.numberedShort(contexts)
 	for name := range n.fixed {
 		for _, of := range []func(string, []context) (pattern, bool){timed, numbered} {
 			if p, ok := of(name, contexts); ok && !slices.Contains(n.patterns, p) {
@@ -288,15 +290,25 @@ func timed(name string, contexts []context) (pattern, bool) {
 	return p, p.why != ""
 }
 
-// numbered finds the process id in a name that is the same in all runs because
-// they had one process. Numbers of less than three digits are too common to
-// tell anything.
-func numbered(name string, contexts []context) (pattern, bool) {
-	pid := int64(contexts[0].PID)
+// oneProcess is the process id that all runs had; 0: they had several.
+func oneProcess(contexts []context) int64 {
 	for _, c := range contexts {
-		if int64(c.PID) != pid || pid < 100 {
-			return pattern{}, false
+		if c.PID != contexts[0].PID {
+			return 0
 		}
+	}
+	return int64(contexts[0].PID)
+}
+
+// shortNumber bounds numbers that are too common to tell anything.
+const shortNumber = 100
+
+// numbered finds the process id in a name that is the same in all runs because
+// they had one process.
+func numbered(name string, contexts []context) (pattern, bool) {
+	pid := oneProcess(contexts)
+	if pid < shortNumber {
+		return pattern{}, false
 	}
 	s := stripNumber(name, pid)
 	prefix, suffix, ok := strings.Cut(s, blank)
@@ -306,6 +318,30 @@ func numbered(name string, contexts []context) (pattern, bool) {
 	p := pattern{prefix: prefix, suffix: suffix, why: "the process id", fixed: true}
 	p.saw(name)
 	return p, true
+}
+
+// numberedShort finds a process id that is as short as a container's can be. It
+// is taken for that in such a name alone, and not where a name has another
+// number there.
+func (n *names) numberedShort(contexts []context) {
+	pid := oneProcess(contexts)
+	if pid <= 0 || pid >= shortNumber {
+		return
+	}
+	for name := range n.fixed {
+		s := replaceNumber(name, strconv.FormatInt(pid, 10))
+		prefix, suffix, ok := strings.Cut(s, blank)
+		p := pattern{prefix: prefix, suffix: suffix, why: "the process id", fixed: true}
+		counts := func(other string) bool { return other != name && p.wraps(other) && isNumber(p.star(other)) }
+		if !ok || s == name || slices.ContainsFunc(slices.Collect(maps.Keys(n.fixed)), counts) {
+			continue
+		}
+		p.saw(name)
+		if n.known == nil {
+			n.known = map[string]pattern{}
+		}
+		n.known[name] = p
+	}
 }
 
 // elements are the names in paths, each once; the first of a path names a
@@ -370,7 +406,7 @@ func (n *names) add(a, b string, ca, cb context) {
 			return
 		}
 	}
-	p := pattern{prefix: prefix, suffix: suffix, why: why, told: ends, sample: a, guessed: why != "" && n.known != nil}
+	p := pattern{prefix: prefix, suffix: suffix, why: why, told: ends, sample: a, guessed: why != "" && n.tapes != nil}
 	p.saw(a, b)
 	n.patterns = append(n.patterns, p)
 }

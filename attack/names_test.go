@@ -36,6 +36,42 @@ func TestLearnNames(t *testing.T) {
 	}
 }
 
+// TestShortNumber: a container's first process has the number 1, and Fake has
+// that process alone.
+func TestShortNumber(t *testing.T) {
+	for _, row := range []struct {
+		name, pid, shape, why string
+		pids                  [2]int
+		also                  string
+	}{
+		{"a process id of one digit", "shared/1.tmp", "shared/*.tmp", "it is made of the process id", [2]int{1, 1}, ""},
+		{"of two", "shared/app-17", "shared/app-*", "it is made of the process id", [2]int{17, 17}, ""},
+		{"in a directory", "shared/d/app-1.d/out", "shared/d/app-*.d/out", "it is made of the process id", [2]int{1, 1}, ""},
+		{"a counter beside it", "shared/part-1", "shared/part-1", "it is the same in every run", [2]int{1, 1}, "shared/part-2"},
+		{"a part of another number", "shared/app-21", "shared/app-21", "it is the same in every run", [2]int{1, 1}, ""},
+		{"of several processes", "shared/app-1", "shared/app-1", "it is the same in every run", [2]int{1, 7}, ""},
+		{"another number", "shared/app-2", "shared/app-2", "it is the same in every run", [2]int{1, 1}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			n, names := &names{}, []string{row.pid, "shared/lock"}
+			if row.also != "" {
+				names = append(names, row.also)
+			}
+			n.learn([][]string{names, names}, []context{{PID: row.pids[0]}, {PID: row.pids[1]}})
+			assert.Equal(t, row.shape, n.shape(row.pid))
+			assert.Equal(t, "shared/2.tmp", n.shape("shared/2.tmp"), "another name is no such")
+			of := elements([]string{row.pid})
+			why := n.why(of[0])
+			for _, name := range of {
+				if _, ok := n.pattern(name); ok {
+					why = n.why(name)
+				}
+			}
+			assert.Equal(t, row.why, why)
+		})
+	}
+}
+
 // TestLearnTimes: the undisturbed runs often fall into one second, and a later
 // one does not.
 func TestLearnTimes(t *testing.T) {
