@@ -91,12 +91,23 @@ func (e *explorer) assumeChance() {
 		switch {
 		case p.guessed:
 			e.assume(Assumption{assumedNotation, pretty(p.String()), "it differs although what others know was held still, and is taken for " + p.why + " by its notation"})
-		case p.why == "" && e.plan.knows.held:
-			e.assume(Assumption{assumedChance, pretty(p.String()), "it differs from run to run although what others know is held still"})
 		case p.why == "":
-			e.assume(Assumption{assumedChance, pretty(p.String()), "it differs from run to run, and is made of nothing that others are known to know"})
+			e.assume(Assumption{assumedChance, pretty(p.String()), e.whyChance()})
 		}
 	}
+}
+
+// whyChance says what it rests on that a name is taken for chance.
+func (e *explorer) whyChance() string {
+	switch {
+	case e.plan.knows.held && !e.partlyHeld:
+		return "it differs from run to run although what others know is held still"
+	case e.plan.knows.held:
+		return "it differs from run to run, and could be made of what is not held still here (unheld)"
+	case e.opt.fake:
+		return "it differs from run to run, has nothing that others know in a usual notation, and nothing is held still in one process (Fake)"
+	}
+	return "it differs from run to run, and is made of nothing that others are known to know"
 }
 
 // assumeUnmoved notes the boundaries that no schedule has a move at.

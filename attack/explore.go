@@ -34,6 +34,7 @@ type explorer struct {
 	// to the next: each gets a process of its own from then on.
 	keepsState atomic.Bool
 	assumed    []Assumption
+	partlyHeld bool // something of what others know could not be held still
 	outside    map[outsideCall]int
 	unmoved    map[key]string // boundaries, and why there is no move at them; "" where there is one
 }

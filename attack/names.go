@@ -220,6 +220,15 @@ func (n *names) learn(paths [][]string, contexts []context) {
 			}
 		}
 	}
+	n.fixedByNotation(contexts)
+	for i := 1; i < len(used); i++ {
+		n.compare(used[0], used[i], contexts[0], contexts[i])
+	}
+}
+
+// fixedByNotation finds moments and process ids in names that are the same in all
+// runs because these fell together.
+func (n *names) fixedByNotation(contexts []context) {
 	n.numberedShort(contexts)
 	for name := range n.fixed {
 		for _, of := range []func(string, []context) (pattern, bool){timed, numbered} {
@@ -227,9 +236,6 @@ func (n *names) learn(paths [][]string, contexts []context) {
 				n.patterns = append(n.patterns, p)
 			}
 		}
-	}
-	for i := 1; i < len(used); i++ {
-		n.compare(used[0], used[i], contexts[0], contexts[i])
 	}
 }
 

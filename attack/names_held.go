@@ -9,8 +9,9 @@ import (
 // learnHeld compares undisturbed runs whose knowledge was held still: two of
 // different processes first, then more of the second, then one with other
 // knowledge. What the first two have alike although their chance differs can be
-// foretold, whatever it is made of.
-func (n *names) learnHeld(paths [][]string, elsewhere []string, contexts []context) {
+// foretold, whatever it is made of. partly says that not all could be held: the
+// runs may have met in one second.
+func (n *names) learnHeld(paths [][]string, elsewhere []string, contexts []context, partly bool) {
 	used := make([][]string, len(paths))
 	for i, list := range paths {
 		used[i] = elements(list)
@@ -22,6 +23,9 @@ func (n *names) learnHeld(paths [][]string, elsewhere []string, contexts []conte
 		}
 	}
 	n.tapes = slices.Clone(used[:2])
+	if partly {
+		n.fixedByNotation(contexts[:len(paths)])
+	}
 	n.compare(used[0], used[1], contexts[0], contexts[1])
 	for i := 2; i < len(used); i++ {
 		n.knownIn(used[1], used[i], contexts[1], contexts[i], "what it keeps from one run to the next")

@@ -115,6 +115,21 @@ func TestLearnTimes(t *testing.T) {
 	}
 }
 
+// TestLearnPartlyHeld: what could not be held is told by its notation, although the
+// runs fell into one second.
+func TestLearnPartlyHeld(t *testing.T) {
+	at := time.Date(2026, 11, 26, 23, 59, 58, 4e6, time.Local)
+	c := context{PID: 4711, Begin: at.UnixNano(), End: at.Add(time.Millisecond).UnixNano()}
+	run := []string{fmt.Sprintf("shared/app-%d", at.Unix())}
+	later := fmt.Sprintf("app-%d", at.Unix()+3)
+	for _, partly := range []bool{false, true} {
+		n := &names{}
+		n.learnHeld([][]string{run, run, run}, nil, []context{c, c, c}, partly)
+		_, ok := n.pattern(later)
+		assert.Equal(t, partly, ok)
+	}
+}
+
 // TestBelow: a path says the same in each scene, wherever the scene's own
 // place stands in it.
 func TestBelow(t *testing.T) {

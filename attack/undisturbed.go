@@ -95,7 +95,7 @@ func (e *explorer) learnNames(runs []*run) (left []target, err error) {
 	if r.outcome.success() == runs[0].outcome.success() && r.outcome.End == returned {
 		elsewhere, left = r.subjects(), r.left
 	}
-	n.learnHeld(paths, elsewhere, append(contexts, r.outcome.Context))
+	n.learnHeld(paths, elsewhere, append(contexts, r.outcome.Context), e.partlyHeld)
 	for tape := uint64(moreTapes + 1); tape < moreTapes+maxTapes && n.chances(); tape++ {
 		r, err := e.first.with(e.plan.knows.on(tape), func() (*run, error) { return e.first.execute(nil, false) })
 		if err != nil {
@@ -116,6 +116,7 @@ const maxTapes = 6
 // unheld notes what could not be held still.
 func (e *explorer) unheld(why []string) {
 	for _, w := range slices.Compact(slices.Sorted(slices.Values(why))) {
+		e.partlyHeld = true
 		e.assume(Assumption{assumedUnheld, "time and chance", "they are not held still in each program: " + w})
 	}
 }

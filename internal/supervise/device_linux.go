@@ -169,7 +169,7 @@ func filled(content []byte) (fd int, id identity, err error) {
 		return -1, id, err
 	}
 	defer unix.Close(rw)
-	if _, err := unix.Pwrite(rw, content, 0); err != nil {
+	if _, err := unix.Write(rw, content); err != nil {
 		return -1, id, err
 	}
 	path := "/proc/self/fd/" + strconv.Itoa(rw)

@@ -129,7 +129,7 @@ func (t *Tree) unheld(err error) {
 	if err == nil {
 		return
 	}
-	if text := err.Error(); !slices.Contains(t.held.unheld, text) && len(t.held.unheld) < 8 {
+	if text := strings.ReplaceAll(err.Error(), "\n", "; "); !slices.Contains(t.held.unheld, text) && len(t.held.unheld) < 8 {
 		t.held.unheld = append(t.held.unheld, text)
 	}
 }
