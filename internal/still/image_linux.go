@@ -22,6 +22,8 @@ type Image struct {
 	data uint64 // address of the time
 
 	sampled bool
+	// Fresh says that Hold has found a program that was not held.
+	Fresh bool
 }
 
 // What stands before the code that is added.
@@ -89,6 +91,7 @@ func Hold(pid int, now int64, random []byte) (*Image, error) {
 	for _, p := range own.patches {
 		all = append(all, patch{base + p.at, p.code})
 	}
+	im.Fresh = true
 	return im, write(pid, all...)
 }
 

@@ -148,6 +148,9 @@ func TestAgain(t *testing.T) {
 	assert.Equal(t, "5", helper(t, "spin", 1700000000e9, nil, func(im *Image) {
 		again, err := Hold(im.pid, 5, nil)
 		require.NoError(t, err)
+		assert.True(t, im.Fresh)
+		assert.False(t, again.Fresh)
+		again.Fresh = true
 		assert.Equal(t, im, again)
 	}))
 }

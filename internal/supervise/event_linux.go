@@ -119,7 +119,7 @@ func (t *Tree) decode(n *notif, pr *process) *Event {
 	case Exec:
 		t.starts(ev)
 		if t.held != nil {
-			ev.proc.held.renewed = true
+			t.runs(ev)
 			t.waited(still.Program)
 		}
 	case Process:

@@ -28,11 +28,11 @@ type held struct {
 	know    Knowledge
 	clock   *still.Clock
 	numbers *still.Numbers // nil: the real ones
-	parts   uint64         // of the tape, by program
-	shown   int64          // the time that the programs have
-	begun   int64          // when the run began, by the kernel's clock
-	unheld  []string       // what could not be held, and why
-	misled  string         // a made-up number where it cannot be translated
+	begun   map[offspring]int
+	shown   int64    // the time that the programs have
+	since   int64    // when the run began, by the kernel's clock
+	unheld  []string // what could not be held, and why
+	misled  string   // a made-up number where it cannot be translated
 }
 
 // heldProcess is what is known of one process of the tree.
@@ -44,6 +44,9 @@ type heldProcess struct {
 	number  int
 	tape    *still.Tape
 	of      *held // that tape is of
+	program string
+	part    part
+	partOf  *held // that part is of
 	opaque  bool
 }
 
@@ -79,7 +82,7 @@ func newHeld(know Knowledge) *held {
 	// The kernel's stamps lag by the tick: CLOCK_REALTIME_COARSE.
 	var now unix.Timespec
 	_ = unix.ClockGettime(clockCoarse, &now)
-	return &held{know: know, clock: still.NewClock(know.At), shown: know.At, begun: now.Nano()}
+	return &held{know: know, clock: still.NewClock(know.At), shown: know.At, since: now.Nano(), begun: map[offspring]int{}}
 }
 
 // runStart is by how much the files of a run seem to be older than its time:
@@ -88,7 +91,7 @@ const runStart = int64(time.Second)
 
 // InRun reports whether a file time, in ns since 1970, is of the present run,
 // and later than its clock says: the programs should be told another.
-func (t *Tree) InRun(at int64) bool { return t.held != nil && at >= t.held.begun }
+func (t *Tree) InRun(at int64) bool { return t.held != nil && at >= t.held.since }
 
 // fileTime is what a file time is by the clock of the run: those that came to
 // be in the run are of the second before, in their order.
@@ -96,7 +99,7 @@ func (t *Tree) fileTime(at int64) int64 {
 	if !t.InRun(at) {
 		return at
 	}
-	return min(t.held.know.At-runStart+(at-t.held.begun), t.held.shown)
+	return min(t.held.know.At-runStart+(at-t.held.since), t.held.shown)
 }
 
 // Unheld says what could not be held in this tree, and why.
@@ -137,18 +140,13 @@ func (t *Tree) unheld(err error) {
 // startHeld starts the child with its clock held.
 func (t *Tree) startHeld(cmd *exec.Cmd, know Knowledge) error {
 	t.held = newHeld(know)
-	im, why, err := still.Start(cmd, know.At, t.nextTape().Bytes(16))
+	im, why, err := still.Start(cmd, know.At, t.tapeOf(ofChild, false).Bytes(16))
 	if err != nil {
 		return err
 	}
 	t.unheld(why)
 	t.procs.child.held = heldProcess{image: im, shown: know.At}
 	return nil
-}
-
-func (t *Tree) nextTape() *still.Tape {
-	t.held.parts++
-	return still.NewTape(t.held.know.Tape, t.held.parts)
 }
 
 // holdClock holds the clock of a program that has not made a call before, and
@@ -158,13 +156,22 @@ func (t *Tree) holdClock(n *notif, pr *process) {
 	switch {
 	case h.opaque:
 	case h.image == nil || h.renewed:
-		im, err := still.Hold(pr.pid, t.held.shown, t.nextTape().Bytes(16))
+		var random []byte
+		var of offspring
+		if h.renewed {
+			of = t.parentOf(pr, h.program)
+			random = t.tapeOf(t.held.next(of), false).Bytes(16)
+		}
+		im, err := still.Hold(pr.pid, t.held.shown, random)
 		h.opaque = err != nil && ioctl(t.listener, ioctlIDValid, unsafe.Pointer(&n.id)) == 0 // and not killed meanwhile
 		if h.opaque {
 			t.unheld(err)
 		}
 		if err != nil {
 			return
+		}
+		if im.Fresh && h.renewed {
+			t.begins(pr, of)
 		}
 		h.image, h.shown, h.renewed = im, t.held.shown, false
 		_ = im.Sample()
@@ -327,12 +334,4 @@ func answerRandom(t *Tree, ev *Event) bool {
 		return false
 	}
 	return t.tell(ev, ev.Args[0], t.tape(ev.proc).Bytes(int(n)), int64(n))
-}
-
-// tape is the tape of a process in the present run.
-func (t *Tree) tape(pr *process) *still.Tape {
-	if h := &pr.held; h.tape == nil || h.of != t.held {
-		h.tape, h.of = t.nextTape(), t.held
-	}
-	return pr.held.tape
 }

@@ -51,6 +51,7 @@ var chanceful = [][]string{
 	{"sh", "-c", "head -c 16 </dev/random"},
 	{"sh", "-c", "cd /; tr -dc a-z <dev/urandom | head -c 16"},
 	{"sh", "-c", "exec 3</dev/urandom; head -c 16 <&3; head -c 16 /dev/fd/3"},
+	{"sh", "-c", "(mktemp -u XXXXXXXX; head -c 4 /dev/urandom) | cat; head -c 4 /dev/urandom | tr a b | mktemp -u XXXXXXXX"},
 	{"cat", "/proc/sys/kernel/random/uuid"},
 	{"python3", "-c", "print(open('/dev/urandom', 'rb').read(16).hex())"},
 	{"perl", "-e", "print rand()"},
