@@ -346,7 +346,8 @@
 //	yama.ptrace_scope 3       skips, with this reason
 //	fs.protected_*            nothing: both sides and the canaries have one uid, which the
 //	                          kernel lets do what these settings keep from strangers
-//	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason
+//	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason; tmpleak
+//	                          runs the test once more, unwatched, for its verdict
 //	no statx, no seccomp      skips, with this reason
 //	noatime                   nothing: inotify tells of reading, and no access time
 //	arm64                     nothing: it has the *at calls only

@@ -205,6 +205,7 @@ func (c *Call) Finish(data []byte) {
 	calls.Lock()
 	defer calls.Unlock()
 	calls.finished[c.id] = data
+	process.announce(c.id, data)
 }
 
 // Earlier is what the parent attached to this call with Finish, when the

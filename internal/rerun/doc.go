@@ -55,6 +55,9 @@
 // started by the function under test, the same test binary among them, are
 // not taken for children.
 //
+// Where a supervisor watches this process already, a verb that needs one of its
+// own asks it to run the test once more outside: see Call.Outside.
+//
 // # Limits
 //
 // A benchmark, a fuzzing run (seeds are fine), a synctest bubble and a

@@ -77,6 +77,7 @@ type origin struct {
 	call    ID
 	earlier map[string][]byte // by ID.key
 	result  *os.File          // nil unless started by Once
+	results *os.File          // nil unless run outside of a supervisor: see Outside
 	err     error             // why Variable could not be used
 }
 
@@ -85,6 +86,7 @@ var process = begin()
 func begin() *origin {
 	o := &origin{args: slices.Clone(os.Args), flags: flag.CommandLine}
 	o.dir, o.dirErr = os.Getwd()
+	o.openResults()
 	value, ok := os.LookupEnv(Variable)
 	if !ok {
 		return o

@@ -68,8 +68,10 @@
 // the go command would not show the words of a run that passed; -optional
 // makes it 0.
 //
-// Tests that install a seccomp listener of their own, those of tmpproof/attack
-// among them, get EBUSY. For a user other than root the tests run with
+// Tests that install a seccomp listener of their own get EBUSY, but for those of
+// tmpproof/attack: tmpleak runs such a test once more, by itself and unwatched,
+// where package attack supervises its victims, and the test goes on with the
+// verdict. For a user other than root the tests run with
 // no_new_privs: set-uid programs, such as sudo, run without their privilege,
 // and are named. io_uring is refused with ENOSYS.
 //

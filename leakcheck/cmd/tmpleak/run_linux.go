@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/rerun"
 	"github.com/tmpproof/tmpproof/internal/supervise"
 )
 
@@ -60,6 +61,11 @@ func run(cfg *config) int {
 	cmd := exec.Command("/proc/self/exe", append([]string{cfg.program}, cfg.args...)...)
 	cmd.Args[0] = asLauncher
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// Package attack supervises too, which the kernel lets only one do: its tests
+	// run once more outside of this tree. Without, they say why they do not work.
+	if setting, err := rerun.ServeOutside(cfg.program); err == nil {
+		cmd.Env = append(os.Environ(), setting)
+	}
 	tree, err := supervise.StartProgram(cmd, cfg.program, set, time.Now().Add(startPatience))
 	if err != nil {
 		return unwatched(cfg, err.Error())
