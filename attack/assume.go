@@ -68,6 +68,7 @@ func (e *explorer) assumptions() []Assumption {
 	e.assumeUnmoved()
 	e.assumeOutside()
 	e.assumeTargets()
+	e.assumeRestart()
 	slices.SortFunc(e.assumed, func(a, b Assumption) int {
 		return cmp.Or(cmp.Compare(slices.Index(everyAssumed, a.Kind), slices.Index(everyAssumed, b.Kind)), cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why))
 	})

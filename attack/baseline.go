@@ -143,6 +143,8 @@ func (e *explorer) useless(r *run) bool {
 	case o.End == returned && !o.Nil && len(e.opt.hostile) == 0 && !e.opt.refuses:
 		e.problem("without any attack, the victim %s: what always fails is not proved by failing. "+
 			"Where the refusal is the right answer, as with hostile input, say so with the option attack.Refuses()", r.mask(o.String()))
+	case r.restarted != nil && !r.restarted.success():
+		e.problem("without any error or kill, Restart, on what the victim had left, %s", r.mask(r.restarted.String()))
 	default:
 		return false
 	}

@@ -32,7 +32,7 @@ func serve(t *testing.T, call *rerun.Call, victim Victim, opt *options) {
 		t.Fatalf("%v: %v", opt.verb, err)
 	}
 	c.link = link
-	if opt.verb == kills {
+	if opt.verb == kills && os.Getenv(envAgain) == "" {
 		c.scene.FS, c.scene.point = pointFS{c.scene.FS, c.point}, c.point
 	}
 	if err := c.serve(); err != nil {
@@ -47,6 +47,9 @@ const closeThenAsk = 1 << 32
 
 func newChild(call *rerun.Call, victim Victim, opt *options) *child {
 	root := os.Getenv(envScene)
+	if os.Getenv(envAgain) != "" {
+		victim, opt = opt.restart, &options{verb: opt.verb}
+	}
 	return &child{pid: os.Getpid(), ppid: os.Getppid(), call: call, victim: victim, opt: opt,
 		scene: &Scene{Dir: root + "/" + dirShared, Home: root + "/" + dirHome, FS: afero.NewOsFs()}, o: &outcome{}}
 }

@@ -24,9 +24,10 @@ func (o *options) maxCalls() int { return cmp.Or(o.calls, maxCalls) }
 
 // The phases of a run.
 const (
-	inSetup  = "Setup"
-	inVictim = "the victim"
-	inEnsure = "Ensure"
+	inSetup   = "Setup"
+	inVictim  = "the victim"
+	inEnsure  = "Ensure"
+	inRestart = "Restart"
 )
 
 // clock bounds one run.

@@ -230,6 +230,33 @@
 // Replay and TMPPROOF_REPLAY work as with Prove. Options about the attacker's
 // moves are refused.
 //
+// # What starts again
+//
+// Old or new and whole is what no log that grows and no database keeps: theirs
+// is to be made whole again by the code's own start. Restart names that start.
+// It takes the place of the comparison (X05) in Faults and Kills, for all targets
+// or for those that its patterns name:
+//
+//	attack.Kills(t, appendTwo, attack.Target("log"), attack.Restart(func(s *attack.Scene) error {
+//		l, err := wal.Open(s.Path("log")) // which cuts off what is torn
+//		if err != nil {
+//			return err
+//		}
+//		return l.Close()
+//	}))
+//
+// It runs after each run in which an error or a kill was injected, on what is
+// left, in a fresh process: the victim's has ended, or has nothing open in the
+// scene. That process has the machine's own time and number. An error of Restart,
+// a panic, os.Exit and a hang are X05, told at the call that was struck, with
+// what Restart said, once for all calls after which it says the same. What the
+// start must find is for Restart to say: how many records there are at least,
+// what was acknowledged before the end, which the victim notes in Home. Success
+// after an error is held against Ensure, or, where there is none, against what an
+// undisturbed run leaves. What SIGKILL left and Restart has removed is reclaimed,
+// and no R07; after an error, a panic or a handled signal the code itself removes
+// it.
+//
 // # How the test is run again
 //
 // A child process runs the same test binary with the same test, up to the

@@ -1,6 +1,7 @@
 package attack_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -144,6 +145,44 @@ func ExampleKills() {
 			s.Point() // as a callback that panics
 			return nil
 		})
+	}
+}
+
+// A log that grows is made whole by its reader: a last line without its end was
+// never written.
+func ExampleRestart() {
+	appendLine := func(name, line string) error {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(line)
+		return errors.Join(err, f.Close())
+	}
+	recoverLog := func(name string) error {
+		all, err := os.ReadFile(name)
+		if err != nil || len(all) == 0 || all[len(all)-1] == '\n' {
+			return err
+		}
+		return os.Truncate(name, int64(bytes.LastIndexByte(all, '\n')+1))
+	}
+	_ = func(t *testing.T) {
+		attack.Faults(t, func(s *attack.Scene) error {
+			return appendLine(s.Path("log"), "second\n")
+		},
+			attack.Target("log"),
+			attack.Setup(func(s *attack.Scene) error { return appendLine(s.Path("log"), "first\n") }),
+			attack.Restart(func(s *attack.Scene) error {
+				if err := recoverLog(s.Path("log")); err != nil {
+					return err
+				}
+				all, err := os.ReadFile(s.Path("log"))
+				if err == nil && string(all) != "first\n" && string(all) != "first\nsecond\n" {
+					err = fmt.Errorf("the log has %q", all)
+				}
+				return err
+			}),
+		)
 	}
 }
 

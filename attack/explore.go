@@ -55,7 +55,7 @@ func (e *explorer) explore() error {
 		e.assume(Assumption{assumedLive, "time, process numbers and chance", "they are the machine's own: " + e.opt.live})
 	}
 	e.report.Boundaries = countNames(base)
-	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed {
+	if e.plan.hopeless || base.outcome.Setup != "" || base.outcome.Removed || base.restarted != nil && !base.restarted.success() {
 		return nil // said already: what it does is no ground for schedules
 	}
 	if e.opt.verb == kills {

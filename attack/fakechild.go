@@ -140,7 +140,9 @@ func (w *fakeWorld) handOver() error {
 }
 
 // victimRun calls the victim and notes how it ended.
-func (w *fakeWorld) victimRun(o *outcome) {
+func (w *fakeWorld) victimRun(o *outcome) { w.call(o, w.victim, w.scene) }
+
+func (w *fakeWorld) call(o *outcome, victim Victim, scene *Scene) {
 	returns := false
 	defer func() {
 		o.Context.End = time.Now().UnixNano()
@@ -153,12 +155,37 @@ func (w *fakeWorld) victimRun(o *outcome) {
 			o.End = goexit
 		}
 	}()
-	err := callVictim(w.victim, w.scene)
+	err := callVictim(victim, scene)
 	returns = true
 	o.End, o.Nil = returned, err == nil
 	if err != nil {
 		o.Err = w.plain(err.Error())
 	}
+}
+
+// restart runs Restart on the disk as it is, with a view of its own: what still
+// runs of the victim ends at its next call, and no boundary is met.
+func (w *fakeWorld) restart() (*outcome, error) {
+	fresh := &Scene{Dir: w.scene.Dir, Home: w.scene.Home, FS: w.d.disk.As(fakeVictim()).Quiet()}
+	verdict := w.verdict()
+	came := make(chan *outcome, 1)
+	w.clock.start()
+	go func() {
+		o := &outcome{}
+		defer func() { came <- o }()
+		w.call(o, w.opt.restart, fresh)
+	}()
+	timer := time.NewTimer(time.Until(w.clock.next))
+	defer timer.Stop()
+	select {
+	case o := <-came:
+		return o, verdict()
+	case <-timer.C:
+	}
+	if time.Now().After(w.clock.budget) {
+		return nil, w.opt.usedUp(inRestart)
+	}
+	return &outcome{End: hung, Text: fmt.Sprintf("no return within %v, a tenth of the budget", w.clock.patience), Spent: true}, nil
 }
 
 // guarded runs one of the test's own functions, and keeps what it said.

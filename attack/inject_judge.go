@@ -43,6 +43,7 @@ func (r *run) sealInjected() {
 	if r.plan.opt.refuses && r.outcome.success() {
 		r.injectedFact(tmptest.X05, at, r.steps[at].subject(), "and the code returned nil, where an undisturbed run refuses")
 	}
+	r.goesOn = r.plan.opt.restart != nil
 	r.judgeWhole(at)
 	r.judgeBehind(at)
 	if r.plan.opt.verb == faults {
@@ -119,6 +120,9 @@ func (r *run) judgeWhole(at int) {
 			if len(want.entries) == 0 && r.plan.stableTargets {
 				how = describe(e)
 			}
+			if r.restartJudges(e.rel) {
+				continue
+			}
 			if how != "" && !old.has(e) && !r.passes(e, old, want) {
 				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+
 					", and the target "+pretty(e.rel)+" is neither what was there before nor what an undisturbed run leaves: "+how)
@@ -126,7 +130,7 @@ func (r *run) judgeWhole(at int) {
 		}
 		for _, e := range old.entries {
 			is := func(n targetEntry) bool { return n.rel == e.rel }
-			if !slices.ContainsFunc(now.entries, is) && slices.ContainsFunc(want.entries, is) {
+			if !r.restartJudges(e.rel) && !slices.ContainsFunc(now.entries, is) && slices.ContainsFunc(want.entries, is) {
 				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+", and the target "+pretty(e.rel)+" is gone")
 			}
 		}
@@ -140,13 +144,13 @@ func (r *run) judgePromise(at, i int, now, old target) {
 	say := func(name, text string) {
 		r.injectedFact(tmptest.X05, at, path.Join(dirShared, name), text+", and the code reported success")
 	}
-	if len(now.entries) < len(want.entries) {
+	if !r.restartJudges(pattern) && len(now.entries) < len(want.entries) {
 		say(pattern, "the target "+pretty(pattern)+" is not there")
 		return
 	}
 	for _, e := range now.entries {
-		if r.passes(e, old, want) {
-			continue // see judgeBehind
+		if r.passes(e, old, want) || r.restartJudges(e.rel) {
+			continue // see judgeBehind and judgeRestart
 		}
 		sameKind := func(w targetEntry) bool { return w.kind == e.kind }
 		sameMode := func(w targetEntry) bool { return w.kind == e.kind && w.perm == e.perm }

@@ -49,6 +49,7 @@ type start struct {
 	knows knowledge
 	in    place // nil: one of its own
 	near  bool  // each write is seen when it is made
+	again bool  // it is for Restart alone
 }
 
 // fewBits is the bound below which chance can be guessed (C08).

@@ -24,6 +24,8 @@ type lane struct {
 	doubts   doubts
 	near     bool  // of a world that sees each write
 	nearer   *lane // one that does, for runs in which what was written cannot be told in the end
+	again    *lane // whose worlds are for Restart, each for one run
+	restarts bool  // it is such a one
 	// improvise is what a race on the fake disk does at each boundary.
 	improvise func(r *run, b *boundary, at key)
 }
@@ -60,7 +62,7 @@ func (l *lane) begin() *opening {
 		close(o.done)
 		return o
 	}
-	s := start{knows: l.knows(), in: l.place, near: l.near}
+	s := start{knows: l.knows(), in: l.place, near: l.near, again: l.restarts}
 	if e.opt.fake { // a moment's work, and nothing hangs on a thread
 		o.world, o.err = e.open(s)
 		close(o.done)
@@ -134,11 +136,14 @@ func (l *lane) get() (world, error) {
 		return nil, err
 	}
 	l.world = w
-	if l.e.fresh() {
+	if l.fresh() {
 		l.ahead = l.begin()
 	}
 	return w, nil
 }
+
+// fresh says that each run gets a world of its own.
+func (l *lane) fresh() bool { return l.restarts || l.e.fresh() }
 
 // takesSpare takes the world of the second process over, as long as no lane of
 // its own works there.
@@ -148,6 +153,7 @@ func (l *lane) takesSpare() bool {
 		return false
 	}
 	l.world, l.canaries, l.doubts.uses = e.spare.world, e.spare.canaries, e.spare.doubts.uses
+	l.place = e.spare.place
 	e.spare = &lane{e: e}
 	return true
 }
@@ -224,8 +230,10 @@ func (l *lane) drop() {
 
 // close closes the one that was opened ahead, too.
 func (l *lane) close() {
-	if l.nearer != nil {
-		l.nearer.close()
+	for _, other := range []*lane{l.nearer, l.again} {
+		if other != nil {
+			other.close()
+		}
 	}
 	l.drop()
 	l.discard()
@@ -427,6 +435,9 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 		return nil, err
 	}
 	r.finish(o)
+	if len(schedule) == 0 && full && o.End == returned && o.Setup == "" {
+		r.goesOn = opt.restart != nil
+	}
 	if len(opt.targets) > 0 && len(schedule) == 0 {
 		r.left = r.targets()
 	}
@@ -453,6 +464,10 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 	}
 	if o.Removed {
 		l.ruined()
+	} else if r.goesOn {
+		if err := l.restart(r, w); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }

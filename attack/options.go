@@ -24,6 +24,8 @@ func (f optionFunc) apply(o *options) { f(o) }
 type options struct {
 	verb          verb
 	setup, ensure func(*Scene) error
+	restart       func(*Scene) error
+	covers        []string // targets that restart speaks of; none: all
 	targets       []string
 	public        []string
 	canaries      []string
@@ -100,6 +102,33 @@ func Public(patterns ...string) Option {
 		o.refuse(len(patterns) == 0, "Public(): name at least one pattern")
 		Target(patterns...).apply(o)
 		o.public = append(o.public, patterns...)
+	})
+}
+
+// Restart is what the code does when it starts again after an error or a kill:
+// it opens the log, the store, the queue, with its own recovery, and returns an
+// error where that is not what it may find. Faults and Kills run it on what each
+// of their runs has left, in a fresh process, which has the machine's own time
+// and number; with Fake in the test's own, on the disk that is left. An error of
+// it, a panic, an end of the process and a hang are X05.
+//
+// It takes the place of the comparison with the old and the new content, for all
+// targets, or for those that the patterns name, which are Targets as well. A log
+// may end in a torn record then, if the code copes with it. Two things stay as
+// they are. Under Faults a victim that returned nil has kept its promise: Ensure
+// holds, or, where there is none, each target is as an undisturbed run leaves it.
+// And what Restart does not find at the victim's next call it cannot miss: what
+// was acknowledged before the end, the victim notes in Home, where Restart reads
+// it.
+//
+// What SIGKILL left in Dir and Restart has removed is reclaimed, and no R07. On
+// what an undisturbed run leaves Restart must return nil. It is not attacked.
+func Restart(f func(*Scene) error, targets ...string) Option {
+	return optionFunc(func(o *options) {
+		o.refuse(f == nil, "Restart(nil): give the function that opens what is left")
+		o.refuse(o.restart != nil, "Restart is given twice: one function looks at all that is left")
+		Target(targets...).apply(o)
+		o.restart, o.covers = f, targets
 	})
 }
 
@@ -275,6 +304,7 @@ func newOptions(how verb, opts []Option) (*options, error) {
 	o.refuse(o.strict && o.reportOnly, "Strict and ReportOnly exclude each other")
 	o.refuse(o.refuses && o.ensure != nil, "Refuses and Ensure exclude each other: Ensure is about a victim that returned nil")
 	o.targets = once(o.targets)
+	o.refuse(o.restart != nil && !how.injects(), "Restart is about what an error or a kill leaves, and %v makes neither: leave it out, or use attack.Faults and attack.Kills", how)
 	if how.injects() {
 		for _, given := range []struct {
 			option string

@@ -24,6 +24,10 @@ func TestOptionsRefused(t *testing.T) {
 		{"nil option", []Option{nil}, "a nil option"},
 		{"nil Setup", []Option{Setup(nil)}, "Setup(nil)"},
 		{"nil Ensure", []Option{Ensure(nil)}, "Ensure(nil)"},
+		{"nil Restart", []Option{Restart(nil)}, "Restart(nil)"},
+		{"Restart twice", []Option{Restart(nothing), Restart(nothing)}, "Restart is given twice"},
+		{"Restart of what is no pattern", []Option{Restart(nothing, "[")}, `Target("[")`},
+		{"Restart where nothing fails", []Option{Restart(nothing)}, "Restart is about what an error or a kill leaves, and attack.Prove makes neither"},
 		{"empty target", []Option{Target("")}, `Target("")`},
 		{"absolute target", []Option{Target("/tmp/x")}, `Target("/tmp/x")`},
 		{"target above Dir", []Option{Target("a/../../x")}, `Target("a/../../x")`},
@@ -68,7 +72,7 @@ func TestOptionsOfOtherVerbs(t *testing.T) {
 			assert.ErrorContains(t, err, option+" is about the attacker's moves, and "+how.String()+" makes none: leave it out")
 		}
 		_, err = newOptions(how, []Option{Target("out"), Setup(nothing), Ensure(nothing), Canary("x"), Hostile("y"),
-			Allow(tmptest.R07, "why"), Expect(tmptest.R05), Budget(time.Second), Schedules(1), Replay("x"), Fake()})
+			Restart(nothing), Allow(tmptest.R07, "why"), Expect(tmptest.R05), Budget(time.Second), Schedules(1), Replay("x"), Fake()})
 		assert.NoError(t, err)
 	}
 }

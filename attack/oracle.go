@@ -18,6 +18,7 @@ type fact struct {
 	step    int    // index into the trace, -1 for the end of the run
 	text    string
 	fix     fix
+	cause   string    // what findings of the rule have in common that are one, wherever they show; "": their line
 	against against   // what it rests on
 	known   bool      // C06 of a name that is meant to be known: see explorer.finish
 	open    *exposure // C03 or X04 of what may be public: see judgePublic

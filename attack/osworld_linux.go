@@ -27,7 +27,11 @@ const (
 	opPoint                              // the victim is at a point where a panic can be injected
 )
 
-const envScene = "TMPPROOF_SCENE"
+// What the child's environment says of the scene, and that it is for Restart.
+const (
+	envScene = "TMPPROOF_SCENE"
+	envAgain = "TMPPROOF_AGAIN"
+)
 
 // osWorld runs the victim in a child process under the supervisor.
 type osWorld struct {
@@ -42,6 +46,7 @@ type osWorld struct {
 	lines     map[uint64]lineInfo
 	view      view
 	near      bool // writes are seen when they are made
+	again     bool // it is for Restart: nothing is seen
 	attacker  *attacker
 	modes     map[string]uint32 // of directories outside of the scene
 
@@ -69,7 +74,7 @@ func openOS(t *testing.T, call *rerun.Call, opt *options, s start, deadline time
 	if err != nil {
 		return nil, err
 	}
-	w := &osWorld{call: call, opt: opt, d: d, near: s.near, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
+	w := &osWorld{call: call, opt: opt, d: d, near: s.near, again: s.again, clock: newClock(opt, deadline), lines: map[uint64]lineInfo{}}
 	if err := w.start(s.knows); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -86,18 +91,11 @@ func (w *osWorld) start(knows knowledge) error {
 		return err
 	}
 	cmd.Env = append(cmd.Env, envScene+"="+w.d.root)
+	if w.again {
+		cmd.Env = append(cmd.Env, envAgain+"=1")
+	}
 	w.cmd, w.out = cmd, out
-	set := supervise.Names
-	if !w.opt.verb.injects() {
-		set |= supervise.Uses
-	}
-	if w.near || w.opt.seesWrites() {
-		set |= supervise.Data
-	}
-	if w.opt.verb.injects() {
-		set |= supervise.Data | supervise.Reads
-	}
-	tree, err := begin(cmd, set, knows, time.Now().Add(w.opt.startWait()))
+	tree, err := begin(cmd, w.sees(), knows, time.Now().Add(w.opt.startWait()))
 	if un := (*supervise.UnsupportedError)(nil); errors.As(err, &un) {
 		return &unsupportedError{unsupportedReason(un)}
 	}
@@ -115,6 +113,19 @@ func (w *osWorld) start(knows knowledge) error {
 	w.pending = ev
 	w.view = view{alike: w.keepsView()}
 	return nil
+}
+
+// sees are the calls at which the child is stopped.
+func (w *osWorld) sees() supervise.Set {
+	switch {
+	case w.again:
+		return supervise.Creates // which tells that it is at work
+	case w.opt.verb.injects():
+		return supervise.Names | supervise.Data | supervise.Reads
+	case w.near || w.opt.seesWrites():
+		return supervise.Names | supervise.Uses | supervise.Data
+	}
+	return supervise.Names | supervise.Uses
 }
 
 // begin starts the child, with what can be known held still if that is asked
@@ -186,6 +197,23 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		w.phase = inSetup
 	}
 	w.clock.start()
+	return w.follow(h)
+}
+
+// restart gives the scene to the child as it is.
+func (w *osWorld) restart() (*outcome, error) {
+	w.d.forget()
+	w.hooks = hooks{}
+	w.tree.Answer(w.pending, 1)
+	w.pending, w.phase = nil, inRestart
+	w.clock.start()
+	o, err := w.follow(hooks{})
+	w.d.spoilt = true // nobody has watched it
+	return o, err
+}
+
+// follow sees the child through one run.
+func (w *osWorld) follow(h hooks) (*outcome, error) {
 	for {
 		ev, o, err := w.next()
 		if err == nil && o == nil {
@@ -194,7 +222,7 @@ func (w *osWorld) run(a *attacker, h hooks) (*outcome, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case o != nil && o.End != returned && w.phase != inVictim && w.pending == nil:
+		case o != nil && o.End != returned && w.phase != inVictim && w.phase != inRestart && w.pending == nil:
 			return nil, fmt.Errorf("%s %s", w.phase, o)
 		case o != nil:
 			o.Refused, o.Spent = w.refused, o.Spent || w.view.shifted && !w.keepsView()
@@ -267,12 +295,15 @@ func (w *osWorld) message(ev *supervise.Event, h hooks) (*outcome, error) {
 		return nil, fmt.Errorf("the child's report: %w", err)
 	}
 	w.pending = ev
+	if w.phase == inRestart {
+		return o, nil
+	}
 	w.d.lookInto(dirShared, dirHome)
 	w.oneAtATime(ev.TID)
 	w.release()
-	if w.opt.verb == faults {
+	if w.opt.verb == faults || w.opt.restart != nil {
 		o.Open = w.openFiles()
-		o.Spent = o.Spent || len(o.Open) > 0 // or the next run would be blamed for them
+		o.Spent = o.Spent || len(o.Open) > 0 // or the next run would be blamed for them, and Restart meet their locks
 	}
 	o.Spent = o.Spent || o.Changed && !cut
 	if o.Goroutines > 0 {

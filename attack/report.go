@@ -175,6 +175,9 @@ func (e *explorer) record(r *run) bool {
 			line, chain = r.steps[f.step].line, r.steps[f.step].chain
 		}
 		k := f.rule.ID + "\x00" + line
+		if f.cause != "" {
+			k = f.rule.ID + "\x00\x00" + f.cause
+		}
 		g := e.found.groups[k]
 		if g == nil {
 			g = &group{moves: 1 << 30, order: len(e.found.groups), shapes: map[string]bool{}}

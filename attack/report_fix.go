@@ -33,6 +33,8 @@ const (
 	fixProcess
 	fixKilled
 	fixPublic
+	fixStart
+	fixStartEnds
 	fixes // how many there are
 )
 
@@ -58,6 +60,8 @@ var fixTexts = [fixes]string{
 	fixSwapped:         "open the directory once (os.OpenRoot), see that it is the one that was made (Root.Stat, its owner), and do everything relative to it",
 	fixProcess:         "end the process on every path and wait for it before the return: exec.CommandContext with a context that is cancelled, then cmd.Wait",
 	fixKilled:          "use a file without a name (O_TMPFILE), or remove the name right after the creation; for a file that needs its name, remove at the next start what an earlier run left, and say so with Allow(R07, ...)",
+	fixStart:           "let the start of the code cope with what a cut write leaves: give each record its length and a checksum, and truncate the log behind the last whole one; or write a temporary file and rename it (os.CreateTemp, os.Rename)",
+	fixStartEnds:       "let the start of the code cope with each state that a cut write and a kill can leave: bound what it reads and waits for, and return an error that says what is wrong",
 	fixPublic:          "write it under a name of os.CreateTemp, give it its mode with f.Chmod when all is written, and rename it",
 }
 

@@ -59,6 +59,8 @@ type run struct {
 	writes     map[id]int64    // bytes written to what the attacker made, where that is seen; -1: unknown
 	cuts       map[id]bool     // what got another size, likewise
 	near       bool            // it is seen
+	goesOn     bool            // Restart is to see what is left
+	restarted  *outcome        // what came of that
 	unclear    bool            // what was written to the attacker's files cannot be told
 	gone       map[id]bool     // files of the attacker's that were judged when they were removed
 	writesFIFO int             // step that opens the attacker's FIFO to write, -1 for none

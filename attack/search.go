@@ -201,7 +201,7 @@ func (s *search) take() {
 	}
 	if r != nil && e.opt.verb.injects() {
 		e.record(r)
-		if r.outcome.End == hung || r.outcome.End == endless {
+		if r.neverEnds() {
 			s.lost[endsAlike(j.schedule)] = true
 		}
 		s.extend(r, j.schedule)

@@ -128,6 +128,14 @@ var verdictTests = []verdictTest{{
 	victim: alwaysRefuses, opts: append(hostileArchive, attack.Refuses()),
 	says: []string{"0 findings"},
 }, {
+	name: "Restart does not cope with what is whole", by: attack.Kills, fails: true,
+	victim: repairs.writer, opts: repairs.opts(attack.Restart(func(*attack.Scene) error { return errors.New("no") })),
+	says: []string{"inconclusive", "without any error or kill, Restart, on what the victim had left, returned an error: no"}, unsaid: []string{"is broken"},
+}, {
+	name: "Restart does not cope with what an error leaves", by: attack.Faults, fails: true,
+	victim: rejects.writer, opts: rejects.opts(attack.Restart(rejects.starts)),
+	says: []string{"and Restart, on what was left, returned an error: record 2 is torn", "fix: let the start of the code cope with what a cut write leaves", "TMPPROOF_REPLAY='"},
+}, {
 	name: "the first finding is enough", by: attack.Prove, fails: true,
 	victim: func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600) },
 	opts:   append(intoOut, attack.FirstFinding()),

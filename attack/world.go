@@ -9,6 +9,9 @@ type world interface {
 	// run sets a fresh scene up and runs the victim once. Entries that the
 	// attacker owns are shown to the victim with another user's id.
 	run(a *attacker, h hooks) (*outcome, error)
+	// restart runs the function of Restart on what the last run in this place
+	// has left, and undoes nothing. The outcome is that of the function.
+	restart() (*outcome, error)
 	// exact says that at is called once for each call, come what may.
 	exact() bool
 	// settled tells that the run has been judged, and whether a canary must
