@@ -155,8 +155,9 @@ func (a *attacker) reach(acc access) reach {
 		r.plant = create
 		return r
 	}
-	r.replace = create && (removeOthers || a.owns(acc.node))
-	r.tamper = acc.node.regular() && !a.owns(acc.node) && a.bits(acc.node)&2 != 0
+	r.theirs = a.owns(acc.node)
+	r.replace = create && (removeOthers || r.theirs)
+	r.tamper = acc.node.regular() && !r.theirs && a.bits(acc.node)&2 != 0
 	return r
 }
 

@@ -122,6 +122,17 @@ var pipedTests = []conditionTest{
 		_, err := io.ReadAll(c)
 		return errors.Join(err, errors.New("no"))
 	}), with(unixSockets), nil},
+	{"to a socket in the place of another one", dials("unix", func(c net.Conn) error {
+		_, err := c.Write([]byte("secret"))
+		return err
+	}), with(unixSockets, attack.Unsticky(), attack.Setup(bindSocket)), []string{"X10 6 bytes were sent to the attacker's socket"}},
+	{"to a socket that nobody may replace", dials("unix", func(c net.Conn) error {
+		_, err := c.Write([]byte("secret"))
+		return err
+	}), with(unixSockets, attack.Setup(bindSocket)), nil},
+	{"into a FIFO in the place of another one", intoFIFO(unix.O_NONBLOCK, "secret"), with(fifos, attack.Unsticky(), attack.Setup(func(s *attack.Scene) error {
+		return unix.Mkfifo(s.Path("x"), 0o600)
+	})), []string{"X10 6 bytes were written to the attacker's FIFO"}},
 	{"to a socket of packets", dials("unixpacket", func(c net.Conn) error {
 		_, err := c.Write([]byte("secret"))
 		return err
@@ -162,6 +173,16 @@ func dials(network string, f func(c net.Conn) error) attack.Victim {
 		}
 		return errors.Join(f(c), c.Close())
 	})
+}
+
+// bindSocket makes a socket at which nobody listens any more.
+func bindSocket(s *attack.Scene) error {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.Path("x"), Net: "unix"})
+	if err != nil {
+		return err
+	}
+	l.SetUnlinkOnClose(false)
+	return l.Close()
 }
 
 func datagram(send func(fd int, to unix.Sockaddr) error) attack.Victim {

@@ -133,6 +133,7 @@ type reach struct {
 	plant   bool // the name is free, the directory is open, and the name is known
 	replace bool // the entry can be removed, replaced and exchanged
 	tamper  bool // the file's mode lets others write
+	theirs  bool // the entry is the attacker's own
 	names   bool // the entry's name is known
 	shows   bool // it exists where the attacker can list it
 	way     way  // how the call goes on below it, as far as the attacker knows
@@ -167,7 +168,7 @@ func moves(a access, r reach, allowed func(Move) bool) []move {
 
 // able reports whether a move can be made on an entry.
 func able(m move, a access, r reach, allowed func(Move) bool) bool {
-	if !allowed(m.family) || same(m, a.node) {
+	if !allowed(m.family) || r.theirs && same(m, a.node) {
 		return false
 	}
 	switch m.family {
@@ -194,7 +195,7 @@ func allowedInside(m move, allowed func(Move) bool) bool {
 	return true
 }
 
-// same says that the move would put what is there already.
+// same says that the move would put a thing of the kind that is there already.
 func same(m move, n node) bool {
 	switch m.family {
 	case FIFO:
