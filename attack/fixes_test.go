@@ -440,6 +440,15 @@ var fixTests = []fixTest{
 			<-ctx.Done() // or what will not come
 			return ctx.Err()
 		}))},
+	{rule: tmptest.X05, name: "a torn log is refused", by: attack.Faults, opts: rejects.opts(startsAs(func() {})),
+		fix:    "let the start of the code cope with what a cut write leaves: give each record its length and a checksum, and truncate the log behind the last whole one; or write a temporary file and rename it (os.CreateTemp, os.Rename)",
+		broken: rejects.writer, fixed: victims(repairs.writer), then: options(mended)},
+	{rule: tmptest.X05, name: "a torn log is refused, and is written anew", by: attack.Faults, opts: rejects.opts(startsAs(func() {})),
+		fix:    "let the start of the code cope with what a cut write leaves: give each record its length and a checksum, and truncate the log behind the last whole one; or write a temporary file and rename it (os.CreateTemp, os.Rename)",
+		broken: rejects.writer, fixed: victims(rejects.rewriter)},
+	{rule: tmptest.X05, name: "a torn log ends the start", by: attack.Faults, opts: rejects.opts(startsAs(func() { panic("torn") })),
+		fix:    "let the start of the code cope with each state that a cut write and a kill can leave: bound what it reads and waits for, and return an error that says what is wrong",
+		broken: rejects.writer, fixed: victims(repairs.writer), then: options(mended)},
 	{rule: tmptest.X08, name: "left when the link cannot be made", by: attack.Prove, opts: intoOut, broken: links(false), fixed: victims(links(true))},
 	{rule: tmptest.X09, name: "mode 0666", by: attack.Prove, broken: madeAt(unknown, newFile, 0o666),
 		fixed: victims(madeAt(unknown, newFile, 0o600), madeAt(unknown, newFile, 0o644))},

@@ -54,6 +54,10 @@ func (l recordLog) read(f afero.File) (records []string, err error) {
 	return records, nil
 }
 
+func record(r string) []byte {
+	return append([]byte{byte(len(r)), byte(crc32.ChecksumIEEE([]byte(r))), 0, 0, 0}, r...)
+}
+
 // records are those of the log at the start.
 func (l recordLog) records(s *attack.Scene) ([]string, error) {
 	f, records, err := l.open(s)
@@ -69,8 +73,7 @@ func (l recordLog) append(s *attack.Scene, records ...string) error {
 		return err
 	}
 	for _, r := range records {
-		head := []byte{byte(len(r)), byte(crc32.ChecksumIEEE([]byte(r))), 0, 0, 0}
-		if _, err := f.Write(append(head, r...)); err != nil {
+		if _, err := f.Write(record(r)); err != nil {
 			return errors.Join(err, f.Close())
 		}
 	}
@@ -112,6 +115,36 @@ func (l recordLog) opts(more ...attack.Option) []attack.Option {
 	return append(more, attack.Target("log"), attack.Setup(func(s *attack.Scene) error { return l.append(s, "zero") }))
 }
 
+// rewriter adds the same records by writing all of the log anew.
+func (l recordLog) rewriter(s *attack.Scene) error {
+	all, err := afero.ReadFile(s.FS, s.Path("log"))
+	if err != nil {
+		return err
+	}
+	for _, r := range []string{"one", "two"} {
+		all = append(all, record(r)...)
+	}
+	return replaceAs(s, "log", all)
+}
+
+// startsAs is the start of the code in its version: mended, it cuts off what is
+// torn, and before it does something else, and returns the error.
+func startsAs(torn func()) attack.Option {
+	return attack.Restart(func(s *attack.Scene) error {
+		l := recordLog{repair: exists(s, s.Home+"/mended")}
+		if _, err := l.records(s); err != nil {
+			torn()
+			return err
+		}
+		return l.starts(s)
+	})
+}
+
+// mended is the version of the code that repairs its log.
+var mended = attack.Setup(func(s *attack.Scene) error {
+	return errors.Join(repairs.append(s, "zero"), put(s.FS, s.Home+"/mended", newFile, 0o600, ""))
+})
+
 // walStore is two values that belong together, in two files: what is to be
 // written is in a log first.
 type walStore struct {
@@ -120,7 +153,7 @@ type walStore struct {
 }
 
 func (k walStore) set(s *attack.Scene, value string) error {
-	log := func() error { return replace(s, "wal", value) }
+	log := func() error { return replaceAs(s, "wal", []byte(value)) }
 	files := func() error {
 		for _, name := range []string{"a", "b"} {
 			if err := afero.WriteFile(s.FS, s.Path(name), []byte(value), 0o600); err != nil {
@@ -178,10 +211,10 @@ func (k walStore) opts(more ...attack.Option) []attack.Option {
 
 func (k walStore) writer(s *attack.Scene) error { return k.set(s, "the new value, which is longer") }
 
-// replace writes a file aside and renames it.
-func replace(s *attack.Scene, name, content string) error {
+// replaceAs writes a file aside and renames it.
+func replaceAs(s *attack.Scene, name string, content []byte) error {
 	tmp := s.Path(name + ".tmp")
-	if err := afero.WriteFile(s.FS, tmp, []byte(content), 0o600); err != nil {
+	if err := put(s.FS, tmp, newFile, 0o600, string(content)); err != nil {
 		return errors.Join(err, absentIsFine(s.FS.Remove(tmp)))
 	}
 	if err := s.FS.Rename(tmp, s.Path(name)); err != nil {
@@ -317,9 +350,10 @@ func inTwo(s *attack.Scene, l recordLog) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write([]byte{3, byte(crc32.ChecksumIEEE([]byte("one"))), 0, 0, 0})
+	one := record("one")
+	_, err = f.Write(one[:5])
 	if err == nil {
-		_, err = f.WriteString("one")
+		_, err = f.Write(one[5:])
 	}
 	return errors.Join(err, f.Close())
 }
