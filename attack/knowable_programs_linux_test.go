@@ -3,7 +3,6 @@ package attack_test
 import (
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 
@@ -84,23 +83,27 @@ func (n naming) script(t *testing.T) (shell, script string) {
 // TestKnowablePrograms: names that programs make.
 func TestKnowablePrograms(t *testing.T) {
 	for i, row := range namings {
-		t.Run(row.name, func(t *testing.T) {
-			if sample.Short() && i%3 != 0 {
-				t.Skip("in the part of the table that this run leaves out")
-			}
-			if _, err := exec.LookPath(row.needs); err != nil {
-				t.Skip(err)
-			}
-			shell, script := row.script(t)
-			script = "umask 077; " + script + `; d=$TMPDIR/app-$n; mkdir -p "$d" && echo x > "$d/out" && rm -r "$d"`
-			rep := attack.Prove(t, func(s *attack.Scene) error {
-				cmd := exec.Command(shell, "-c", script)
-				cmd.Dir = "/"
-				return cmd.Run()
-			}, attack.ReportOnly(), attack.Depth(1), attack.Moves(attack.Dir))
-			assert.Empty(t, rep.Problems)
-			harmed := slices.ContainsFunc(rep.Findings, func(f attack.Finding) bool { return f.Exploit })
-			assert.Equal(t, !row.chance, harmed, "%v", rep.Findings)
-		})
+		for k, use := range nameUses {
+			t.Run(row.name+" "+use.name, func(t *testing.T) {
+				part := 4
+				if sample.Short() {
+					part = 12
+				}
+				if !sample.Long() && (i+k)%part != 0 {
+					t.Skip("in the part of the table that this run leaves out")
+				}
+				if _, err := exec.LookPath(row.needs); err != nil {
+					t.Skip(err)
+				}
+				shell, script := row.script(t)
+				script = "umask 077; " + script + `; p=$TMPDIR/app-$n; ` + use.sh
+				rep, harmed := proveUse(t, use, func(s *attack.Scene) error {
+					cmd := exec.Command(shell, "-c", script)
+					cmd.Dir = "/"
+					return cmd.Run()
+				})
+				assert.Equal(t, !row.chance, harmed, "%v", rep.Findings)
+			})
+		}
 	}
 }

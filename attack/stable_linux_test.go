@@ -101,14 +101,6 @@ func writeSafely(s *attack.Scene, name, content string) error {
 	return nil
 }
 
-// rulesFound are the rules that a verdict found broken.
-func rulesFound(rep *attack.Report) (rules []string) {
-	for _, f := range rep.Findings {
-		rules = append(rules, f.Rule.ID)
-	}
-	return rules
-}
-
 // TestStable: such verdicts say the same each time.
 func TestStable(t *testing.T) {
 	times := 3
@@ -128,7 +120,7 @@ func TestStable(t *testing.T) {
 				assert.Equal(t, row.breaks, len(rep.Findings) > 0)
 				text := wholeText(rep)
 				if row.order {
-					text = fmt.Sprint(rep.Boundaries, rulesFound(rep))
+					text = fmt.Sprint(rep.Boundaries, rulesOf(rep))
 				}
 				if first == "" {
 					first = text
