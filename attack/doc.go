@@ -93,8 +93,8 @@
 //  2. none was read or listed by a victim that reported success (X02): by any
 //     call, through any descriptor, whatever the access times say
 //  3. nothing that the victim wrote could be read or changed by others, not even
-//     for the moment until it was wiped or put back (X04,
-//     C03), and no directory of the attacker's was taken for its own (X06)
+//     for the moment until it was wiped or put back (X04, X09, X10, C03), and
+//     no directory of the attacker's was taken for its own (X06)
 //  4. nothing that the attacker wrote was read by a victim that reported
 //     success (X03)
 //  5. what stays in Dir is what Target names, whole, and the victim's own
@@ -102,7 +102,7 @@
 //  6. Ensure held, and the victim came back (X05, X07), with no process left
 //     running (R13)
 //  7. the trace has no exclusive-create, predictable-name or
-//     check-then-create weakness (C01, C06, C10)
+//     check-then-create weakness (C01, C06, C08, C10)
 //
 // An error is a fine answer to an attack. What an undisturbed run does is
 // judged by the same list.
@@ -143,9 +143,11 @@
 //
 // Races inside one system call, stores to mapped memory, more moves than the
 // depth, moves that have nothing to do with each other and change none of the
-// victim's calls (Unrelated tries those too), and what happens in Home and at paths outside the scene are out of
-// the bound. io_uring is refused with ENOSYS, so that a victim takes its other
-// way, and named. Calls on descriptors are no points for moves: what lets others write a
+// victim's calls (Unrelated tries those too), and what happens in Home and at
+// paths outside the scene are out of the bound. To look at an entry is not to
+// read it: what stat, readlink and getxattr tell can be the attacker's, and what
+// the code then does is judged. io_uring is refused with ENOSYS, so that a
+// victim takes its other way, and named. Calls on descriptors are no points for moves: what lets others write a
 // file is found by its mode. A program that runs with another user's rights or
 // whose memory cannot be read is named as opaque, and the run is inconclusive.
 //

@@ -380,17 +380,27 @@ func (e *explorer) noteTaken(r *run) {
 }
 
 // finish sorts the findings and drops weaknesses that were turned into
-// damage.
+// damage. That others could open a file makes nothing plain of how it came by
+// its name.
 func (e *explorer) finish() {
-	attacked := map[string]bool{}
+	attacked, exposed := map[string]bool{}, map[string]bool{}
 	for _, g := range e.found.groups {
-		if g.finding.Exploit {
+		switch id := g.finding.Rule.ID; {
+		case !g.finding.Exploit:
+		case id == tmptest.X04.ID || id == tmptest.X09.ID:
+			maps.Copy(exposed, g.shapes)
+		default:
 			maps.Copy(attacked, g.shapes)
 		}
 	}
+	maps.Copy(exposed, attacked)
 	var list []Finding
 	for _, g := range e.found.groups {
-		if g.isWeakness() && turned(g, attacked) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" || e.guarded(g) {
+		plain := attacked
+		if g.finding.Rule.ID == tmptest.C03.ID {
+			plain = exposed
+		}
+		if g.isWeakness() && turned(g, plain) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" || e.guarded(g) {
 			continue
 		}
 		list = append(list, g.finding)

@@ -55,3 +55,14 @@ var allowedTests = []victimTest{{
 	victim: readsThen(makes(unknown, newFile)),
 	opts:   mayRead(),
 }}
+
+// mayOpen accepts what forEverybody is for.
+var mayOpen = []attack.Option{attack.Allow(tmptest.X04, "it is for everybody"), attack.Allow(tmptest.X09, "likewise")}
+
+// forEverybody makes a file under a name of chance, which all may open.
+func forEverybody(flag int) attack.Victim {
+	return func(s *attack.Scene) error {
+		p := unknown(s)
+		return errors.Join(put(s.FS, p, flag, 0o666, "x"), s.FS.Remove(p))
+	}
+}

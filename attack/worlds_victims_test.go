@@ -45,6 +45,23 @@ var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests
 	},
 	want: "C01 C10",
 }, {
+	name:   "a random name, then a plain create for everybody",
+	victim: forEverybody(os.O_WRONLY | os.O_CREATE),
+	want:   "C01 X04 X09",
+}, {
+	name:   "the same, which is allowed",
+	victim: forEverybody(os.O_WRONLY | os.O_CREATE),
+	opts:   mayOpen,
+	want:   "C01",
+}, {
+	name:   "a random name, then an exclusive create for everybody",
+	victim: forEverybody(newFile),
+	want:   "X04 X09",
+}, {
+	name:   "the same exclusively, which is allowed",
+	victim: forEverybody(newFile),
+	opts:   mayOpen,
+}, {
 	name: "a random name, then an exclusive create",
 	victim: func(s *attack.Scene) error {
 		p := unknown(s)

@@ -40,7 +40,7 @@ var incorrect = []stop{
 		story: "Creates a file under a name that nobody could foretell, but without O_EXCL and for all to open. Nobody who " +
 			"cannot read minds plants anything at the name; what is written can be read and changed by all.",
 		victim: func(*attack.Scene) error { return useAndRemove(mktempThenOpen()) },
-		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
+		breaks: []tmptest.Rule{tmptest.C01, tmptest.C10, tmptest.X04, tmptest.X09},
 	},
 	{
 		name:   "pidName",

@@ -52,7 +52,7 @@ var worldStops = []stop{
 			}
 			return aferoUse(s, func() (afero.File, error) { return s.FS.Create(name) })
 		},
-		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
+		breaks: []tmptest.Rule{tmptest.C01, tmptest.C10, tmptest.X04, tmptest.X09},
 	},
 	{
 		name: "pidName",
