@@ -177,7 +177,7 @@
 // calls on descriptors included: once with each error that its manual page
 // names and a disk can give (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO, EINTR,
 // EMFILE, ENFILE, ENOMEM, EEXIST ...), each write also by writing its first
-// half only; and again with every later call failing too, the clean-up's
+// half only, sendfile, splice and copy_file_range among them; and again with every later call failing too, the clean-up's
 // among them. A call that fails has not run. A close has closed all the same,
 // as on Linux. Where the code goes on another way after an error and reports
 // success, that way's calls fail in turn. The victim

@@ -406,7 +406,10 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 
 // boundary looks the call's paths up; nil when it does not concern the scene.
 func (w *osWorld) boundary(ev *supervise.Event) *boundary {
-	b := &boundary{call: ev.Name, kind: ev.Kind, perm: ev.Mode & 0o7777, thread: ev.TID, repeat: ev.Repeat, opaque: ev.Opaque, length: ev.Writes()}
+	b := &boundary{call: ev.Name, kind: ev.Kind, perm: ev.Mode & 0o7777, thread: ev.TID, repeat: ev.Repeat, opaque: ev.Opaque}
+	if w.opt.verb == faults {
+		b.length = ev.Writes()
+	}
 	if ev.Kind == supervise.Open {
 		const tmpfile = unix.O_TMPFILE &^ unix.O_DIRECTORY
 		b.tmpfile = ev.Flags&tmpfile != 0

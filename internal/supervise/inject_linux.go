@@ -37,12 +37,16 @@ func (t *Tree) FailClose(ev *Event, errno unix.Errno) error {
 // Shorten lets a write(2) or pwrite(2) of at least two bytes to a regular file
 // go on for half of them, as on a disk that is full after that: the kernel
 // itself cuts it, at a file size limit (RLIMIT_FSIZE) that the process has
-// until restore is called. That must be before its next write. An error, and
-// nothing answered, when it is not such a write.
+// until restore is called. That must be before its next write. Of a transfer
+// (sendfile, splice, copy_file_range) this process moves the half in its place.
+// An error, and nothing answered, when it is neither.
 func (t *Tree) Shorten(ev *Event) (restore func(), err error) {
 	n := ev.Writes()
 	if n < 2 {
 		return nil, fmt.Errorf("%s of %d bytes cannot be cut", ev.Name, n)
+	}
+	if tr, ok := ev.between(); ok {
+		return func() {}, t.shorten(ev, tr, n/2)
 	}
 	var at int64
 	if ev.Name == "pwrite64" {
@@ -63,9 +67,12 @@ func (t *Tree) Shorten(ev *Event) (restore func(), err error) {
 	return func() { _ = unix.Prlimit(pid, unix.RLIMIT_FSIZE, &old, nil) }, nil
 }
 
-// Writes is the number of bytes that a write(2) or pwrite(2) is given, 0 for
-// other calls.
+// Writes is the number of bytes that a write(2) or pwrite(2) is given, or that
+// a transfer finds, 0 for other calls.
 func (ev *Event) Writes() int64 {
+	if tr, ok := ev.between(); ok {
+		return ev.available(tr)
+	}
 	if ev.Name == "write" || ev.Name == "pwrite64" {
 		return int64(ev.Args[2])
 	}

@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package attack
 
 import (
@@ -5,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +86,10 @@ func boundariesOf(name string, kind supervise.Kind) []*boundary {
 // TMPPROOF_UPDATE=1 writes it.
 func TestTableOfCalls(t *testing.T) {
 	amd64, arm64, exempt, table := kernelcalls.Names(t, "amd64"), kernelcalls.Names(t, "arm64"), kernelcalls.Exempt(t), supervise.Calls()
+	const file = "testdata/calls.md"
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	own := map[string]map[string]bool{"amd64": amd64, "arm64": arm64}[runtime.GOARCH]
 	all := maps.Clone(amd64)
 	maps.Copy(all, arm64)
 	for name := range table {
@@ -100,6 +108,12 @@ or flags. Kills: the process ends "before" it. Race stops no call: each runs as 
 `)
 	yes := map[bool]string{true: "x"}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !own[name] { // of the other processor, on which this test holds it
+			row := regexp.MustCompile(`(?m)^\| ` + name + ` \|.*\n`).Find(want)
+			assert.NotEmpty(t, row, "%s has no row", name)
+			b.Write(row)
+			continue
+		}
 		prove, faults, kills, why := "-", "-", "-", exempt[name]
 		if c, ok := table[name]; ok {
 			prove, faults, kills, why = callRow(name, c)
@@ -109,11 +123,9 @@ or flags. Kills: the process ends "before" it. Race stops no call: each runs as 
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", name, yes[amd64[name]], yes[arm64[name]], prove, faults, kills, why)
 	}
-	const file = "testdata/calls.md"
 	if os.Getenv("TMPPROOF_UPDATE") == "1" {
-		require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
+		want = []byte(b.String())
+		require.NoError(t, os.WriteFile(file, want, 0o644))
 	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
 	assert.Equal(t, string(want), b.String(), "TMPPROOF_UPDATE=1 writes it")
 }
