@@ -69,7 +69,7 @@ func (n *names) drawn(used []string) {
 	for i := range n.patterns {
 		p := &n.patterns[i]
 		for _, name := range used {
-			if p.why == "" && !n.fixed[name] && p.wraps(name) && !n.otherThan(i, name) {
+			if (p.why == "" || p.guessed) && !n.fixed[name] && p.wraps(name) && !n.otherThan(i, name) {
 				p.saw(name)
 			}
 		}
@@ -120,9 +120,24 @@ func (n *names) otherThan(i int, name string) bool {
 	return false
 }
 
-// chances reports whether a name is made by chance.
+// chances reports whether a name is made by chance, or may be.
 func (n *names) chances() bool {
-	return slices.ContainsFunc(n.patterns, func(p pattern) bool { return p.why == "" })
+	return slices.ContainsFunc(n.patterns, func(p pattern) bool { return p.why == "" || p.guessed })
+}
+
+// counts says that a number in a name grows from each run to the next.
+func (n *names) counts(p pattern) bool {
+	last := int64(-1)
+	for i := range n.tapes {
+		for _, name := range n.drawnIn(i, p) {
+			now, rest := number(p.star(name))
+			if rest != "" || now <= last {
+				return false
+			}
+			last = now
+		}
+	}
+	return true
 }
 
 // count notes the names that come back, or have few bits: chance that an
@@ -130,6 +145,9 @@ func (n *names) chances() bool {
 func (n *names) count() {
 	for i := range n.patterns {
 		p := &n.patterns[i]
+		if p.guessed && strings.HasPrefix(p.why, aCounter) && !n.counts(*p) {
+			p.why, p.guessed = "", false // two draws of chance can look so
+		}
 		switch {
 		case p.why != "":
 		case n.comesBack(*p):

@@ -20,10 +20,12 @@ func derived(a, b string, ca, cb context) string {
 		return "things that an attacker knows (process ids, time, user, host)"
 	}
 	if d, ok := counter(a, b); ok {
-		return fmt.Sprintf("a counter (%d further in the next run)", d)
+		return fmt.Sprintf(aCounter+" (%d further in the next run)", d)
 	}
 	return ""
 }
+
+const aCounter = "a counter"
 
 func stripAll(s string, c context) string {
 	for _, src := range sources {

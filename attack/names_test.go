@@ -130,6 +130,35 @@ func TestLearnPartlyHeld(t *testing.T) {
 	}
 }
 
+// TestCounter: two draws of chance can look like a counter; more do not.
+func TestCounter(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		runs []int
+		few  bool
+		why  string
+	}{
+		{"a counter that is kept elsewhere", []int{3, 4, 5, 7, 8}, false, "it is made of a counter (1 further in the next run)"},
+		{"one of ten", []int{3, 4, 8, 2, 3}, true, "it is one of few, and came back with other chance"},
+		{"one of ten, each once", []int{3, 4, 8, 2, 5}, true, "it has fewer than 32 bits of chance"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			n := &names{}
+			of := func(i int) []string { return []string{fmt.Sprintf("shared/app-%d", i)} }
+			n.learnHeld([][]string{of(row.runs[0]), of(row.runs[1]), of(row.runs[2])}, nil, make([]context, 3), false)
+			assert.True(t, n.chances(), "more are to be drawn")
+			for _, i := range row.runs[3:] {
+				n.drawn(elements(of(i)))
+			}
+			n.count()
+			p, ok := n.pattern("app-9")
+			assert.True(t, ok)
+			assert.Equal(t, row.few, p.few)
+			assert.Equal(t, row.why, n.why("app-9"))
+		})
+	}
+}
+
 // TestBelow: a path says the same in each scene, wherever the scene's own
 // place stands in it.
 func TestBelow(t *testing.T) {
