@@ -168,23 +168,32 @@ func meantToBeKnown(why string) bool {
 }
 
 // adopted is the step, up to the given one, at which the code took what the
-// attacker had put at a name for what it was to make itself, or found it there.
+// attacker had put at a name for what it was to make itself; or else the first
+// that found it there.
 func (r *run) adopted(name string, last int) int {
+	found := -1
 	for i, s := range r.steps[:last+1] {
 		makes := s.kind == supervise.Mkdir || s.kind == supervise.Open && s.create
-		if !makes && (last == len(r.steps)-1 || s.kind != supervise.Check) {
+		if !makes && (found >= 0 || s.kind != supervise.Check) {
 			continue
 		}
 		for _, a := range s.accesses() {
-			if a.last && a.path() == name && r.attacker.owns(a.node) {
+			if !a.last || a.path() != name || !r.attacker.owns(a.node) {
+				continue
+			}
+			if makes {
 				return i
 			}
+			found = i
 		}
 	}
-	if last == len(r.steps)-1 {
-		return r.lastUse(name)
+	switch {
+	case found >= 0:
+		return found
+	case last < len(r.steps)-1:
+		return last
 	}
-	return last
+	return r.lastUse(name)
 }
 
 // leaked is the step that opened the descriptor which is still open: the last one
