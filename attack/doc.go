@@ -378,6 +378,7 @@
 //	seccomp listener above    (LXD's interception, Sysbox) skips, with this reason; tmpleak
 //	                          runs the test once more, unwatched, for its verdict
 //	no statx, no seccomp      skips, with this reason
+//	no /proc, or another's    skips, with this reason
 //	noatime                   nothing: inotify tells of reading, and no access time
 //	arm64                     nothing: it has the *at calls only
 //

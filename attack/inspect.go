@@ -65,7 +65,7 @@ func (r *run) inspectNew(a access, i int) {
 		return
 	}
 	if n := r.disk.stat(a.path()); n.exists() && n.id != a.node.id && !r.attacker.owns(n) {
-		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i), fix: r.fixOfAdopted(a.dir, i),
+		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i, false), fix: r.fixOfAdopted(a.dir, i),
 			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
 	}
 }

@@ -318,7 +318,7 @@ func (r *run) judgeTargets() {
 		want := r.plan.targets[i]
 		pattern := r.plan.opt.targets[i]
 		say := func(p, text string, by against) {
-			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.adopted(p, len(r.steps)-1), text: text + ", and the code reported success", against: by})
+			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.adopted(p, len(r.steps)-1, true), text: text + ", and the code reported success", against: by})
 		}
 		if len(now.entries) < len(want.entries) {
 			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there", byPresence)

@@ -3,6 +3,7 @@ package attack
 import (
 	"runtime"
 
+	"github.com/tmpproof/tmpproof/internal/supervise"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,5 +19,5 @@ func mechanism() string {
 	if err := unix.Statx(unix.AT_FDCWD, "/", 0, unix.STATX_BASIC_STATS, &st); err != nil {
 		return "statx: " + err.Error() + " (a sandbox refuses it)"
 	}
-	return ""
+	return supervise.MissingProc()
 }

@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/internal/supervise"
 	"golang.org/x/sys/unix"
 )
 
 // raceMissing says why races cannot be run on this system.
-func raceMissing() string { return "" }
+func raceMissing() string { return supervise.MissingProc() }
 
 // serveRace is the child: it runs the victim as often as the parent says.
 func serveRace(t testing.TB, call *rerun.Call, victim Victim, opt *options) {

@@ -168,28 +168,28 @@ func meantToBeKnown(why string) bool {
 }
 
 // adopted is the step, up to the given one, at which the code took what the
-// attacker had put at a name for what it was to make itself; or else the first
-// that found it there.
-func (r *run) adopted(name string, last int) int {
-	found := -1
+// attacker had put at a name for what it was to make itself; or else the last
+// that used it, where that is asked for; or else the first that found it there.
+func (r *run) adopted(name string, last int, used bool) int {
+	use, look := -1, -1
 	for i, s := range r.steps[:last+1] {
-		makes := s.kind == supervise.Mkdir || s.kind == supervise.Open && s.create
-		if !makes && (found >= 0 || s.kind != supervise.Check) {
-			continue
-		}
 		for _, a := range s.accesses() {
-			if !a.last || a.path() != name || !r.attacker.owns(a.node) {
-				continue
-			}
-			if makes {
+			switch {
+			case !a.last || a.path() != name || !r.attacker.owns(a.node):
+			case s.kind == supervise.Mkdir || s.kind == supervise.Open && s.create:
 				return i
+			case s.kind == supervise.Check && look < 0:
+				look = i
+			case s.kind != supervise.Check && used:
+				use = i
 			}
-			found = i
 		}
 	}
 	switch {
-	case found >= 0:
-		return found
+	case use >= 0:
+		return use
+	case look >= 0:
+		return look
 	case last < len(r.steps)-1:
 		return last
 	}

@@ -43,6 +43,9 @@
 // other line of the test can have made such a thing, or else those that can.
 // Files in the package's directory are not explained then.
 //
+// Without /proc descriptors, mappings and processes are not looked for either, as
+// on other systems: a note says so.
+//
 // A test that cannot run twice is not explained. The report has the tests that
 // ran at the time, and the string in the sources that the name was made of.
 //

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tmpproof/tmpproof/internal/supervise"
 	"golang.org/x/sys/unix"
 )
 
@@ -201,12 +202,21 @@ func socketText(fd int) string {
 	return kind
 }
 
+// blind says what is not looked for, where there is no /proc.
+func blind() string {
+	why := supervise.MissingProc()
+	if why != "" {
+		why = "open descriptors, mappings and processes are not looked for: " + why
+	}
+	return why
+}
+
 // seesDescriptor says that the way of openFiles leads to f.
 func seesDescriptor(r *root, f *os.File) bool {
 	to, err := os.Readlink(fdDir + "/" + strconv.Itoa(int(f.Fd())))
 	if err != nil {
 		_, err = os.Stat("/proc/self/stat")
-		return err != nil // without /proc there is no such check, and report says so
+		return err != nil // without /proc there is no such check: see blind
 	}
 	return below(r.files, to) == filepath.Base(f.Name())
 }

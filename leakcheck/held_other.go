@@ -12,6 +12,9 @@ import (
 // Open descriptors, mappings and processes are looked for on Linux alone:
 // elsewhere only files are.
 
+// blind: see the documentation of the package.
+func blind() string { return "" }
+
 func birthTime(_ string, st fs.FileInfo) time.Time { return st.ModTime() }
 
 func identity(string) string { return "" }

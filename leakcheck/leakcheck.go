@@ -72,6 +72,9 @@ func Run(m TestingM, opts ...Option) int {
 	s.spans.watch(m, s.test)
 	code := m.Run()
 	text := s.finish()
+	if why := blind(); why != "" {
+		fmt.Fprintf(os.Stderr, "leakcheck: note: %s\n", why)
+	}
 	if s.pkg != nil && s.pkg.more {
 		fmt.Fprintf(os.Stderr, "leakcheck: note: %s could not be read, or has more than %d entries: what appears there was not looked for\n", s.pkg.path, mostSource)
 	}
@@ -136,6 +139,9 @@ func Check(t testing.TB, opts ...Option) {
 		t.Helper()
 		t.Errorf("leakcheck: nothing can be checked: %v", err)
 		return
+	}
+	if why := blind(); why != "" {
+		t.Log("leakcheck: note: " + why)
 	}
 	sp := s.spans.begin(t.Name())
 	before := s.look(o)

@@ -184,6 +184,9 @@ func hadChildren(mark int64) bool {
 // not only descendants: an orphan has another parent, and dir is private. Each
 // process is named once.
 func processesIn(dir string) ([]process, error) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		return nil, err
+	}
 	names, err := readNames("/proc")
 	if err != nil {
 		return nil, err

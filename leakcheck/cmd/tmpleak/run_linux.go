@@ -52,6 +52,9 @@ func special() {
 func run(cfg *config) int {
 	runtime.LockOSThread() // the tests end when this thread does
 	debug.SetGCPercent(1000)
+	if missing := supervise.MissingProc(); missing != "" {
+		return unwatched(cfg, missing)
+	}
 	began := time.Now()
 	set := supervise.Creates
 	if cfg.strict {
