@@ -235,7 +235,7 @@ func (e *explorer) verdict(t *testing.T, n int) {
 	t.Helper()
 	report := e.report
 	if len(report.Problems) > 0 {
-		t.Errorf("%v of %s is inconclusive, which proves nothing%s:\n  - %s", e.opt.verb, t.Name(), report.ofShard(), strings.Join(report.Problems, "\n  - "))
+		t.Errorf("%v of %s is inconclusive, which proves nothing%s:\n  - %s", e.opt.verb, t.Name(), report.ofShard(), problemsText(report.Problems))
 	}
 	failing, warnings := e.opt.divide(report.Findings)
 	switch {
@@ -348,4 +348,13 @@ func (o *options) divide(all []Finding) (failing, warnings []Finding) {
 		}
 	}
 	return failing, warnings
+}
+
+// problemsText is the list of what was not tried, and why, bounded as findings are.
+func problemsText(problems []string) string {
+	text := strings.Join(problems[:min(len(problems), maxShown)], "\n  - ")
+	if n := len(problems) - maxShown; n > 0 {
+		text += fmt.Sprintf("\n  - ... and %d more", n)
+	}
+	return text
 }

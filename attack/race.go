@@ -183,7 +183,7 @@ func (r *raceVerdict) tell(t testing.TB) {
 	report := r.odds
 	failing, warnings := r.opt.divide(report.Findings)
 	if len(report.Problems) > 0 {
-		t.Errorf("attack.Race of %s is inconclusive:\n  - %s", t.Name(), strings.Join(report.Problems, "\n  - "))
+		t.Errorf("attack.Race of %s is inconclusive:\n  - %s", t.Name(), problemsText(report.Problems))
 	}
 	switch {
 	case r.opt.reportOnly:

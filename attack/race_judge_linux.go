@@ -72,12 +72,25 @@ func waitsAtFIFO(one *run) string {
 		if err != nil {
 			continue
 		}
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		_, _ = unix.Poll(poll, int(glance/time.Millisecond))
+		ready := readable(fd, glance)
 		unix.Close(fd)
-		if poll[0].Revents&(unix.POLLIN|unix.POLLHUP) != 0 {
+		if ready {
 			return at
 		}
 	}
 	return ""
+}
+
+// readable reports whether a descriptor can be read, or has lost its other end,
+// before the time is over. A signal, such as the Go runtime's own by which it
+// preempts, ends a poll: it is repeated.
+func readable(fd int, within time.Duration) bool {
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for end := time.Now().Add(within); ; {
+		left := max(0, time.Until(end))
+		n, err := unix.Poll(poll, int((left+time.Millisecond-1)/time.Millisecond))
+		if err != unix.EINTR || left == 0 {
+			return err == nil && n > 0 && poll[0].Revents&(unix.POLLIN|unix.POLLHUP) != 0
+		}
+	}
 }
