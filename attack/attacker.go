@@ -117,7 +117,7 @@ func (a *attacker) see(acc access) bool {
 // it, or can make it of one that it has seen.
 func (a *attacker) knows(name string) bool {
 	last := path.Base(name)
-	return a.seen[name] || a.names.predictable(last) || a.derives(last)
+	return a.seen[name] || last == anyEntry || a.names.predictable(last) || a.derives(last)
 }
 
 // derives reports whether a name consists of one that the attacker has seen, or
@@ -185,6 +185,9 @@ func (a *attacker) make(m move, b *boundary, acc access) (string, error) {
 			err = a.disk.watch(dest, a.disk.stat(dest))
 		}
 		return "writes into " + pretty(dest) + " (mode " + octal(acc.node.perm) + ")", err
+	}
+	if m.variant == variantEntries {
+		return a.plantEntries(acc.dir, b)
 	}
 	src := a.place(string(m.family))
 	what, err := a.build(m, src, acc.path(), b)
@@ -289,7 +292,7 @@ func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) 
 // furnish makes what a directory of the attacker's holds, and the directories
 // above that. The directory is to come to dest.
 func (a *attacker) furnish(m move, src, dest string, b *boundary) error {
-	var made []string // directories
+	var made, many []string // directories, and those with many entries
 	mkdir := func(at string) error {
 		for i := 0; i <= len(at); i++ {
 			if dir := src + "/" + at[:i]; i > 0 && (i == len(at) || at[i] == '/') && !a.disk.stat(dir).exists() {
@@ -322,8 +325,17 @@ func (a *attacker) furnish(m move, src, dest string, b *boundary) error {
 		if kind == string(Dir) {
 			continue
 		}
+		if kind == entriesMove.name() {
+			many = append(many, up)
+			continue
+		}
 		family, variant, _ := strings.Cut(kind, "-")
 		if _, err := a.build(move{family: Move(family), variant: variant}, src+"/"+t.at, dest+"/"+t.at, b); err != nil {
+			return err
+		}
+	}
+	for _, up := range many {
+		if err := a.furnishEntries(path.Join(src, up), path.Join(dest, up), b); err != nil {
 			return err
 		}
 	}
@@ -358,7 +370,7 @@ func holding(list []thing) string {
 	names := map[string]string{
 		"symlink-file": "a symlink to " + vaultFile, "symlink-absent": "a symlink to " + vaultAbsent, "symlink-dir": "a symlink to " + vaultDir,
 		"symlink-own": "a symlink to " + atticFile, "hardlink": "a hard link to " + vaultFile, "file": "a file", "dir": "a directory",
-		"fifo": "a FIFO", "fifo-read": "a FIFO that the attacker reads", "file-locked": "a file, which the attacker holds the locks of,", "socket": "a socket", mirrored: "a symlink to " + vaultMirror}
+		"fifo": "a FIFO", "fifo-read": "a FIFO that the attacker reads", "file-locked": "a file, which the attacker holds the locks of,", "socket": "a socket", entriesMove.name(): "many entries", mirrored: "a symlink to " + vaultMirror}
 	var parts []string
 	links := map[string][]thing{}
 	for _, t := range list {
@@ -476,6 +488,17 @@ func (a *attacker) mirror(list []thing) error {
 		at := vaultMirror + "/" + t.at
 		switch {
 		case err != nil:
+		case t.kind == entriesMove.name():
+			for _, e := range a.names.entries {
+				at := path.Join(path.Dir(at), e.name)
+				switch {
+				case err != nil:
+				case e.kind == "dir":
+					err = mkdir(at)
+				case e.kind == "file":
+					err = add(at, func() error { return a.disk.write(at, canaryData, 0o604) })
+				}
+			}
 		case t.kind == "dir":
 			err = mkdir(at)
 		case t.kind == "file":

@@ -29,6 +29,7 @@ func (e *explorer) baselines() (*run, error) {
 		runs[0], runs[i] = runs[i], runs[0] // what fails now and then is not judged by its failure
 	}
 	first := runs[0]
+	e.plan.names.learnEntries(elements(first.subjects()))
 	for _, r := range runs {
 		for _, s := range r.steps {
 			e.plan.concurrent = e.plan.concurrent || s.side

@@ -174,6 +174,8 @@ type step struct {
 	reach   []reach  // by access, in the order of accesses()
 	shown   string   // a name that it made, and that others see
 	wants   []want   // what it looked for in the attacker's directories, for the first time
+	listed  string   // the directory that it opens
+	open    bool     // where others may make names
 }
 
 // appliedMove is a move as it was carried out.

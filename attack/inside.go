@@ -24,7 +24,7 @@ type thing struct {
 }
 
 // inMirror are the kinds of things in another user's directory.
-var inMirror = []string{"file", "dir", "symlink-file"}
+var inMirror = []string{"file", "dir", "symlink-file", entriesMove.name()}
 
 // mirrored is the kind of a link to another user's directory, which holds what
 // is listed below it.
@@ -90,7 +90,7 @@ func fits(m move, list []thing) bool {
 				return false
 			}
 		}
-		if theirs && !slices.Contains(inMirror, t.kind) || !theirs && t.kind != mirrored && !slices.ContainsFunc(slices.Concat(lastPlants, livelyMoves), func(p move) bool { return p.name() == t.kind }) {
+		if theirs && !slices.Contains(inMirror, t.kind) || !theirs && t.kind != mirrored && !slices.ContainsFunc(slices.Concat(lastPlants, livelyMoves, []move{entriesMove}), func(p move) bool { return p.name() == t.kind }) {
 			return false
 		}
 	}

@@ -112,7 +112,7 @@ var onWay = []move{
 }
 
 func everyMove() []move {
-	return append(slices.Concat(lastPlants, onWay, livelyMoves), move{family: Remove}, move{family: Tamper})
+	return append(slices.Concat(lastPlants, onWay, livelyMoves), entriesMove, move{family: Remove}, move{family: Tamper})
 }
 
 func validMove(m move) bool {
@@ -168,7 +168,7 @@ func moves(a access, r reach, allowed func(Move) bool) []move {
 
 // able reports whether a move can be made on an entry.
 func able(m move, a access, r reach, allowed func(Move) bool) bool {
-	if !allowed(m.family) || r.theirs && same(m, a.node) {
+	if !allowed(m.family) && m.variant != variantEntries || r.theirs && same(m, a.node) {
 		return false
 	}
 	switch m.family {
@@ -188,7 +188,7 @@ func allowedInside(m move, allowed func(Move) bool) bool {
 	}
 	for _, t := range m.things() {
 		family, _, _ := strings.Cut(t.kind, "-")
-		if t.kind != "file" && t.kind != "symlink-file" && !allowed(Move(family)) {
+		if t.kind != "file" && t.kind != entriesMove.name() && t.kind != "symlink-file" && !allowed(Move(family)) {
 			return false
 		}
 	}

@@ -19,7 +19,9 @@ type names struct {
 	tapes    [][]string         // names of the undisturbed runs that had each their chance
 	alike    bool               // a known name looks as one that is chance
 	test     string
-	root     string // where the scenes are, up to the number that each has
+	root     string  // where the scenes are, up to the number that each has
+	entries  []entry // that the attacker puts in a directory which is listed
+	isEntry  map[string]bool
 }
 
 // pattern is a name with a part that differs: prefix, anything, suffix.
@@ -166,6 +168,9 @@ func (n *names) below(p string) string {
 }
 
 func (n *names) pattern(part string) (pattern, bool) {
+	if n.isEntry[part] {
+		return pattern{}, false
+	}
 	if p, ok := n.known[part]; ok {
 		return p, true
 	}
@@ -249,7 +254,7 @@ func (n *names) clone() *names {
 func (n *names) strange(elements []string) bool {
 	return slices.ContainsFunc(elements, func(name string) bool {
 		_, ok := n.pattern(name)
-		return !ok && !n.fixed[name]
+		return !ok && !n.fixed[name] && !n.isEntry[name]
 	})
 }
 

@@ -170,6 +170,7 @@ func (s *search) refine(r *run, schedule []placed, broken bool) (news bool) {
 	if len(schedule) > 1 && (broken || !first) {
 		return news // after a second move only the first directory is tried with more in it
 	}
+	s.askEntries(r, schedule, root)
 	var all []want
 	last, _ := r.madeAt()
 	for i, st := range r.steps {

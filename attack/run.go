@@ -138,6 +138,7 @@ func (r *run) at(b *boundary) error {
 	if len(r.bases) > 0 {
 		r.noteWants(b, s)
 	}
+	r.noteListed(b, s)
 	r.open = append(r.open, len(r.steps))
 	r.steps = append(r.steps, s)
 	if s.kind == supervise.Open && s.trunc || s.call == "truncate" {
@@ -200,7 +201,11 @@ func (b *boundary) subject() string {
 }
 
 func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
-	for _, a := range b.accesses() {
+	all := b.accesses()
+	if a, ok := r.entryIn(b, path.Base(m.target)); ok {
+		all = append(slices.Clone(all), a)
+	}
+	for _, a := range all {
 		if r.plan.names.shape(a.path()) != m.target {
 			continue
 		}

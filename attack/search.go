@@ -205,6 +205,8 @@ func (s *search) take() {
 			s.lost[endsAlike(j.schedule)] = true
 		}
 		s.extend(r, j.schedule)
+	} else if r != nil && r.asking() {
+		s.answer(r, j.schedule)
 	} else if r != nil {
 		broken := s.records(r) // as it is: a further move would find the same
 		news := s.refine(r, j.schedule, broken)

@@ -15,7 +15,7 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests, allowedTests, derivedTests, []victimTest{{
+var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests, allowedTests, derivedTests, entriesTests, []victimTest{{
 	name: "check, then create",
 	victim: func(s *attack.Scene) error {
 		if exists(s, s.Path("out")) {
