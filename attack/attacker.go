@@ -23,6 +23,8 @@ type attacker struct {
 	seen      map[string]bool // names that existed where it can list them
 	made      int
 	powers    map[string]powers // by directory, at the boundary at hand
+	mirrored  string            // the directory of another user's that the last link leads to
+	mirrors   map[string]string // and those to which the last move leads: by the link below its directory, "" for itself
 }
 
 // powers are what the attacker may do in a directory.
@@ -41,7 +43,7 @@ type plant struct {
 
 func (a *attacker) reset() {
 	a.own, a.tampered, a.away, a.seen, a.made = map[id]*plant{}, map[id]string{}, map[id]string{}, map[string]bool{}, 0
-	a.powers = map[string]powers{}
+	a.powers, a.mirrors, a.mirrored = map[string]powers{}, map[string]string{}, ""
 }
 
 // owns says that the attacker is the object's owner.
@@ -190,7 +192,10 @@ func (a *attacker) make(m move, b *boundary, acc access) (string, error) {
 		return a.plantEntries(acc.dir, b)
 	}
 	src := a.place(string(m.family))
+	clear(a.mirrors)
+	a.mirrored = ""
 	what, err := a.build(m, src, acc.path(), b)
+	a.mirrors[""] = a.mirrored
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", m.name(), err)
 	}
@@ -238,10 +243,11 @@ func (a *attacker) build(m move, src, dest string, b *boundary) (string, error) 
 		case "dir":
 			target, what = vaultDir, "another user's directory"
 		case "mirror":
-			target, what = vaultMirror, "another user's directory"+existing(m.things())
-			if err := a.mirror(m.things()); err != nil {
+			target, what = a.mirrorFor(m.things()), "another user's directory"+existing(m.things())
+			if err := a.mirror(target, m.things()); err != nil {
 				return "", err
 			}
+			a.mirrored = target
 		case "own":
 			target, what = atticFile, "the attacker's file"
 		case "owndir":
@@ -308,10 +314,13 @@ func (a *attacker) furnish(m move, src, dest string, b *boundary) error {
 	for _, t := range m.things() {
 		if link, rest, ok := below(theirs, t.at); ok {
 			theirs[link] = append(theirs[link], thing{rest, t.kind})
-			continue
-		}
-		if t.kind == mirrored {
+		} else if t.kind == mirrored {
 			theirs[t.at] = []thing{}
+		}
+	}
+	for _, t := range m.things() {
+		if _, _, ok := below(theirs, t.at); ok {
+			continue
 		}
 		up, kind := path.Dir(t.at), t.kind
 		if kind == string(Dir) {
@@ -330,17 +339,15 @@ func (a *attacker) furnish(m move, src, dest string, b *boundary) error {
 			continue
 		}
 		family, variant, _ := strings.Cut(kind, "-")
-		if _, err := a.build(move{family: Move(family), variant: variant}, src+"/"+t.at, dest+"/"+t.at, b); err != nil {
+		if _, err := a.build(move{family: Move(family), variant: variant, inside: insideString(theirs[t.at])}, src+"/"+t.at, dest+"/"+t.at, b); err != nil {
 			return err
+		}
+		if kind == mirrored {
+			a.mirrors[t.at] = a.mirrored
 		}
 	}
 	for _, up := range many {
 		if err := a.furnishEntries(path.Join(src, up), path.Join(dest, up), b); err != nil {
-			return err
-		}
-	}
-	for _, link := range slices.Sorted(maps.Keys(theirs)) {
-		if err := a.mirror(theirs[link]); err != nil {
 			return err
 		}
 	}
@@ -464,9 +471,35 @@ func (a *attacker) listen(name string) error {
 	return a.disk.listen(name)
 }
 
+// mirrorFor is the place of a protected directory that can have what is listed:
+// that of an earlier move of this run, unless it has another kind of thing there.
+func (a *attacker) mirrorFor(list []thing) string {
+	dir := vaultMirror
+	for i := 2; slices.ContainsFunc(list, func(t thing) bool { return a.clashes(dir, t) }); i++ {
+		dir = vaultMirror + strconv.Itoa(i)
+	}
+	return dir
+}
+
+func (a *attacker) clashes(dir string, t thing) bool {
+	for i, c := range []byte(t.at) {
+		if n := a.disk.stat(dir + "/" + t.at[:i]); c == '/' && n.exists() && !n.isDir() {
+			return true
+		}
+	}
+	n := a.disk.stat(dir + "/" + t.at)
+	return n.exists() && n.isDir() != (t.kind == "dir") || n.isLink() != (t.kind == "symlink-file") && n.exists()
+}
+
+// mirrorsNow are the directories of another user's to which the last move leads.
+func (a *attacker) mirrorsNow() []string {
+	all := slices.DeleteFunc(slices.Sorted(maps.Values(a.mirrors)), func(dir string) bool { return dir == "" })
+	return slices.Compact(all)
+}
+
 // mirror makes a protected directory that has what the victim looks for below
 // the entry that leads there.
-func (a *attacker) mirror(list []thing) error {
+func (a *attacker) mirror(dir string, list []thing) error {
 	var made []string
 	add := func(at string, make func() error) error {
 		if a.disk.stat(at).exists() { // from an earlier move of this run
@@ -478,14 +511,14 @@ func (a *attacker) mirror(list []thing) error {
 	mkdir := func(at string) error {
 		return add(at, func() error { return a.disk.mkdir(at, 0o705) })
 	}
-	err := mkdir(vaultMirror)
+	err := mkdir(dir)
 	for _, t := range list {
 		for i, c := range []byte(t.at) {
 			if c == '/' && err == nil {
-				err = mkdir(vaultMirror + "/" + t.at[:i])
+				err = mkdir(dir + "/" + t.at[:i])
 			}
 		}
-		at := vaultMirror + "/" + t.at
+		at := dir + "/" + t.at
 		switch {
 		case err != nil:
 		case t.kind == entriesMove.name():

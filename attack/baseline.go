@@ -190,7 +190,9 @@ func (r *run) rekey() {
 		for j, a := range all[:min(len(all), len(s.reach))] {
 			can := &s.reach[j]
 			if can.names = a.node.exists() || r.attacker.knows(a.path()); can.names {
-				can.way = can.way.knownPart(a.path(), r.attacker.knows)
+				for i, w := range can.ways {
+					can.ways[i] = w.knownPart(a.path(), r.attacker.knows)
+				}
 			} else {
 				*can = reach{shows: can.shows}
 			}

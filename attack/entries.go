@@ -64,8 +64,8 @@ func (n *names) learnEntries(used []string) {
 	}
 	for _, ending := range usualEndings {
 		add(func(i int) string { return strconv.Itoa(i) + ending })
-		add(func(i int) string { return "entry" + strings.Repeat("s", i-1) + ending })
 	}
+	add(func(i int) string { return "entry" + strings.Repeat("s", i-1) })
 	add(func(i int) string { return "." + strconv.Itoa(i) })
 	slices.Sort(used)
 	for _, name := range slices.Compact(used)[:min(len(slices.Compact(used)), maxEntriesLike)] {
@@ -191,8 +191,9 @@ func (a *attacker) furnishEntries(dir, dest string, b *boundary) error {
 // so, and what it does there.
 type taken struct {
 	access
-	rel string // in the directory of the move that the entry lies in
-	way way
+	rel   string // in the directory of the move that the entry lies in
+	way   way
+	kinds []string // that its calls tell apart where a path ends there
 }
 
 // takes are the entries that the code took, one for each way.
@@ -211,6 +212,9 @@ func (r *run) takes(inDir func(a access) (rel string, ok bool)) (all []taken) {
 				by[rel] = t
 			}
 			t.last, t.parent = t.last || a.last, t.parent || a.parent
+			if a.last {
+				t.kinds = append(t.kinds, s.endUse(a.path()).kinds()...)
+			}
 			if on := s.way(a); a.parent && t.way.names == "" {
 				t.way = on.knownPart(a.path(), r.attacker.knows)
 			}
@@ -242,8 +246,11 @@ func (s *search) askEntries(r *run, schedule []placed, k *root) {
 			continue
 		}
 		list := schedule[in.move].move.things()
-		if slices.ContainsFunc(list, func(t thing) bool { return path.Dir(t.at) == path.Dir(rel) && r.plan.names.isEntry[path.Base(t.at)] }) {
-			continue // this is an answer
+		chosen := func(at string) bool {
+			return slices.ContainsFunc(strings.Split(at, "/"), func(name string) bool { return r.plan.names.isEntry[name] })
+		}
+		if chosen(rel) || slices.ContainsFunc(list, func(t thing) bool { return chosen(t.at) }) {
+			continue // this is an answer: one level is asked for
 		}
 		s.change(r, schedule, k, in.move, with(list, thing{rel, entriesMove.name()}))
 	}
@@ -274,7 +281,10 @@ func (s *search) answer(r *run, schedule []placed) {
 			s.answerBelow(r, schedule, t)
 			continue
 		}
-		for _, m := range moves(t.access, reach{plant: true, names: true, way: t.way}, s.e.opt.allows) {
+		for _, m := range moves(t.access, reach{plant: true, names: true, ways: []way{t.way}}, s.e.opt.allows) {
+			if t.last && !t.parent && !slices.Contains(t.kinds, m.name()) {
+				continue
+			}
 			m = r.shaped(m)
 			next := slices.Clone(schedule)
 			next[last].move = m
@@ -295,7 +305,9 @@ func (s *search) answerBelow(r *run, schedule []placed, t taken) {
 	w := want{move: last, way: way{names: t.rel}, from: len(t.rel)}
 	if t.last {
 		for _, more := range w.variants(m) {
-			s.change(r, schedule, k, last, with(list, more...))
+			if len(more) > 1 || slices.Contains(t.kinds, more[0].kind) || more[0].kind == mirrored {
+				s.change(r, schedule, k, last, with(list, more...))
+			}
 		}
 	}
 	if t.way.names != "" {

@@ -233,7 +233,7 @@ func (r *run) prepared() error {
 		r.before = r.targetsOf(r.tree(dirShared, 0))
 	}
 	for _, name := range r.tree(dirShared, 0) {
-		r.scene.initial[name] = true
+		r.scene.initial[name], r.scene.before[r.disk.stat(name).id] = true, true
 	}
 	for _, h := range r.plan.opt.hostile {
 		name := dirShared + "/" + h

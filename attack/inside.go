@@ -164,13 +164,24 @@ type way struct {
 	names string // as the path has them, "" where nothing is known
 	use   use
 	node  node // what stands at the end
+	// beside is what must be there as well.
+	beside string
 }
 
 // way is how the call goes on below an entry: the names are in the call, also
 // those that it does not come to.
 func (b *boundary) way(a access) way {
+	if all := b.ways(a); len(all) > 0 {
+		return all[0]
+	}
+	return way{}
+}
+
+// ways are those of each of its paths. Of a call that exchanges two names, each
+// needs the other.
+func (b *boundary) ways(a access) (all []way) {
 	if !a.parent || a.rest == "" {
-		return way{}
+		return nil
 	}
 	at := a.path()
 	for i, l := range b.lookups {
@@ -182,10 +193,14 @@ func (b *boundary) way(a access) way {
 			if end := l.steps[len(l.steps)-1]; end.last && end.path() == at+"/"+w.names {
 				w.node = end.node
 			}
-			return w
+			all = append(all, w)
+			break
 		}
 	}
-	return way{}
+	if len(all) == 2 && b.exchange && all[0].names != "" && all[1].names != "" {
+		all[0].beside, all[1].beside = all[1].names, all[0].names
+	}
+	return all
 }
 
 // namesIn are the names of a path, up to the first "..": what lies behind that
@@ -221,9 +236,15 @@ func (w way) knownPart(dir string, knows func(path string) bool) way {
 // parentPlants are what the attacker can put at an entry below which a call goes
 // on: directories in which the call finds its way.
 func parentPlants(w way) []move {
-	dir := func(list ...thing) move { return move{family: Dir, inside: insideString(list)} }
+	inside := func(list []thing) string {
+		if w.beside != "" && !slices.ContainsFunc(list, func(t thing) bool { return under(t.at, w.beside) || under(w.beside, t.at) }) {
+			list = with(list, thing{w.beside, "file"})
+		}
+		return insideString(list)
+	}
+	dir := func(list ...thing) move { return move{family: Dir, inside: inside(list)} }
 	mirror := func(list ...thing) move {
-		return move{family: Symlink, variant: "mirror", inside: insideString(list)}
+		return move{family: Symlink, variant: "mirror", inside: inside(list)}
 	}
 	all := []move{{family: Symlink, variant: "dir"}}
 	if w.names == "" {
@@ -279,9 +300,9 @@ func (w way) theirs() [][]thing {
 	end := func(kind string) []thing { return []thing{{w.names, kind}} }
 	switch {
 	case w.node.isDir():
-		return [][]thing{end("dir")}
-	case w.node.exists():
-		return [][]thing{end("file")}
+		return [][]thing{end("dir"), end("file")}
+	case w.node.exists(): // what the code does with a file, it may do with a directory
+		return [][]thing{end("file"), end("dir")}
 	case w.use == makesNew || w.use == makesDir || w.use == goesOn:
 		if up := path.Dir(w.names); up != "." {
 			return [][]thing{{{up, "dir"}}, end(map[bool]string{true: "file", false: "dir"}[w.use == makesNew])}

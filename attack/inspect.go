@@ -75,7 +75,7 @@ func (r *run) inspectNew(a access, i int) {
 func (r *run) inspectMode(p string, i int, made bool) {
 	n := r.disk.stat(p)
 	s := r.steps[i]
-	if !n.exists() || n.isLink() || r.attacker.owns(n) || !under(p, dirShared) || r.scene.initial[p] {
+	if !n.exists() || n.isLink() || r.attacker.owns(n) || !under(p, dirShared) || r.scene.before[n.id] {
 		return
 	}
 	if r.isCanary(n) {

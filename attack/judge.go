@@ -123,6 +123,9 @@ func (r *run) seal(o *outcome) {
 		r.sealInjected()
 		return
 	}
+	if r.asking() {
+		return // nothing is judged
+	}
 	switch o.End {
 	case panicked, hung, endless, exited:
 		if r.moved() {

@@ -434,7 +434,9 @@ func (l *lane) watched(schedule []placed, full bool, pause func(step int)) (*run
 		l.leave() // it is of no use to a schedule that comes before the search is over
 		return nil, err
 	}
-	r.finish(o)
+	if r.finish(o); r.asking() {
+		r.facts = nil
+	}
 	if len(schedule) == 0 && full && o.End == returned && o.Setup == "" {
 		r.goesOn = opt.restart != nil
 	}
@@ -477,7 +479,7 @@ func (l *lane) newRun(d disk, schedule []placed, full bool) *run {
 	opt, plan := l.e.opt, l.plan()
 	r := &run{plan: plan, disk: d, full: full, last: len(schedule) >= opt.depth, schedule: schedule,
 		attacker: &attacker{disk: d, sameGroup: opt.sameGroup, names: plan.names},
-		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}},
+		guard:    newGuard(d, l.canaries), scene: &sceneState{hostile: map[id]bool{}, initial: map[string]bool{}, before: map[id]bool{}},
 		counts: map[key]int{}, exposed: map[id]*exposure{}, absent: map[string]int{}, steps: make([]*step, 0, 8), open: make([]int, 0, 8), writes: map[id]int64{}, cuts: map[id]bool{}, gone: map[id]bool{}, near: l.near || opt.fake, writesFIFO: -1}
 	r.guard.coarse, r.guard.loose, r.improvise = plan.coarse, opt.verb == race && !opt.fake, l.improvise
 	r.attacker.reset()

@@ -130,13 +130,13 @@ func moveNames() []string {
 // reach is what the attacker can do to an entry at one moment: what the mode
 // bits allow, and what it knows.
 type reach struct {
-	plant   bool // the name is free, the directory is open, and the name is known
-	replace bool // the entry can be removed, replaced and exchanged
-	tamper  bool // the file's mode lets others write
-	theirs  bool // the entry is the attacker's own
-	names   bool // the entry's name is known
-	shows   bool // it exists where the attacker can list it
-	way     way  // how the call goes on below it, as far as the attacker knows
+	plant   bool  // the name is free, the directory is open, and the name is known
+	replace bool  // the entry can be removed, replaced and exchanged
+	tamper  bool  // the file's mode lets others write
+	theirs  bool  // the entry is the attacker's own
+	names   bool  // the entry's name is known
+	shows   bool  // it exists where the attacker can list it
+	ways    []way // how the call goes on below it, as far as the attacker knows
 }
 
 // moves lists what the attacker can do to an entry right before a call that
@@ -156,8 +156,10 @@ func moves(a access, r reach, allowed func(Move) bool) []move {
 			}
 		}
 		if a.parent {
-			for _, m := range parentPlants(r.way) {
-				add(m)
+			for _, w := range append(r.ways[:len(r.ways):len(r.ways)], way{}) {
+				for _, m := range parentPlants(w) {
+					add(m)
+				}
 			}
 		}
 	}

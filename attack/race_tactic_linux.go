@@ -226,7 +226,7 @@ func (s *stage) build(m move) (src, what string, err error) {
 	src = a.place(string(m.family))
 	what, err = a.build(m, src, t.mark.name, &boundary{})
 	if m.variant == "mirror" {
-		err = errors.Join(err, s.run.guard.watch(dirVault, vaultMirror))
+		err = errors.Join(err, s.run.guard.watch(dirVault, a.mirrored))
 		s.run.guard.touched = true // the vault has one entry too many for the next run
 	}
 	return src, what, err

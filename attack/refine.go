@@ -17,6 +17,7 @@ import (
 // Bounds. What lies beyond them is named.
 const (
 	maxThings  = 8    // in one directory
+	maxLevels  = 12   // below it
 	maxRefined = 4096 // schedules that come of it
 )
 
@@ -61,14 +62,14 @@ func (r *run) leads(move int, m move, dest string, step int) {
 			case "symlink-dir":
 				add(vaultDir, t.at)
 			case mirrored:
-				add(vaultMirror, t.at)
+				add(r.attacker.mirrors[t.at], t.at)
 			}
 		}
 	case m.family != Symlink:
 	case m.variant == "dir":
 		add(vaultDir, "")
 	case m.variant == "mirror":
-		add(vaultMirror, "")
+		add(r.attacker.mirrors[""], "")
 	case m.variant == "owndir":
 		add(atticDir, "")
 	}
@@ -111,17 +112,26 @@ func (r *run) noteWants(b *boundary, s *step) {
 		if in.step == len(r.steps) || !r.attacker.knows(a.path()) || !r.disk.stat(a.dir).isDir() {
 			continue // the move was made with it in mind, the name is chance, or nothing can be there
 		}
-		w := want{move: in.move, way: way{names: rel, use: b.endUse(a.path())}, from: len(rel)}
-		if !a.last {
-			on := b.way(a).knownPart(a.path(), r.attacker.knows)
-			if w.use = on.use; on.names != "" {
-				w.names += "/" + on.names
-			} else {
-				w.use = goesOn
-			}
+		for _, w := range b.waysTo(a, rel, r.attacker.knows) {
+			s.wants = append(s.wants, want{move: in.move, way: w, from: len(rel)})
 		}
-		s.wants = append(s.wants, w)
 	}
+}
+
+// waysTo are what a call makes of an entry of a directory that the attacker has put
+// in its way, whose path there is rel: it ends there, or goes on.
+func (b *boundary) waysTo(a access, rel string, knows func(path string) bool) (all []way) {
+	if a.last || !a.parent {
+		all = append(all, way{names: rel, use: b.endUse(a.path())})
+	}
+	if !a.parent {
+		return all
+	}
+	on := b.way(a).knownPart(a.path(), knows)
+	if on.names == "" {
+		return append(all, way{names: rel, use: goesOn})
+	}
+	return append(all, way{names: rel + "/" + on.names, use: on.use})
 }
 
 // foretold is a want up to the first name that is chance; ok is false where what
@@ -296,6 +306,10 @@ func (s *search) change(r *run, schedule []placed, k *root, i int, list []thing)
 		return
 	}
 	k.tried[fmt.Sprint(i, m.name(), m.inside)] = true
+	if slices.ContainsFunc(list, func(t thing) bool { return strings.Count(t.at, "/") >= maxLevels }) {
+		s.e.problem("the code looks for names more than %d levels below %s: deeper ones were not tried", maxLevels, pretty(m.target))
+		return
+	}
 	if len(list) > maxThings {
 		s.e.problem("the code looks for more than %d names in a directory that the attacker can put at %s: more at once were not tried", maxThings, pretty(m.target))
 		return
@@ -328,16 +342,13 @@ func (s *search) otherKinds(r *run, schedule []placed, k *root, st *step) {
 		if at < 0 {
 			continue
 		}
-		w := want{move: in.move, way: way{names: rel, use: st.endUse(a.path())}, from: len(rel)}
-		if !a.last {
-			on := st.way(a).knownPart(a.path(), r.attacker.knows)
-			if on.names == "" {
+		for _, w := range st.waysTo(a, rel, r.attacker.knows) {
+			if w.names == rel && w.use == goesOn {
 				continue
 			}
-			w.way = way{names: rel + "/" + on.names, use: on.use}
-		}
-		for _, more := range w.variants(m) {
-			s.change(r, schedule, k, in.move, with(list, more...))
+			for _, more := range (want{move: in.move, way: w, from: len(rel)}).variants(m) {
+				s.change(r, schedule, k, in.move, with(list, more...))
+			}
 		}
 	}
 }
@@ -346,10 +357,15 @@ func (s *search) otherKinds(r *run, schedule []placed, k *root, st *step) {
 // at its entry, which a call that no undisturbed run makes uses in another way
 // than the one at the boundary.
 func (s *search) otherUses(r *run, schedule []placed) {
-	last := len(schedule) - 1
-	m := schedule[last].move
 	at, entry := r.madeAt()
-	if at < 0 || r.steps[at].uses(entry, true) {
+	if at < 0 {
+		return
+	}
+	goesOn := func(st *step) bool { return st.uses(entry, false) }
+	if !goesOn(r.steps[at]) && slices.ContainsFunc(r.steps[at:], goesOn) && s.e.opt.allows(Symlink) {
+		s.otherUse(r, schedule, move{family: Symlink, variant: "owndir"})
+	}
+	if r.steps[at].uses(entry, true) {
 		return
 	}
 	counts := map[site]int{}
@@ -363,14 +379,23 @@ func (s *search) otherUses(r *run, schedule []placed) {
 			if !slices.Contains(st.endUse(entry).kinds(), p.name()) || !s.e.opt.allows(p.family) {
 				continue
 			}
-			p.target = m.target
-			next := slices.Clone(schedule)
-			next[last].move = p
-			if k := scheduleString(next); !s.uses[k] && !(p.family == m.family && p.variant == m.variant) && p.name() != "dir" && p.name() != "symlink-dir" {
-				s.uses[k] = true
-				s.refined(r, schedule, last, p)
+			if p.name() != "dir" && p.name() != "symlink-dir" {
+				s.otherUse(r, schedule, p)
 			}
 		}
+	}
+}
+
+// otherUse adds the schedule with another thing at the last move's entry.
+func (s *search) otherUse(r *run, schedule []placed, p move) {
+	last := len(schedule) - 1
+	m := schedule[last].move
+	p.target = m.target
+	next := slices.Clone(schedule)
+	next[last].move = p
+	if k := scheduleString(next); !s.uses[k] && !(p.family == m.family && p.variant == m.variant) {
+		s.uses[k] = true
+		s.refined(r, schedule, last, p)
 	}
 }
 

@@ -74,6 +74,7 @@ type run struct {
 type sceneState struct {
 	hostile map[id]bool
 	initial map[string]bool // entries below Dir that were there before the victim
+	before  map[id]bool     // the objects
 }
 
 // exposure is an object of the victim's that others can open.
@@ -232,7 +233,7 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 			r.guard.touched = true // the attic's own entries may have changed places
 		}
 		if m.variant == "mirror" || strings.Contains(m.inside, mirrored) {
-			if err := r.guard.watch(dirVault, vaultMirror); err != nil {
+			if err := r.guard.watch(append([]string{dirVault}, r.attacker.mirrorsNow()...)...); err != nil {
 				return false, err
 			}
 			r.guard.touched = true // the vault has one entry too many for the next run
@@ -248,7 +249,10 @@ func (r *run) apply(m move, b *boundary, s *step) (bool, error) {
 func (r *run) reach(b *boundary, a access) reach {
 	can := r.attacker.reach(a)
 	if can.plant || can.replace {
-		can.way = b.way(a).knownPart(a.path(), r.attacker.knows)
+		can.ways = b.ways(a)
+		for i, w := range can.ways {
+			can.ways[i] = w.knownPart(a.path(), r.attacker.knows)
+		}
 	}
 	return can
 }

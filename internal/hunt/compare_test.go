@@ -56,19 +56,10 @@ func damage(r *attack.Report) map[string]string {
 	found := map[string]string{}
 	for _, f := range r.Findings {
 		if f.Exploit && strings.HasPrefix(f.Rule.ID, "X") && f.Rule.ID != "X05" && f.Rule.ID != "X07" {
-			found[known(f.Rule.ID)] = f.Schedule
+			found[f.Rule.ID] = f.Schedule
 		}
 	}
 	return found
-}
-
-// known is the second attacker's name for a rule: that the victim's data came to
-// others (X04), by an open mode or into what is the attacker's (X10), is one.
-func known(rule string) string {
-	if rule == "X10" {
-		return "X04"
-	}
-	return rule
 }
 
 // differences are what the two verdicts do not have in common: "hole" and

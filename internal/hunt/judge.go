@@ -35,9 +35,8 @@ func (r *reference) look(initial map[ID]bool) {
 		}
 		if want, is := o.data[f.ID]; is {
 			if got := g.Read(f.name); got != want && !strings.HasPrefix(want, strings.TrimRight(got, "\x00")) {
-				o.broken["X04"] = true
+				o.broken["X10"], o.written[f.ID] = true, true
 			}
-			o.written[f.ID] = o.written[f.ID] || f.Changed != longAgo.UnixNano()
 		}
 		if was, is := o.within[f.ID]; is {
 			for _, in := range places {
@@ -76,8 +75,11 @@ func (r *reference) exposed(places []found, initial map[ID]bool) {
 			open[f.name] = true
 		case f.Type == 0 && mine && !initial[f.ID]:
 			o.perm[f.ID] |= f.Perm & 6
-			if o.perm[f.ID] != 0 && f.Size > 0 {
+			if f.Size > 0 && o.perm[f.ID]&4 != 0 {
 				o.broken["X04"] = true
+			}
+			if f.Size > 0 && o.perm[f.ID]&2 != 0 {
+				o.broken["X09"] = true
 			}
 		}
 	}

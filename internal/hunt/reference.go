@@ -58,7 +58,7 @@ type one struct {
 	op       Op
 	own      map[ID]string        // the attacker's objects, and where he put them
 	data     map[ID]string        // what he wrote
-	written  map[ID]bool          // files of his that the victim has changed
+	written  map[ID]bool          // files of his that the victim has written its data to
 	within   map[ID]map[string]ID // what is in his directories, as he made them
 	read     []ID
 	listed   map[ID]string   // directories, and the names that they were listed by

@@ -24,9 +24,9 @@ func (v verdict) want(unsticky bool) string {
 // verdicts are programs and what the second attacker must find: each broken
 // one with its nearest safe twin.
 var verdicts = []verdict{
-	{program: "| writefile! a 600", sticky: "X01 X04", unsticky: "X01 X04"},
+	{program: "| writefile! a 600", sticky: "X01 X10", unsticky: "X01 X10"},
 	{program: "| writenew! a 600"},
-	{program: "| writefile! a 644", sticky: "X01 X04", unsticky: "X01 X04"},
+	{program: "| writefile! a 644", sticky: "X01 X04 X10", unsticky: "X01 X04 X10"},
 	{program: "| writenew! a 644", sticky: "X04", unsticky: "X04"},
 	{program: "a | readfile! a", unsticky: "X02 X03"},
 	{program: "a | readmine! a", unsticky: ""},
@@ -47,7 +47,7 @@ var verdicts = []verdict{
 	{program: "d/ | readdir! d", unsticky: "X02 X03"},
 	{program: "| readdir d", sticky: "X02 X03", unsticky: "X02 X03"},
 	{program: "a | ifmine a; chmod! a 600", unsticky: "X01"},
-	{program: "| ifnolink d; append d/x", depth: 1, sticky: "X01 X04", unsticky: "X01 X04"},
+	{program: "| ifnolink d; append d/x", depth: 1, sticky: "X01 X10", unsticky: "X01 X10"},
 	{program: "| iflabsent a; iflthere a; ifmine a; chmod! a 600", depth: 2, unsticky: ""},
 }
 
