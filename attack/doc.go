@@ -73,6 +73,12 @@
 //     link leads. Which names those are, and that the code uses an entry in more
 //     ways than one, any run shows: what an attacked run looks for is tried as if
 //     it had been known before, until no run shows anything new.
+//   - Of a directory that the code opens to list, and in which others may make
+//     names or that is the attacker's, he chooses entries: a schedule of its own
+//     (file-entries, judged by nothing) asks which the code takes, of many endings, of
+//     numbers, and of names like the code's own; each kind of thing is then tried
+//     at such a name. What takes other names only, or what lies in entries of
+//     entries alone, is not found so.
 //   - Scene.Dir itself and what is above it are out of its reach.
 //
 // Both sides run under one uid. The victim is told another owner for what the
@@ -316,8 +322,9 @@
 // call that a defer statement makes directly bears the line at which the
 // function returned.
 //
-// The two ends of a FIFO never meet there, and nobody waits for a lock or sends
-// anything to a socket.
+// What is written to a FIFO there comes to the attacker, where he reads it; two ends
+// of the victim's own never meet, and nobody waits for a lock or sends anything to
+// a socket.
 //
 // One process has limits. What the victim keeps from run to run it keeps; when
 // that shows in its calls or its result, the proof is inconclusive and says so. A failed test

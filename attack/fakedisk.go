@@ -27,8 +27,9 @@ type fakeDisk struct {
 	thief []*fsfake.FS // and for the attacker; in the victim's group as well, with SameGroup
 	temps []string     // paths that lead to Dir: where helpers put temporary files
 
-	touchMu sync.Mutex       // goroutines of the victim's may live on
-	touches map[uint64]touch // of what is watched, by inode number
+	touchMu sync.Mutex          // goroutines of the victim's may live on
+	touches map[uint64]touch    // of what is watched, by inode number
+	drains  map[id]func() int64 // what came through the FIFOs that the attacker reads
 }
 
 // Who is who on a fake disk. The victim has the number of the test's own user,

@@ -26,6 +26,7 @@ func (d *fakeDisk) watchAnew() {
 	d.touchMu.Lock()
 	defer d.touchMu.Unlock()
 	clear(d.touches)
+	clear(d.drains)
 }
 
 func (d *fakeDisk) touched(o id) touch {
@@ -42,14 +43,25 @@ func (d *fakeDisk) setTouched(o id, t touch) {
 	}
 }
 
-// listen does nothing: the two ends of a FIFO never meet on a fake disk, and who
-// opens one that the attacker reads is turned away.
-func (d *fakeDisk) listen(string) error { return nil }
+// listen lets the attacker read a FIFO: who opens it does not wait.
+func (d *fakeDisk) listen(name string) error {
+	taken, err := d.god.DrainFIFO(name)
+	if d.drains == nil {
+		d.drains = map[id]func() int64{}
+	}
+	d.drains[d.stat(name).id] = taken
+	return err
+}
 
 // lock does nothing either: no operation asks for a lock.
 func (d *fakeDisk) lock(string) error { return nil }
 
-func (d *fakeDisk) heard(id) (int64, bool) { return 0, false }
+func (d *fakeDisk) heard(o id) (int64, bool) {
+	if taken := d.drains[o]; taken != nil {
+		return taken(), false
+	}
+	return 0, false
+}
 
 func (d *fakeDisk) unheard() string { return "" }
 

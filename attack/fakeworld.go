@@ -316,9 +316,6 @@ func (w *fakeWorld) stopped(op *fsfake.Op) error {
 	if b.answer.act != goOn {
 		return w.inject(b, op)
 	}
-	if w.attacker.reads(b) {
-		return syscall.ENXIO
-	}
 	if fifo, ok := w.attacker.waitsAt(b); ok {
 		if b.locate(b); !b.main {
 			w.waitAt(fifo)

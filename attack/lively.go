@@ -88,15 +88,6 @@ func (a *attacker) opensToWrite(b *boundary) bool {
 	})
 }
 
-// reads reports whether the attacker reads the FIFO that a call would open to
-// write.
-func (a *attacker) reads(b *boundary) bool {
-	return a.opensToWrite(b) && slices.ContainsFunc(b.lookups, func(l lookup) bool {
-		acc, ok := l.final()
-		return ok && a.owns(acc.node) && a.own[acc.node.id].heard
-	})
-}
-
 // wroteTo is told of a write to an object that the attacker made.
 func (r *run) wroteTo(o id, n int64) {
 	if was, ok := r.writes[o]; n < 0 || ok && was < 0 {

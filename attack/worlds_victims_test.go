@@ -192,6 +192,25 @@ var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests
 	},
 	want: "X02 X03 X07",
 }, {
+	name: "writes into a FIFO that is there, and nothing else",
+	victim: func(s *attack.Scene) error {
+		if fi, err := lstat(s, s.Path("ctl")); err != nil || fi.Mode()&fs.ModeNamedPipe == 0 {
+			return absentIsFine(err)
+		}
+		return put(s.FS, s.Path("ctl"), os.O_WRONLY, 0, "secret")
+	},
+	opts: []attack.Option{attack.Depth(1), attack.Moves(attack.FIFO)},
+	want: "X07 X10",
+}, {
+	name: "writes into a FIFO that is there and its own",
+	victim: func(s *attack.Scene) error {
+		if fi, err := lstat(s, s.Path("ctl")); err != nil || fi.Mode()&fs.ModeNamedPipe == 0 || !uid(fi) {
+			return absentIsFine(err)
+		}
+		return put(s.FS, s.Path("ctl"), os.O_WRONLY, 0, "secret")
+	},
+	opts: []attack.Option{attack.Depth(1), attack.Moves(attack.FIFO)},
+}, {
 	name: "reads what is there and its own",
 	victim: func(s *attack.Scene) error {
 		f, err := s.FS.OpenFile(s.Path("conf"), os.O_RDONLY|fsfake.O_NOFOLLOW|fsfake.O_NONBLOCK, 0)

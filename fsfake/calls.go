@@ -2,6 +2,7 @@ package fsfake
 
 import (
 	"io/fs"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -96,6 +97,32 @@ func (v *FS) Mknod(name string, mode fs.FileMode, dev uint64) error {
 // Mkfifo is mkfifo(3).
 func (v *FS) Mkfifo(name string, perm fs.FileMode) error {
 	return v.Mknod(name, fs.ModeNamedPipe|perm&^fs.ModeType, 0)
+}
+
+// DrainFIFO lets somebody open a FIFO for reading and writing, and read all that
+// is written to it from then on: who opens it does not wait. taken says how many bytes
+// came. It is for the other side in a test: hooks do not see it.
+func (v *FS) DrainFIFO(name string) (taken func() int64, err error) {
+	err = v.onPath(local(name), false, false, func(n *node) error {
+		if n.typ != typeFifo {
+			return syscall.EINVAL
+		}
+		if n.data.more == nil {
+			n.data.more = &extents{}
+		}
+		n.data.more.drain = new(atomic.Int64)
+		taken = n.data.more.drain.Load
+		return nil
+	})
+	return taken, pathError("open", name, err)
+}
+
+// drained counts what is written to a FIFO that somebody reads; nil: nobody does.
+func (n *node) drained() *atomic.Int64 {
+	if n.typ != typeFifo || n.data.more == nil {
+		return nil
+	}
+	return n.data.more.drain
 }
 
 // Truncate is os.Truncate. A file may be as long as 1<<63-1; what was never

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -40,7 +41,8 @@ type fileData struct {
 type extents struct {
 	table  []chunk // chunk 1 and on
 	sparse map[int64]*chunk
-	link   string // what a symbolic link says
+	link   string        // what a symbolic link says
+	drain  *atomic.Int64 // of a FIFO that somebody reads: how much came
 }
 
 // at gives a chunk, nil where there is a hole.

@@ -32,8 +32,8 @@
 // ENAMETOOLONG. A relative name begins at the root of the view.
 //
 // FIFOs, sockets and devices exist, with type, owner and number, and nothing
-// behind them: see [FS.OpenFile] for what opening one does. No operation ever
-// waits.
+// behind them, unless [FS.DrainFIFO] has somebody read a FIFO: see [FS.OpenFile]
+// for what opening one does. No operation ever waits.
 //
 // The results of Stat are *[FileInfo]: Sys gives a *syscall.Stat_t on Linux and
 // macOS, and [StatOf] the same and the time of birth everywhere.
@@ -60,7 +60,7 @@
 // The truth is tmpfs of Linux 6.18, against which random operations are compared.
 // There are no access control lists, extended attributes, file locks, memory
 // maps, capabilities of single users or user namespaces; two FIFO ends never
-// meet; RENAME_WHITEOUT is EINVAL; a file that somebody executes is not busy.
+// meet, but for one that is drained; RENAME_WHITEOUT is EINVAL; a file that somebody executes is not busy.
 // An operation on a handle is done as the user who opened it. A removed directory
 // gives its inode back at once, where the kernel keeps it for as long as a file
 // that was in it is open.

@@ -160,6 +160,10 @@ func ExampleFS_OpenFile() {
 	v.Mkfifo("/pipe", 0o600)
 	_, err := v.OpenFile("/pipe", os.O_WRONLY|fsfake.O_NONBLOCK, 0)
 	fmt.Println(errors.Is(err, syscall.ENXIO))
+	taken, _ := v.DrainFIFO("/pipe")
+	pipe, _ := v.OpenFile("/pipe", os.O_WRONLY, 0)
+	pipe.WriteString("hello")
+	fmt.Println(taken())
 	_, err = v.OpenFile("/pipe", fsfake.O_DIRECTORY, 0)
 	fmt.Println(errors.Is(err, syscall.ENOTDIR))
 	v.Mknod("/null", fs.ModeDevice|fs.ModeCharDevice|0o666, 1<<8|3)
@@ -174,6 +178,7 @@ func ExampleFS_OpenFile() {
 	fmt.Println(data, hole)
 	// Output:
 	// true
+	// 5
 	// true
 	// 1048576 0
 }

@@ -281,6 +281,9 @@ func (v *FS) pwrite(h *handle, p []byte, off int64, atEnd bool) (int, int64, err
 	switch {
 	case h.access&canWrite == 0:
 		return 0, off, syscall.EBADF
+	case n.drained() != nil:
+		n.drained().Add(int64(len(p)))
+		return len(p), off, nil
 	case n.typ != typeReg:
 		return 0, off, syscall.EAGAIN // a FIFO that nobody reads
 	case len(p) == 0:

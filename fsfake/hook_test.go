@@ -379,3 +379,28 @@ func TestShorten(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "abcXYfgh", string(data))
 }
+
+// TestDrainFIFO: with somebody at the other end nobody waits, and what is written
+// comes there.
+func TestDrainFIFO(t *testing.T) {
+	v := fsfake.New().As(fsfake.User{})
+	require.NoError(t, v.Mkfifo("/fifo", 0o666))
+	_, err := v.DrainFIFO("/tmp")
+	require.ErrorIs(t, err, syscall.EINVAL)
+	_, err = v.OpenFile("/fifo", os.O_WRONLY, 0)
+	require.ErrorIs(t, err, syscall.ENXIO)
+	taken, err := v.DrainFIFO("/fifo")
+	require.NoError(t, err)
+	f, err := v.OpenFile("/fifo", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	n, err := f.WriteString("secret")
+	require.NoError(t, err)
+	assert.Equal(t, 6, n)
+	assert.EqualValues(t, 6, taken())
+	require.NoError(t, f.Close())
+	f, err = v.Open("/fifo")
+	require.NoError(t, err)
+	data, err := io.ReadAll(f)
+	assert.Empty(t, data)
+	require.NoError(t, errors.Join(err, f.Close()))
+}

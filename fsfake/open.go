@@ -274,10 +274,10 @@ func (v *FS) mayOpen(dir, n *node, how *openFlags) error {
 	case typeSock, typeChr, typeBlk:
 		return syscall.ENXIO
 	case typeFifo:
-		// With the other end open this would succeed; nobody opens it here. The
-		// kernel waits where O_NONBLOCK is not given.
+		// The kernel waits where O_NONBLOCK is not given.
 		rw := how.access & (canRead | canWrite)
 		switch {
+		case rw != 0 && n.drained() != nil: // the other end is open
 		case rw == 0:
 			return syscall.EINVAL
 		case rw == canRead|canWrite, rw == canRead && how.access&nonblock != 0:

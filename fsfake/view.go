@@ -149,7 +149,7 @@ func (v *FS) Open(name string) (afero.File, error) {
 // this package. The file is a *File.
 //
 // A FIFO opens for reading and writing, or with O_NONBLOCK for reading; reads
-// give io.EOF and writes EAGAIN. Where the kernel would wait for the other end
+// give io.EOF and writes EAGAIN, unless somebody reads it: see DrainFIFO. Where the kernel would wait for the other end
 // the call fails with ENXIO, and hooks see Op.Blocked. A socket and a device
 // give ENXIO: there is nothing behind them.
 func (v *FS) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {

@@ -101,10 +101,13 @@ func (r *reference) parsePlant(name string, in []child) (plant, error) {
 	case "symlink-own":
 		return plant{kind: 'L', target: attic + "/file"}, nil
 	case "symlink-mirror":
+		r.mirrors++
+		top := fmt.Sprint("asked", r.mirrors) // two moves can want different things of one name
+		r.asked = append(r.asked, found{top, Thing{Type: fs.ModeDir}})
 		for _, c := range in {
-			r.asked = append(r.asked, found{c.name, Thing{Type: theirType(c.what.what)}})
+			r.asked = append(r.asked, found{top + "/" + c.name, Thing{Type: theirType(c.what.what)}})
 		}
-		return plant{kind: 'L', target: vault + "/asked"}, nil
+		return plant{kind: 'L', target: vault + "/" + top}, nil
 	case "hardlink":
 		return plant{kind: 'H'}, nil
 	case "file":

@@ -76,7 +76,7 @@ const (
 
 // stage makes the scene on an empty ground, for programs that use these last
 // names.
-// asked lie in a further directory of another user's.
+// asked is what else another user has.
 func stage(g Ground, names []string, unsticky bool, asked []found) error {
 	mode := uint32(0o1777)
 	if unsticky {
@@ -123,18 +123,14 @@ func stage(g Ground, names []string, unsticky bool, asked []found) error {
 
 // asked makes what a schedule wants of another user.
 func (s *stager) asked(list []found) {
-	if len(list) == 0 {
-		return
-	}
-	s.dir(vault+"/asked", 0o705)
 	for _, f := range list {
-		at := vault + "/asked"
+		at := vault
 		for up := range strings.SplitSeq(parent(f.name), "/") {
 			if at += "/" + up; up != "" && !s.g.Look(at).there() {
 				s.dir(at, 0o705)
 			}
 		}
-		switch at := vault + "/asked/" + f.name; {
+		switch at := vault + "/" + f.name; {
 		case s.g.Look(at).there():
 		case f.Type == fs.ModeDir:
 			s.dir(at, 0o705)

@@ -45,9 +45,10 @@ type reference struct {
 	depth    int
 	machine  Machine
 	now      *one
-	touched  bool // another user's files are not what they were
-	asked    []found
-	confirms bool // a schedule of package attack's
+	touched  bool    // another user's files are not what they were
+	asked    []found // what is wanted of other users, by the vault's names
+	mirrors  int     // directories among it to which links lead
+	confirms bool    // a schedule of package attack's
 }
 
 // one is one run.
