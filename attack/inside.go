@@ -164,8 +164,9 @@ type way struct {
 	names string // as the path has them, "" where nothing is known
 	use   use
 	node  node // what stands at the end
-	// beside is what must be there as well.
-	beside string
+	// beside is what must be there as well: at the other name of a call that has
+	// two.
+	beside thing
 }
 
 // way is how the call goes on below an entry: the names are in the call, also
@@ -177,8 +178,7 @@ func (b *boundary) way(a access) way {
 	return way{}
 }
 
-// ways are those of each of its paths. Of a call that exchanges two names, each
-// needs the other.
+// ways are those of each of its paths.
 func (b *boundary) ways(a access) (all []way) {
 	if !a.parent || a.rest == "" {
 		return nil
@@ -197,8 +197,14 @@ func (b *boundary) ways(a access) (all []way) {
 			break
 		}
 	}
-	if len(all) == 2 && b.exchange && all[0].names != "" && all[1].names != "" {
-		all[0].beside, all[1].beside = all[1].names, all[0].names
+	if len(all) != 2 || all[0].names == "" || all[1].names == "" {
+		return all
+	}
+	all[1].beside = thing{all[0].names, "file"}
+	if up := path.Dir(all[1].names); b.exchange {
+		all[0].beside = thing{all[1].names, "file"}
+	} else if up != "." {
+		all[0].beside = thing{up, "dir"}
 	}
 	return all
 }
@@ -237,8 +243,8 @@ func (w way) knownPart(dir string, knows func(path string) bool) way {
 // on: directories in which the call finds its way.
 func parentPlants(w way) []move {
 	inside := func(list []thing) string {
-		if w.beside != "" && !slices.ContainsFunc(list, func(t thing) bool { return under(t.at, w.beside) || under(w.beside, t.at) }) {
-			list = with(list, thing{w.beside, "file"})
+		if at := w.beside.at; at != "" && !slices.ContainsFunc(list, func(t thing) bool { return under(t.at, at) || under(at, t.at) }) {
+			list = with(list, w.beside)
 		}
 		return insideString(list)
 	}

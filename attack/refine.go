@@ -302,6 +302,9 @@ func (s *search) change(r *run, schedule []placed, k *root, i int, list []thing)
 	if m = r.shaped(m); m.inside != insideString(list) {
 		return // a name that is another one in each run, and is known too late
 	}
+	if slices.ContainsFunc(list, circles) {
+		return
+	}
 	if !fits(m, m.things()) || !allowedInside(m, s.e.opt.allows) || k.tried[fmt.Sprint(i, m.name(), m.inside)] {
 		return
 	}
@@ -315,6 +318,18 @@ func (s *search) change(r *run, schedule []placed, k *root, i int, list []thing)
 		return
 	}
 	s.refined(r, schedule, i, m)
+}
+
+// circles reports whether a thing lies below three of one name: code that removes a
+// tree goes down as far as there is one, and looks for the same everywhere.
+func circles(t thing) bool {
+	parts := strings.Split(t.at, "/")
+	for i := 3; i < len(parts); i++ {
+		if parts[i] == parts[i-1] && parts[i] == parts[i-2] && parts[i] == parts[i-3] {
+			return true
+		}
+	}
+	return false
 }
 
 // refined adds a schedule with another move in the place of one.
