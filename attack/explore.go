@@ -131,13 +131,14 @@ func (e *explorer) extensions(r *run, schedule []placed) []placed {
 				list = append(list, placed{at: s.key, move: r.shaped(m)})
 			}
 		}
+		some := len(list) > before || refined
 		if a := (access{dir: s.listed, name: anyEntry, last: true}); s.open && (len(schedule) == 0 || fresh || e.opt.unrelated || touches(moved, a, r)) {
 			m := entriesMove
 			m.target = a.path()
 			list = append(list, placed{at: s.key, move: r.shaped(m)})
 		}
-		if moved := len(list) > before || refined; moved || len(schedule) == 0 || fresh {
-			e.noteMoves(r, s, moved)
+		if some || len(schedule) == 0 || fresh {
+			e.noteMoves(r, s, some)
 		}
 	}
 	if e.plan.concurrent {

@@ -210,7 +210,28 @@ func (d *fakeDisk) act(name string, do func(v *fsfake.FS) error) error {
 			return err
 		}
 	}
+	if closed := d.closed(name); len(closed) > 0 { // by the victim; their owner opens them at any time
+		for _, dir := range closed {
+			perm := d.stat(dir).perm
+			if err := d.god.Chmod(dir, modeOf(perm|0o700)); err != nil {
+				return err
+			}
+			defer func() { _ = d.god.Chmod(dir, modeOf(perm)) }()
+		}
+		return do(d.thief[0])
+	}
 	return err
+}
+
+// closed are the attacker's own directories above an entry that let even him not
+// in, the highest first.
+func (d *fakeDisk) closed(name string) (all []string) {
+	for dir := path.Dir(name); under(dir, dirShared); dir = path.Dir(dir) {
+		if n := d.stat(dir); int(n.uid) == d.thief[0].User().UID && n.perm&0o700 != 0o700 {
+			all = append([]string{dir}, all...)
+		}
+	}
+	return all
 }
 
 func (d *fakeDisk) symlink(target, name string) error {

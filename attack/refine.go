@@ -340,7 +340,7 @@ func (s *search) refined(r *run, schedule []placed, i int, m move) {
 	}
 	next := slices.Clone(schedule)
 	next[i].move = m
-	s.queue(job{schedule: next, refined: true, taught: s.e.taught(r)})
+	s.queue(job{schedule: next, refined: true, follows: true, taught: s.e.taught(r)})
 }
 
 // otherKinds adds the schedules in which a thing of a directory that a new call

@@ -37,6 +37,7 @@ type job struct {
 	schedule []placed
 	taught   *plan // see lane
 	refined  bool  // see search.refine
+	follows  bool  // it is known to the shard alone that ran what it follows from
 	result   *result
 }
 
@@ -189,9 +190,11 @@ func (s *search) take() {
 		return
 	}
 	e.report.Repeated = e.report.Repeated || j.result.repeated
-	e.report.Schedules++
-	if e.opt.ran != nil {
-		e.opt.ran(j.schedule)
+	if !j.schedule[len(j.schedule)-1].move.asks() { // which tries nothing
+		e.report.Schedules++
+		if e.opt.ran != nil {
+			e.opt.ran(j.schedule)
+		}
 	}
 	if r != nil {
 		e.noteOutside(r)
@@ -231,7 +234,7 @@ func (s *search) take() {
 func (s *search) records(r *run) (broken bool) {
 	broken = s.e.record(r)
 	for _, schedule := range s.e.livelier(r) {
-		s.queue(job{schedule: schedule})
+		s.queue(job{schedule: schedule, follows: true})
 	}
 	return broken
 }
@@ -258,7 +261,7 @@ func (s *search) queue(j job) {
 		}
 		s.planned[k] = true
 	}
-	if s.e.opt.shard.has(j.schedule, s.e.opt) {
+	if j.follows || s.e.opt.shard.has(j.schedule, s.e.opt) {
 		s.jobs = append(s.jobs, j)
 	}
 }

@@ -58,7 +58,7 @@ func (s *fakeSearch) try(p *hunt.Program, unsticky bool) {
 	default:
 		s.counts["broken"]++
 	}
-	for _, kind := range unexplained(kinds, p, s.counts) {
+	for _, kind := range unexplained(kinds, p, s.depth, s.counts) {
 		s.counts[kind]++
 		small := hunt.Shrink(p, func(q *hunt.Program) bool {
 			kinds, _, _ := s.compare(q, unsticky)

@@ -55,7 +55,7 @@ func TestProgramsOnLinux(t *testing.T) {
 			kinds, text := differences(v, r, func(schedule string) []string {
 				return second.ask(hunt.Question{Program: line, Unsticky: unsticky, Schedule: schedule}).Rules
 			})
-			kinds = unexplained(kinds, p, counts)
+			kinds = unexplained(kinds, p, depth, counts)
 			for _, kind := range kinds {
 				counts[kind]++
 			}
