@@ -80,8 +80,8 @@ func readItsOwn(s *attack.Scene, path string) error {
 func chmodIt(s *attack.Scene, path string) error  { return s.FS.Chmod(path, 0o600) }
 func removeIt(s *attack.Scene, path string) error { return s.FS.Remove(path) }
 
-// spool makes a directory that all may write to, as a mail spool is.
-func spool(s *attack.Scene) error {
+// mailSpool makes a directory that all may write to, as a mail spool is.
+func mailSpool(s *attack.Scene) error {
 	return errors.Join(s.FS.Mkdir(s.Path("spool"), 0o777), s.FS.Chmod(s.Path("spool"), 0o777|os.ModeSticky))
 }
 
@@ -151,12 +151,12 @@ var entriesTests = []victimTest{{
 }, {
 	name:   "chmods what is in a spool that all may write to",
 	victim: each(theSpool, called("*.eml"), chmodIt),
-	opts:   []attack.Option{attack.Setup(spool)},
+	opts:   []attack.Option{attack.Setup(mailSpool)},
 	want:   "X01",
 }, {
 	name:   "reads its own in a spool that all may write to",
 	victim: each(theSpool, called("*.eml"), readItsOwn),
-	opts:   []attack.Option{attack.Setup(spool)},
+	opts:   []attack.Option{attack.Setup(mailSpool)},
 }, {
 	name: "adopts a directory, and chmods what ends in .db",
 	victim: func(s *attack.Scene) error {

@@ -38,7 +38,7 @@ func number(t *testing.T, name string, otherwise int) int {
 // FIFOs, sockets and writes of its own.
 func options(p *hunt.Program, unsticky bool, depth int, machine func(*attack.Scene) *hunt.Machine) []attack.Option {
 	opts := []attack.Option{
-		attack.ReportOnly(), attack.Depth(depth), attack.Unrelated(), attack.Budget(10*time.Minute),
+		attack.ReportOnly(), attack.Depth(depth), attack.Unrelated(), attack.Budget(10 * time.Minute),
 		attack.Moves(attack.Symlink, attack.Hardlink, attack.File, attack.Dir, attack.Remove),
 	}
 	if len(p.Before) > 0 {
