@@ -68,12 +68,13 @@ const shorter = 4 // base 36 drops so many digits once in 1.7 million names
 func (p *pattern) saw(names ...string) {
 	for _, s := range names {
 		part := p.star(s)
+		marks := strings.Count(part, "") - 1 - len(strings.Map(alphanumeric, part))
 		if p.max == 0 {
-			p.min = len(part)
+			p.min, p.marks = len(part), marks
 		}
 		p.min, p.max = min(p.min, len(part)), max(p.max, len(part))
 		p.letters |= alphabetOf(part)
-		p.marks = max(p.marks, strings.Count(part, "")-1-len(strings.Map(alphanumeric, part)))
+		p.marks = min(p.marks, marks) // what stands between is in each name; Python draws "_" as a letter
 	}
 }
 

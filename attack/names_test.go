@@ -159,6 +159,24 @@ func TestCounter(t *testing.T) {
 	}
 }
 
+// TestMarks: what is no letter or digit stands between, in each name, or is drawn
+// as one.
+func TestMarks(t *testing.T) {
+	for name, row := range map[string]struct {
+		names []string
+		few   bool
+	}{
+		"Python's tempfile":  {[]string{"tmp_a_k3mz9", "tmpq7mrs5ta", "tmpzz4k_m3b"}, false},
+		"six with two marks": {[]string{"app-a_b_k3mz", "app-q_7_rs5t", "app-z_z_kxm3"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := pattern{prefix: row.names[0][:3]}
+			p.saw(row.names...)
+			assert.Equal(t, row.few, p.bits() < fewBits, "%v bits", p.bits())
+		})
+	}
+}
+
 // TestBelow: a path says the same in each scene, wherever the scene's own
 // place stands in it.
 func TestBelow(t *testing.T) {
