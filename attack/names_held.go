@@ -224,11 +224,11 @@ func seenBits(parts []string) (bits float64) {
 				}
 			}
 		}
-		if same == 0 {
-			bits += math.Log2(float64(all.size()))
-			continue
+		most := math.Log2(float64(all.size()))
+		if same > 0 {
+			most = min(most, math.Log2(float64(len(parts)*(len(parts)-1)/2)/float64(same)))
 		}
-		bits += math.Log2(float64(len(parts)*(len(parts)-1)/2) / float64(same))
+		bits += most
 	}
 	return bits
 }
