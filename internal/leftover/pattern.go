@@ -136,9 +136,20 @@ func looksRandom(token string) bool {
 	return n >= shortTurns || n >= turns && len(token) >= short
 }
 
-// join puts tokens together, and stars that only a separator of identifiers is
-// between, as in a UUID, into one.
+// join puts tokens together. A - or _ between a star and another separator is of
+// what was drawn (base64). Stars that only a separator of identifiers is between,
+// as in a UUID, become one.
 func join(tokens []string) string {
+	apart := func(i int) bool { return i >= 0 && i < len(tokens) && tokens[i] != "*" && !alnum(tokens[i][0]) }
+	for i := 0; i < len(tokens); {
+		at := func(j int) bool { return j >= 0 && j < len(tokens) && tokens[j] == "*" }
+		if t := tokens[i]; (t == "-" || t == "_") && (at(i+1) && apart(i-1) || at(i-1) && apart(i+1)) {
+			tokens = slices.Delete(tokens, i, i+1)
+			i = max(0, i-1) // there may be several
+			continue
+		}
+		i++
+	}
 	for i := 2; i < len(tokens); {
 		if tokens[i] == "*" && tokens[i-2] == "*" && (tokens[i-1] == "-" || tokens[i-1] == "_") {
 			tokens = slices.Delete(tokens, i-1, i+1)

@@ -23,6 +23,9 @@ func TestPattern(t *testing.T) {
 		"":                                          "",
 		"/tmp/tmpproof-1/tmp/x":                     "/tmp/tmpproof-1/tmp/x",
 		"ü-12345":                                   "ü-*",
+		"b.-*":                                      "b.*", // base64, of which a part has been seen to differ
+		"b._*-.txt":                                 "b.*.txt",
+		"work-*_x":                                  "work-*_x",
 	} {
 		assert.Equal(t, want, Pattern(name), name)
 	}
