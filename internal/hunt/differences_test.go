@@ -32,7 +32,8 @@ var accepted = []struct {
 	why: "both say broken. A directory of the attacker's that was listed, and then removed with what is in it, says nothing by its names. The second " +
 		"attacker sees that by whatever is removed below its name, attack by the directory's own removal",
 	is: func(kind string, p *hunt.Program, _ int) bool {
-		return kind == "said X03" && does(p, hunt.ReadDir) && does(p, hunt.Unlink, hunt.Rmdir, hunt.Remove, hunt.RemoveAll)
+		return kind == "said X03" && does(p, hunt.ReadDir) && does(p, hunt.Unlink, hunt.Rmdir, hunt.Remove, hunt.RemoveAll) ||
+			kind == "said X02" && does(p, hunt.RemoveAll) // another user's, on the way to removing what is in it
 	},
 }}
 
