@@ -1,6 +1,9 @@
 package attack
 
 import (
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
 	"math"
 	"slices"
 	"strings"
@@ -152,7 +155,7 @@ func (n *names) count() {
 		case p.why != "":
 		case n.comesBack(*p):
 			p.few, p.why = true, "it is one of few, and came back with other chance"
-		case p.bits() < fewBits && !p.isAfero(), seenBits(n.drawnOf(*p)) < seenFew:
+		case p.bits() < fewBits && !p.isAfero(), seenBits(n.drawnOf(*p)) < seenFew, n.spelledBits(*p) < fewBits:
 			p.few, p.why = true, "it has fewer than 32 bits of chance"
 		}
 	}
@@ -231,6 +234,40 @@ func seenBits(parts []string) (bits float64) {
 		bits += most
 	}
 	return bits
+}
+
+// spellings are the encodings in which a number's digits make longer names, of
+// more letters, than its bits are worth.
+var spellings = []func(string) ([]byte, error){
+	base64.RawURLEncoding.DecodeString, base64.RawStdEncoding.DecodeString,
+	base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString,
+	hex.DecodeString,
+}
+
+// spelledBits is how much chance the names of a pattern have if all are encoded
+// decimal numbers. What begins them all alike stands in the pattern's prefix.
+func (n *names) spelledBits(p pattern) float64 {
+	var all []string
+	for i := range n.tapes {
+		all = append(all, n.drawnIn(i, p)...)
+	}
+	for _, decode := range spellings {
+		for back := range min(len(p.prefix), 7) + 1 {
+			longest := 0
+			for _, name := range all {
+				b, err := decode(strings.TrimRight(name[len(p.prefix)-back:len(name)-len(p.suffix)], "="))
+				if err != nil || len(b) == 0 || strings.Trim(string(b), "0123456789") != "" {
+					longest = 0
+					break
+				}
+				longest = max(longest, len(b))
+			}
+			if longest > 0 {
+				return bitsOf(10, longest)
+			}
+		}
+	}
+	return math.Inf(1)
 }
 
 // isAfero says that a name has the form of afero.TempFile's: nine digits, which
