@@ -14,7 +14,7 @@ import (
 	"github.com/tmpproof/tmpproof/tmptest"
 )
 
-// save is the code under test of the examples.
+// saveReport is the code under test of the examples.
 func saveReport(path string) error { return os.WriteFile(path, []byte("report"), 0o600) }
 
 // A test function: the code under test must leave its report and nothing else.

@@ -48,7 +48,7 @@ func writesInTwo(heed bool) attack.Victim {
 	}
 }
 
-// injectConditions hold one condition of the judgement of Faults and Kills each:
+// injectCondition holds one condition of the judgement of Faults and Kills:
 // without it the findings are others. testdata/mutants_inject.md says which row
 // holds which.
 type injectCondition struct {

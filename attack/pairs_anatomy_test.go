@@ -22,9 +22,10 @@ type pair struct {
 	check, use string
 }
 
+func (p pair) set() string   { return p.first + "-" + p.second }
+func (p pair) calls() string { return p.check + "-" + p.use }
+
 // String is the pair as a test's name has it.
-func (p pair) set() string    { return p.first + "-" + p.second }
-func (p pair) calls() string  { return p.check + "-" + p.use }
 func (p pair) String() string { return p.set() + "/" + p.calls() }
 
 var callSets = map[string][]string{

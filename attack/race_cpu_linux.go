@@ -15,7 +15,7 @@ type placing struct {
 	doze             bool         // the attacker's threads may not wait awake
 }
 
-// placed is how long one placing holds.
+// placingTime is how long one placing holds.
 const placingTime = 50 * time.Millisecond
 
 // placings are the ways to share the processors: as the kernel likes, each

@@ -21,7 +21,7 @@ type Disk struct {
 	root   *node
 	// gen is odd while somebody holds mu for writing, and another even number
 	// after he changed what paths mean (moved). Operations that do not take mu
-	// look at it: see walk.quick.
+	// look at it: see cachedPath.
 	gen   atomic.Uint64
 	moved bool
 	alive atomic.Uint32 // generation of the handles; Restore ends it

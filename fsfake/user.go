@@ -68,7 +68,7 @@ func (c *cred) may(mode, uid, gid, want uint32) error {
 // object of this group (CAP_FSETID).
 func (c *cred) keepsSetgid(gid uint32) bool { return c.root || c.inGroup(gid) }
 
-// dropped gives the set-id bits that a write by this user takes off.
+// droppedByWrite returns the set-id bits that a write by this user takes off.
 func (c *cred) droppedByWrite(mode, gid uint32) uint32 {
 	if c.root || mode&typeMask != typeReg {
 		return 0

@@ -24,8 +24,7 @@ type arrangement struct {
 	sub   string // the subtest's name
 }
 
-// twins are the ways whose clean form runs beside the leaking test: those
-// that are cheap.
+// among are tests that leave nothing, with the leaking one between them.
 func among(leaking testing.InternalTest, clean func(t *testing.T), n int, wrap func(func(t *testing.T)) func(t *testing.T)) []testing.InternalTest {
 	var tests []testing.InternalTest
 	for i := range n {
@@ -120,7 +119,7 @@ func TestTraced(t *testing.T) {
 	}
 }
 
-// sample is a third of the ways; all of them with TMPPROOF_LONG=1.
+// some is a third of the ways; all of them with TMPPROOF_LONG=1.
 func some() []way {
 	if sample.Long() {
 		return ways

@@ -29,7 +29,7 @@ const maxPath = 60
 // recognise it, and short enough for E14.
 const namePart = 16
 
-// pattern is a pattern for os.MkdirTemp from a test's name: letters and digits
+// dirPattern is a pattern for os.MkdirTemp from a test's name: letters and digits
 // of it, and what is unsafe in a path or looks like an option left out.
 func dirPattern(test string) string {
 	var b strings.Builder

@@ -29,7 +29,7 @@ func TestFake(t *testing.T) {
 	}
 }
 
-// onTmpfs is the system's own file system, on tmpfs, with hard links.
+// osFs is the system's own file system, on tmpfs, with hard links.
 type osFs struct{ afero.OsFs }
 
 func (osFs) Link(oldname, newname string) error { return os.Link(oldname, newname) }

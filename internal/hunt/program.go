@@ -18,7 +18,7 @@ type Program struct {
 type Op struct {
 	Do   Verb
 	Form Form
-	A, B string // names below the directory; see Temp
+	A, B string // names below the directory; see TempFile
 	Mode uint32
 	Heed bool // an error ends the program, and is its result
 }
