@@ -105,7 +105,7 @@ func TestAnew(t *testing.T) {
 			var got []string
 			for _, f := range r.Findings {
 				if f.Exploit {
-					got = append(got, f.Rule.ID+" "+f.Detail)
+					got = append(got, f.Rule.ID()+" "+f.Detail)
 				}
 			}
 			require.Len(t, got, 2, "%q", got)

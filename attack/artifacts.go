@@ -195,7 +195,7 @@ func (e *explorer) plain(test string, n int) *report.Report {
 	}
 	dir, _ := os.Getwd()
 	for _, f := range r.Findings {
-		d := report.Finding{Rule: f.Rule.ID, Title: f.Rule.Title, CWE: f.Rule.CWE, CERT: f.Rule.CERT, Fix: f.Fix, Exploit: f.Exploit,
+		d := report.Finding{Rule: f.Rule.ID(), Title: f.Rule.Title(), CWE: f.Rule.CWE(), CERT: f.Rule.CERT(), Fix: f.Fix, Exploit: f.Exploit,
 			Path: f.Path, Name: f.Name, Line: f.Line, Detail: f.Detail, Schedule: f.Schedule, Count: f.Count, Source: report.Excerpt(dir, f.Line)}
 		if f.Schedule != "" {
 			d.Command = replayCommand(test, n, f.Schedule)

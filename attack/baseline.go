@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // baselines runs the victim undisturbed, and learns what each run has alike.
@@ -92,7 +92,7 @@ func (e *explorer) baselines() (*run, error) {
 		e.plan.leftOpen[e.plan.names.shape(name)] = true
 	}
 	for _, f := range first.facts {
-		if f.rule.ID == "R01" || f.rule.ID == "R05" {
+		if f.rule == rules.R01 || f.rule == rules.R05 {
 			e.plan.left[e.plan.names.shape(f.path)] = true
 		}
 	}
@@ -121,7 +121,7 @@ func (e *explorer) judgeBaseline(r *run) {
 	o := r.outcome
 	switch {
 	case e.useless(r):
-	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[tmptest.R13.ID] != ""):
+	case countNames(r) == 0 && o.End == returned && (o.Processes == 0 || e.opt.allow[rules.R13.ID()] != ""):
 		// A process left running may make them yet, and is a finding itself
 		// unless that is allowed: a run without boundaries never passes.
 		e.problem("the victim made no call that names anything in the scene: use %s", map[bool]string{
@@ -166,7 +166,7 @@ func (r *run) rekey() {
 	// What was said of names before they were known.
 	var kept []fact
 	for _, f := range r.facts {
-		if f.rule.ID != "C06" && f.rule.ID != "C08" {
+		if f.rule != rules.C06 && f.rule != rules.C08 {
 			kept = append(kept, f)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/rerun"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -136,7 +136,7 @@ var callTests = []conditionTest{
 			return err
 		}
 		return errors.Join(os.Mkdir(s.Path("out-2"), 0o700), os.Remove(s.Path("out-2")))
-	}, with(dirs, lock, attack.Target("out-1"), attack.Allow(tmptest.X05, "this is about the use of it")), []string{"X06 shared/out-1 was taken for the one"}},
+	}, with(dirs, lock, attack.Target("out-1"), attack.Allow(rules.X05, "this is about the use of it")), []string{"X06 shared/out-1 was taken for the one"}},
 	{"two names, and whatever has the second", func(s *attack.Scene) error {
 		for _, name := range []string{"out-1", "out-2"} {
 			if err := os.Mkdir(s.Path(name), 0o700); err == nil {
@@ -195,7 +195,7 @@ var callTests = []conditionTest{
 			}
 			return nil
 		})
-	}, with(dirs, attack.Allow(tmptest.R01, "this is about whose it is"), attack.Allow(tmptest.C06, "likewise")), []string{"X06 was taken for the one"}},
+	}, with(dirs, attack.Allow(rules.R01, "this is about whose it is"), attack.Allow(rules.C06, "likewise")), []string{"X06 was taken for the one"}},
 	{"a directory of its own that it could not remove, and then whatever has the name", func(s *attack.Scene) error {
 		dir, err := os.MkdirTemp(s.Dir, "own-")
 		if err != nil {
@@ -207,7 +207,7 @@ var callTests = []conditionTest{
 		_ = os.Remove(dir) // not empty
 		_, _ = os.Lstat(filepath.Join(dir, "below"))
 		return nil
-	}, with(dirs, attack.Unsticky(), attack.Allow(tmptest.R01, "this is about whose it is")), []string{"X06 was taken for the one", "X06 f was made in it"}},
+	}, with(dirs, attack.Unsticky(), attack.Allow(rules.R01, "this is about whose it is")), []string{"X06 was taken for the one", "X06 f was made in it"}},
 	{"whatever has the name of a directory, under attack only", func(s *attack.Scene) error {
 		if !there(s, "marker") {
 			return nil

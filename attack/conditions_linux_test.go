@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,7 +62,7 @@ var (
 	linked  = attack.Moves(attack.Symlink)
 	marked  = attack.Moves(attack.File)
 	target  = attack.Target("out")
-	lock    = attack.Allow(tmptest.C06, "a lock's name is known")
+	lock    = attack.Allow(rules.C06, "a lock's name is known")
 	hostile = attack.Hostile("up")
 	homeKey = attack.Setup(func(s *attack.Scene) error { return os.WriteFile(filepath.Join(s.Home, "key"), nil, 0o600) })
 	upDir   = attack.Setup(func(s *attack.Scene) error { return os.Mkdir(s.Path("up"), 0o777) })
@@ -300,14 +300,14 @@ func TestConditions(t *testing.T) {
 			require.True(t, r.Complete)
 			var got []string
 			for _, f := range r.Findings {
-				got = append(got, f.Rule.ID+" "+f.Detail)
+				got = append(got, f.Rule.ID()+" "+f.Detail)
 			}
 			if !assert.Len(t, got, len(tt.want), "%q", got) {
 				return
 			}
 			for i, want := range tt.want {
 				rule, detail, _ := strings.Cut(want, " ")
-				assert.Equal(t, rule, r.Findings[i].Rule.ID)
+				assert.Equal(t, rule, r.Findings[i].Rule.ID())
 				assert.Contains(t, r.Findings[i].Detail, detail)
 			}
 		})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -156,7 +156,7 @@ var plantTests = []conditionTest{
 			err = os.Remove(d)
 		}
 		return err
-	}, with(dirs, attack.Allow(tmptest.X08, "it is kept")), []string{"X03 the attacker's directory was listed"}},
+	}, with(dirs, attack.Allow(rules.X08, "it is kept")), []string{"X03 the attacker's directory was listed"}},
 	{"is moved into another one of the attacker's", func(s *attack.Scene) error {
 		there(s, "x")
 		return notDir(orMissing(os.Rename(s.Path("x"), s.Path("y", "x"))))

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -141,7 +141,7 @@ var damageTests = []conditionTest{
 			return err
 		}
 		return os.Remove(p + ".bak")
-	}), with(attack.Moves(attack.Hardlink), attack.Allow(tmptest.C06, "this is about the link")), []string{"X01 vault/file: the number of its links went from 2 to 3"}},
+	}), with(attack.Moves(attack.Hardlink), attack.Allow(rules.C06, "this is about the link")), []string{"X01 vault/file: the number of its links went from 2 to 3"}},
 	{"the attacker's link, removed", on(os.Remove), with(attack.Moves(attack.Hardlink)), nil},
 	{"the attacker's link, replaced", func(s *attack.Scene) error {
 		tmp, err := temp(s)
@@ -337,14 +337,14 @@ func testCondition(t *testing.T, tt conditionTest) {
 	assert.True(t, r.Complete, "%v", r.Problems)
 	var got []string
 	for _, f := range r.Findings {
-		got = append(got, f.Rule.ID+" "+f.Detail)
+		got = append(got, f.Rule.ID()+" "+f.Detail)
 	}
 	if !assert.Len(t, got, len(tt.want), "%q", got) {
 		return
 	}
 	for i, want := range tt.want {
 		rule, detail, _ := strings.Cut(want, " ")
-		assert.Equal(t, rule, r.Findings[i].Rule.ID)
+		assert.Equal(t, rule, r.Findings[i].Rule.ID())
 		assert.Contains(t, r.Findings[i].Detail, detail)
 	}
 }

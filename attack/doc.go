@@ -26,7 +26,7 @@
 // mounts. The interpreters of a script that is run, and the loader of a program,
 // are paths of that call. A move is one atomic act
 // of the attacker, and a schedule is moves placed at boundaries; its depth is
-// their number. A finding is a broken rule of package tmptest with its
+// their number. A finding is a broken rule of package tmptest/rules with its
 // evidence: an exploit was carried out and the damage seen, a weakness is a
 // rule that the trace of calls breaks though no schedule did damage.
 //

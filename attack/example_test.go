@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // saveReport is the code under test of the examples.
@@ -59,7 +59,7 @@ func ExampleExpect() {
 			return saveReport(s.Path("report"))
 		},
 			attack.Target("report"),
-			attack.Expect(tmptest.X01, tmptest.X05, tmptest.X07, tmptest.X10),
+			attack.Expect(rules.X01, rules.X05, rules.X07, rules.X10),
 		)
 	}
 }
@@ -78,7 +78,7 @@ func ExampleMoves() {
 			attack.Depth(1),               // one move in each schedule
 			attack.Budget(30*time.Second), // or the run is inconclusive, and fails
 			attack.FirstFinding(),         // and no more of them
-			attack.Allow(tmptest.C06, "a report's name is known"),
+			attack.Allow(rules.C06, "a report's name is known"),
 		)
 	}
 }
@@ -104,7 +104,7 @@ func ExampleReportOnly() {
 			fmt.Println(a.Kind, a.What, a.Why)
 		}
 		for _, f := range report.Findings {
-			fmt.Println(f.Rule.ID, f.Exploit, f.Path, f.Name)
+			fmt.Println(f.Rule.ID(), f.Exploit, f.Path, f.Name)
 			var e attack.Event
 			for _, e = range f.Events {
 				fmt.Println(e.Line, e.Call, e.Path, e.Move, e.Damage)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/fsfake"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // exploreFake is Prove with Fake, but for the verdict on the test.
@@ -237,7 +237,7 @@ func TestFakeMisbehaviour(t *testing.T) {
 			r := exploreFake(stub, tt.victim, append(tt.opts, ReportOnly())...)
 			var rules []string
 			for _, f := range r.Findings {
-				rules = append(rules, f.Rule.ID)
+				rules = append(rules, f.Rule.ID())
 			}
 			assert.Equal(t, tt.rules, strings.Join(rules, " "), "%v", r.Findings)
 			if tt.problem == "" {
@@ -359,11 +359,11 @@ func TestFakeEndsWhatItKills(t *testing.T) {
 			}
 		}()
 		return f.Close()
-	}, Allow(tmptest.R06, "a panic between creation and defer"), ReportOnly())
+	}, Allow(rules.R06, "a panic between creation and defer"), ReportOnly())
 	require.True(t, r.Complete, r.Problems)
 	require.NotEmpty(t, r.Findings)
 	for _, f := range r.Findings {
-		assert.Equal(t, "R07", f.Rule.ID, f)
+		assert.Equal(t, "R07", f.Rule.ID(), f)
 	}
 	assert.Zero(t, astray.Load())
 }

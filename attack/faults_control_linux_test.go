@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -100,7 +101,7 @@ func TestFaultsOfControl(t *testing.T) {
 				}))
 				for _, f := range r.Findings {
 					m := oneFailure.FindStringSubmatch(f.Schedule)
-					found = found || f.Rule.ID == "X05" && m != nil && m[2] == tt.call
+					found = found || f.Rule == rules.X05 && m != nil && m[2] == tt.call
 				}
 				return found, tried
 			}

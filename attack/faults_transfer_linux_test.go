@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,7 +90,7 @@ func TestFaultsOfTransfers(t *testing.T) {
 				r := attack.Faults(t, byTransfer(tt.move, whole, heeds), append(fileAtHome, attack.ReportOnly())...)
 				require.Empty(t, r.Problems)
 				for _, f := range r.Findings {
-					found = append(found, f.Rule.ID+" "+regexp.MustCompile(`^(short|fail)[^@]*@\w+`).FindString(f.Schedule))
+					found = append(found, f.Rule.ID()+" "+regexp.MustCompile(`^(short|fail)[^@]*@\w+`).FindString(f.Schedule))
 				}
 				return found
 			}
@@ -129,7 +130,7 @@ func TestKillsOfCloseRange(t *testing.T) {
 				return errors.Join(err, f.Close())
 			}, attack.Target("out"), attack.ReportOnly(), attack.Told(func(schedule string) { tried = append(tried, schedule) }))
 			assert.Equal(t, !whole, slices.ContainsFunc(r.Findings, func(f attack.Finding) bool {
-				return f.Rule.ID == "X05"
+				return f.Rule == rules.X05
 			}))
 			assert.True(t, slices.ContainsFunc(tried, func(s string) bool { return strings.HasPrefix(s, "SIGKILL@close_range:") }), tried)
 		})
@@ -159,7 +160,7 @@ func TestKillsOfTransfers(t *testing.T) {
 				return to.Close()
 			}, append(fileAtHome, attack.ReportOnly())...)
 			assert.True(t, slices.ContainsFunc(r.Findings, func(f attack.Finding) bool {
-				return f.Rule.ID == "X05" && regexp.MustCompile(`^SIGKILL@`+tt.call).MatchString(f.Schedule)
+				return f.Rule == rules.X05 && regexp.MustCompile(`^SIGKILL@`+tt.call).MatchString(f.Schedule)
 			}))
 			attack.Kills(t, byTransfer(tt.move, true, true), fileAtHome...)
 		})

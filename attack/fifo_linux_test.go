@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // fifoVictims open a name at which the attacker can plant a FIFO.
@@ -47,7 +48,7 @@ func TestFIFO(t *testing.T) {
 			report := attack.Prove(t, row.victim, attack.Moves(attack.FIFO), attack.ReportOnly())
 			var hung []string
 			for _, f := range report.Findings {
-				if f.Rule.ID == "X07" {
+				if f.Rule == rules.X07 {
 					hung = append(hung, f.Detail)
 				}
 			}

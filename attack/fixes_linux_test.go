@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -120,22 +120,22 @@ func locks(name func(s *attack.Scene) string, how int) attack.Victim {
 
 // systemFixTests need the system's own disk, or a process of their own.
 var systemFixTests = []fixTest{
-	{rule: tmptest.C06, name: "of a socket", by: attack.Prove,
+	{rule: rules.C06, name: "of a socket", by: attack.Prove,
 		fix:    "make the socket in a directory of os.MkdirTemp, and tell its path to those who connect",
 		broken: listens(withPID, true), fixed: victims(func(s *attack.Scene) error {
 			return inDir(s, func(dir string) error {
 				return errors.Join(listens(func(*attack.Scene) string { return filepath.Join(dir, "s") }, true)(s), os.Remove(dir))
 			})
 		})},
-	{rule: tmptest.C08, name: "sixteen bits", by: attack.Prove, broken: madeAt(few, newFile, 0o600), fixed: victims(temporary, madeAt(unknown, newFile, 0o600))},
-	{rule: tmptest.R01, name: "a socket", by: attack.Prove,
+	{rule: rules.C08, name: "sixteen bits", by: attack.Prove, broken: madeAt(few, newFile, 0o600), fixed: victims(temporary, madeAt(unknown, newFile, 0o600))},
+	{rule: rules.R01, name: "a socket", by: attack.Prove,
 		fix:    "close the listener in a defer right after net.Listen, which removes the socket, or name it with Target if it is meant to stay",
 		broken: listens(unknown, false), fixed: victims(listens(unknown, true))},
-	{rule: tmptest.R13, name: "a program", by: attack.Prove,
+	{rule: rules.R13, name: "a program", by: attack.Prove,
 		fix:    "end the process on every path and wait for it before the return: exec.CommandContext with a context that is cancelled, then cmd.Wait",
 		broken: running(false), fixed: victims(running(true))},
-	{rule: tmptest.R14, name: "a goroutine", by: attack.Prove, broken: goesOn(false), fixed: victims(goesOn(true))},
-	{rule: tmptest.X01, name: "a traversal, with os.Root", by: attack.Prove, opts: hostileArchive, then: options(attack.Refuses()),
+	{rule: rules.R14, name: "a goroutine", by: attack.Prove, broken: goesOn(false), fixed: victims(goesOn(true))},
+	{rule: rules.X01, name: "a traversal, with os.Root", by: attack.Prove, opts: hostileArchive, then: options(attack.Refuses()),
 		fix:    "refuse names that lead out of the directory (filepath.IsLocal), or work through os.Root, which refuses them too",
 		broken: func(s *attack.Scene) error { return extract(s, func(string) bool { return false }) },
 		fixed: victims(func(s *attack.Scene) error {
@@ -150,7 +150,7 @@ var systemFixTests = []fixTest{
 			defer root.Close()
 			return root.WriteFile(string(name), newContent, 0o600)
 		})},
-	{rule: tmptest.X01, name: "a parent that is swapped, with os.Root", by: attack.Prove, broken: lookThenRemove,
+	{rule: rules.X01, name: "a parent that is swapped, with os.Root", by: attack.Prove, broken: lookThenRemove,
 		fixed: victims(func(s *attack.Scene) error {
 			root, err := os.OpenRoot(s.Dir)
 			if err != nil {
@@ -159,7 +159,7 @@ var systemFixTests = []fixTest{
 			defer root.Close()
 			return absentIsFine(root.Remove("cache/kept"))
 		})},
-	{rule: tmptest.X06, name: "another directory in its place, with os.Root", by: attack.Prove, opts: options(attack.Unsticky(), attack.Moves(attack.Dir)),
+	{rule: rules.X06, name: "another directory in its place, with os.Root", by: attack.Prove, opts: options(attack.Unsticky(), attack.Moves(attack.Dir)),
 		fix:    "open the directory once (os.OpenRoot), see that it is the one that was made (Root.Stat, its owner), and do everything relative to it",
 		broken: directory(tempDir, true),
 		fixed: victims(inRoot(func(root *os.Root) (os.FileInfo, error) { return root.Stat(".") }),
@@ -172,10 +172,10 @@ var systemFixTests = []fixTest{
 				defer f.Close()
 				return f.Stat()
 			}))},
-	{rule: tmptest.X07, name: "a lock", by: attack.Prove, opts: options(attack.Moves(attack.File)),
+	{rule: rules.X07, name: "a lock", by: attack.Prove, opts: options(attack.Moves(attack.File)),
 		fix:    "ask for the lock without waiting (LOCK_NB, F_SETLK) and return an error where it is held, or keep the file where only its owner can open it",
 		broken: locks(outPath, unix.LOCK_EX), fixed: victims(locks(outPath, unix.LOCK_EX|unix.LOCK_NB), locks(homePath, unix.LOCK_EX))},
-	{rule: tmptest.X07, name: "a goroutine that ends the process", by: attack.Prove,
+	{rule: rules.X07, name: "a goroutine that ends the process", by: attack.Prove,
 		fix: "hand the error of the goroutine to the one who waits for it: a panic there ends the program, and nothing that is deferred elsewhere runs",
 		broken: meets(func() error {
 			done := make(chan bool)
@@ -187,10 +187,10 @@ var systemFixTests = []fixTest{
 			go func() { failed <- errors.New("unexpected") }()
 			return <-failed
 		}))},
-	{rule: tmptest.X07, name: "the end of the process", by: attack.Prove,
+	{rule: rules.X07, name: "the end of the process", by: attack.Prove,
 		fix:    "return the error instead of log.Fatal or os.Exit, which skip what is deferred",
 		broken: meets(func() error { os.Exit(1); return nil }), fixed: victims(meets(func() error { return errors.New("unexpected") }))},
-	{rule: tmptest.X07, name: "the end of the process after an error", by: attack.Faults,
+	{rule: rules.X07, name: "the end of the process after an error", by: attack.Faults,
 		fix: "return the error instead of log.Fatal or os.Exit, which skip what is deferred",
 		broken: func(s *attack.Scene) error {
 			if _, err := os.Stat(s.Dir); err != nil {
@@ -214,7 +214,7 @@ func TestFixes(t *testing.T) {
 func TestEveryFixIsTried(t *testing.T) {
 	has := func(rule, fix string) bool {
 		return slices.ContainsFunc(slices.Concat(fixTests, systemFixTests), func(tt fixTest) bool {
-			return tt.rule.ID == rule && (fix == "" || cmp.Or(tt.fix, tt.rule.Fix) == fix)
+			return tt.rule.ID() == rule && (fix == "" || cmp.Or(tt.fix, tt.rule.Fix()) == fix)
 		})
 	}
 	for i, fix := range attack.FixTexts {
@@ -222,18 +222,18 @@ func TestEveryFixIsTried(t *testing.T) {
 		assert.True(t, slices.ContainsFunc(slices.Concat(fixTests, systemFixTests), func(tt fixTest) bool { return tt.fix == fix }), "no row says: %s", fix)
 	}
 	for _, rule := range rulesInSources(t) {
-		own := has(rule.ID, rule.Fix)
-		assert.Equal(t, !slices.Contains(neverOwn, rule.ID), own, "a row with the fix of the rule book: %s", rule)
-		assert.True(t, own || has(rule.ID, ""), "no row finds %s", rule)
+		own := has(rule.ID(), rule.Fix())
+		assert.Equal(t, !slices.Contains(neverOwn, rule.ID()), own, "a row with the fix of the rule book: %s", rule)
+		assert.True(t, own || has(rule.ID(), ""), "no row finds %s", rule)
 	}
 }
 
 // neverOwn are the rules of which attack never says what the rule book has: it
 // knows what was left, or how the code did not come back.
-var neverOwn = []string{tmptest.R01.ID, tmptest.R07.ID, tmptest.R13.ID, tmptest.X07.ID}
+var neverOwn = []string{rules.R01.ID(), rules.R07.ID(), rules.R13.ID(), rules.X07.ID()}
 
 // rulesInSources are the rules that this package can find broken.
-func rulesInSources(t *testing.T) (rules []tmptest.Rule) {
+func rulesInSources(t *testing.T) (found []rules.Rule) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	named := map[string]bool{}
@@ -245,18 +245,18 @@ func rulesInSources(t *testing.T) (rules []tmptest.Rule) {
 		require.NoError(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
 			if sel, ok := n.(*ast.SelectorExpr); ok {
-				if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "tmptest" {
+				if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "rules" {
 					named[sel.Sel.Name] = true
 				}
 			}
 			return true
 		})
 	}
-	for _, rule := range tmptest.Rules() {
-		if named[rule.ID] {
-			rules = append(rules, rule)
+	for _, rule := range rules.All() {
+		if named[rule.ID()] {
+			found = append(found, rule)
 		}
 	}
-	require.NotEmpty(t, rules)
-	return rules
+	require.NotEmpty(t, found)
+	return found
 }

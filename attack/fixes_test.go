@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/fsfake"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // fixTest is a finding with its fix, a victim that has it, and the same victim
 // after what the fix says was done to the letter: in each way that it names.
 type fixTest struct {
-	rule   tmptest.Rule
+	rule   rules.Rule
 	name   string
 	fix    string // that of the rule book if empty
 	by     verb
@@ -34,7 +34,7 @@ type fixTest struct {
 	slow   bool
 }
 
-func (tt fixTest) String() string { return tt.rule.ID + " " + tt.name }
+func (tt fixTest) String() string { return tt.rule.ID() + " " + tt.name }
 
 // try finds the rule in the broken victim, with the fix, and not in the fixed
 // ones, in which nothing new is found either.
@@ -51,17 +51,17 @@ func (tt fixTest) try(t *testing.T, where ...attack.Option) {
 	var said []string
 	ids := map[string]bool{}
 	for _, f := range before.Findings {
-		if f.Rule.ID == tt.rule.ID {
+		if f.Rule == tt.rule {
 			said = append(said, f.Fix)
 		} else {
-			ids[f.Rule.ID] = true
+			ids[f.Rule.ID()] = true
 		}
 	}
-	assert.Equal(t, []string{cmp.Or(tt.fix, tt.rule.Fix)}, slices.Compact(said), texts(before))
+	assert.Equal(t, []string{cmp.Or(tt.fix, tt.rule.Fix())}, slices.Compact(said), texts(before))
 	for i, victim := range tt.fixed {
 		after := by(victim, tt.then...)
 		for _, f := range after.Findings {
-			assert.True(t, ids[f.Rule.ID], "fixed in way %d:\n%s", i+1, f)
+			assert.True(t, ids[f.Rule.ID()], "fixed in way %d:\n%s", i+1, f)
 		}
 	}
 }
@@ -294,8 +294,8 @@ func meets(what func() error) attack.Victim {
 
 // fixTests work on either disk.
 var fixTests = []fixTest{
-	{rule: tmptest.C01, name: "a random name without O_EXCL", by: attack.Prove, broken: madeAt(unknown, anyFile, 0o600), fixed: victims(temporary, madeAt(unknown, newFile, 0o600))},
-	{rule: tmptest.C01, name: "of a target", by: attack.Prove,
+	{rule: rules.C01, name: "a random name without O_EXCL", by: attack.Prove, broken: madeAt(unknown, anyFile, 0o600), fixed: victims(temporary, madeAt(unknown, newFile, 0o600))},
+	{rule: rules.C01, name: "of a target", by: attack.Prove,
 		fix:    "write a file of os.CreateTemp in the same directory, and rename it to the name; a lock file needs os.O_EXCL, and an existing one is an error",
 		broken: madeAs(unknown, anyFile, 0o600), opts: options(attack.Target("t*")),
 		fixed: victims(func(s *attack.Scene) error {
@@ -308,44 +308,44 @@ var fixTests = []fixTest{
 			}
 			return nil
 		}, madeAs(unknown, newFile, 0o600))},
-	{rule: tmptest.C03, name: "mode 0660", by: attack.Prove, broken: madeAt(unknown, newFile, 0o660), fixed: victims(madeAt(unknown, newFile, 0o600), inTempDir(0o660))},
-	{rule: tmptest.C05, name: "left by a kill", by: attack.Kills, broken: func(s *attack.Scene) error { return aside(s, 0o644) },
+	{rule: rules.C03, name: "mode 0660", by: attack.Prove, broken: madeAt(unknown, newFile, 0o660), fixed: victims(madeAt(unknown, newFile, 0o600), inTempDir(0o660))},
+	{rule: rules.C05, name: "left by a kill", by: attack.Kills, broken: func(s *attack.Scene) error { return aside(s, 0o644) },
 		fixed: victims(func(s *attack.Scene) error { return aside(s, 0o600) }), opts: options(mayBeKilled)},
-	{rule: tmptest.C06, name: "not exclusive", by: attack.Prove, broken: madeAt(withPID, anyFile, 0o600), opts: options(attack.Moves(attack.Dir)),
+	{rule: rules.C06, name: "not exclusive", by: attack.Prove, broken: madeAt(withPID, anyFile, 0o600), opts: options(attack.Moves(attack.Dir)),
 		fixed: victims(temporary, inTempDir(0o600))},
-	{rule: tmptest.C06, name: "of a directory", by: attack.Prove,
+	{rule: rules.C06, name: "of a directory", by: attack.Prove,
 		fix:    "use os.MkdirTemp with a * in the pattern; a directory that serves as a lock has a fixed name, and an existing one is an error",
 		broken: directory(mkdir(withPID), true),
 		fixed:  victims(directory(tempDir, true), directory(mkdir(func(s *attack.Scene) string { return s.Path("lock") }), true))},
-	{rule: tmptest.C06, name: "of a file", by: attack.Prove,
+	{rule: rules.C06, name: "of a file", by: attack.Prove,
 		fix:    "use os.CreateTemp with a * in the pattern; a lock file has a fixed name, and an existing one is an error",
 		broken: madeAt(withPID, newFile, 0o600), fixed: victims(temporary, takeLock(1))},
-	{rule: tmptest.C10, name: "looks, then creates", by: attack.Prove, broken: looks(anyFile), fixed: victims(madeAt(unknown, newFile, 0o600))},
-	{rule: tmptest.C13, name: "all names are taken", by: attack.Faults, opts: options(attack.FewCalls),
+	{rule: rules.C10, name: "looks, then creates", by: attack.Prove, broken: looks(anyFile), fixed: victims(madeAt(unknown, newFile, 0o600))},
+	{rule: rules.C13, name: "all names are taken", by: attack.Faults, opts: options(attack.FewCalls),
 		broken: func(s *attack.Scene) error {
 			return tries(s, func(_ int, err error) bool { return errors.Is(err, fs.ErrExist) })
 		},
 		fixed: victims(func(s *attack.Scene) error {
 			return tries(s, func(i int, err error) bool { return errors.Is(err, fs.ErrExist) && i < 100 })
 		})},
-	{rule: tmptest.C14, name: "after any error", by: attack.Faults,
+	{rule: rules.C14, name: "after any error", by: attack.Faults,
 		broken: func(s *attack.Scene) error { return tries(s, func(i int, _ error) bool { return i < 3 }) },
 		fixed: victims(func(s *attack.Scene) error {
 			return tries(s, func(i int, err error) bool { return i < 3 && errors.Is(err, fs.ErrExist) })
 		})},
-	{rule: tmptest.R01, name: "a file", by: attack.Prove,
+	{rule: rules.R01, name: "a file", by: attack.Prove,
 		fix:    "remove the file in a defer right after its creation, or name it with Target if it is meant to stay",
 		broken: removes("never"), fixed: victims(removes("defer"))},
-	{rule: tmptest.R01, name: "a file that is meant to stay", by: attack.Prove,
+	{rule: rules.R01, name: "a file that is meant to stay", by: attack.Prove,
 		fix:    "remove the file in a defer right after its creation, or name it with Target if it is meant to stay",
 		broken: removes("never"), fixed: victims(removes("never")), then: options(attack.Target("work-*"))},
-	{rule: tmptest.R01, name: "a directory", by: attack.Prove,
+	{rule: rules.R01, name: "a directory", by: attack.Prove,
 		fix:    "remove the directory with os.RemoveAll in a defer right after os.MkdirTemp, or name it with Target if it is meant to stay",
 		broken: directory(tempDir, false), fixed: victims(directory(tempDir, true))},
-	{rule: tmptest.R03, name: "a descriptor", by: attack.Faults, broken: closes(false), fixed: victims(closes(true))},
-	{rule: tmptest.R05, name: "removed in the end", by: attack.Faults, broken: removes("end"), fixed: victims(removes("defer"))},
-	{rule: tmptest.R06, name: "removed in the end", by: attack.Kills, broken: removes("end"), fixed: victims(removes("defer")), opts: options(mayBeKilled)},
-	{rule: tmptest.R07, name: "a file with a name", by: attack.Kills,
+	{rule: rules.R03, name: "a descriptor", by: attack.Faults, broken: closes(false), fixed: victims(closes(true))},
+	{rule: rules.R05, name: "removed in the end", by: attack.Faults, broken: removes("end"), fixed: victims(removes("defer"))},
+	{rule: rules.R06, name: "removed in the end", by: attack.Kills, broken: removes("end"), fixed: victims(removes("defer")), opts: options(mayBeKilled)},
+	{rule: rules.R07, name: "a file with a name", by: attack.Kills,
 		fix:    "use a file without a name (O_TMPFILE), or remove the name right after the creation; for a file that needs its name, remove at the next start what an earlier run left, and say so with Allow(R07, ...)",
 		broken: temporary, fixed: victims(func(s *attack.Scene) error {
 			f, err := s.FS.OpenFile(s.Dir, os.O_RDWR|fsfake.O_TMPFILE, 0o600)
@@ -360,14 +360,14 @@ var fixTests = []fixTest{
 			}
 			return errors.Join(s.FS.Remove(f.Name()), writeNew(f), f.Close())
 		})},
-	{rule: tmptest.R11, name: "swallowed", by: attack.Faults,
+	{rule: rules.R11, name: "swallowed", by: attack.Faults,
 		broken: func(s *attack.Scene) error {
 			name, err := work(s)
 			_ = s.FS.Remove(name)
 			return err
 		}, fixed: victims(removes("defer"))},
-	{rule: tmptest.X01, name: "a known name", by: attack.Prove, broken: madeAt(withPID, anyFile, 0o600), fixed: victims(temporary)},
-	{rule: tmptest.X01, name: "a mode by name", by: attack.Prove, opts: options(attack.Unsticky()),
+	{rule: rules.X01, name: "a known name", by: attack.Prove, broken: madeAt(withPID, anyFile, 0o600), fixed: victims(temporary)},
+	{rule: rules.X01, name: "a mode by name", by: attack.Prove, opts: options(attack.Unsticky()),
 		broken: func(s *attack.Scene) error {
 			return scratch(s, func(f afero.File) error { return s.FS.Chmod(f.Name(), 0o400) })
 		},
@@ -376,63 +376,63 @@ var fixTests = []fixTest{
 				return f.(interface{ Chmod(fs.FileMode) error }).Chmod(0o400)
 			})
 		})},
-	{rule: tmptest.X01, name: "a traversal", by: attack.Prove,
+	{rule: rules.X01, name: "a traversal", by: attack.Prove,
 		fix:    "refuse names that lead out of the directory (filepath.IsLocal), or work through os.Root, which refuses them too",
 		broken: func(s *attack.Scene) error { return extract(s, func(string) bool { return false }) },
 		fixed:  victims(func(s *attack.Scene) error { return extract(s, notLocal) }), opts: hostileArchive, then: options(attack.Refuses())},
-	{rule: tmptest.X02, name: "reads through a link", by: attack.Prove, opts: options(attack.Moves(attack.Symlink, attack.Hardlink)),
+	{rule: rules.X02, name: "reads through a link", by: attack.Prove, opts: options(attack.Moves(attack.Symlink, attack.Hardlink)),
 		broken: conf(os.O_RDONLY, outPath, unchecked), fixed: victims(conf(os.O_RDONLY|fsfake.O_NOFOLLOW|fsfake.O_NONBLOCK, outPath, own))},
-	{rule: tmptest.X03, name: "reads back by name", by: attack.Prove, opts: options(attack.Unsticky(), attack.Moves(attack.File)),
+	{rule: rules.X03, name: "reads back by name", by: attack.Prove, opts: options(attack.Unsticky(), attack.Moves(attack.File)),
 		broken: func(s *attack.Scene) error { return readsBack(s, true) }, fixed: victims(func(s *attack.Scene) error { return readsBack(s, false) })},
-	{rule: tmptest.X03, name: "reads where others write", by: attack.Prove, opts: options(attack.Moves(attack.File)),
+	{rule: rules.X03, name: "reads where others write", by: attack.Prove, opts: options(attack.Moves(attack.File)),
 		broken: conf(os.O_RDONLY, outPath, unchecked), fixed: victims(conf(os.O_RDONLY, homePath, unchecked))},
-	{rule: tmptest.X04, name: "mode 0644", by: attack.Prove, broken: madeAt(unknown, newFile, 0o644), fixed: victims(madeAt(unknown, newFile, 0o600), inTempDir(0o644))},
-	{rule: tmptest.X04, name: "meant for others", by: attack.Prove, opts: intoPage, then: publicPage,
+	{rule: rules.X04, name: "mode 0644", by: attack.Prove, broken: madeAt(unknown, newFile, 0o644), fixed: victims(madeAt(unknown, newFile, 0o600), inTempDir(0o644))},
+	{rule: rules.X04, name: "meant for others", by: attack.Prove, opts: intoPage, then: publicPage,
 		broken: func(s *attack.Scene) error { return publish(s, mode(s, 0o644), noWork) },
 		fixed:  victims(func(s *attack.Scene) error { return publish(s, noWork, mode(s, 0o644)) })},
-	{rule: tmptest.X04, name: "not whole yet", by: attack.Prove, opts: publicPage,
+	{rule: rules.X04, name: "not whole yet", by: attack.Prove, opts: publicPage,
 		fix:    "write it under a name of os.CreateTemp, give it its mode with f.Chmod when all is written, and rename it",
 		broken: func(s *attack.Scene) error { return publish(s, mode(s, 0o644), noWork) },
 		fixed:  victims(func(s *attack.Scene) error { return publish(s, noWork, mode(s, 0o644)) })},
-	{rule: tmptest.X05, name: "takes what is there", by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
+	{rule: rules.X05, name: "takes what is there", by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
 		broken: once(outPath, true), fixed: victims(once(outPath, false))},
-	{rule: tmptest.X05, name: "where others write", by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
+	{rule: rules.X05, name: "where others write", by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
 		broken: madeAs(outPath, anyFile, 0o600), fixed: victims(madeAs(homePath, anyFile, 0o600))},
-	{rule: tmptest.X05, name: "in place, an error", by: attack.Faults, opts: overOut,
+	{rule: rules.X05, name: "in place, an error", by: attack.Faults, opts: overOut,
 		fix:    "write a temporary file in the same directory, check every error up to that of Close, and rename it to the target (os.CreateTemp, os.Rename); fill a directory before it is renamed",
 		broken: madeAs(outPath, anyFile, 0o600), fixed: victims(replaced)},
-	{rule: tmptest.X05, name: "in place, a kill", by: attack.Kills, opts: append(overOut, mayBeKilled),
+	{rule: rules.X05, name: "in place, a kill", by: attack.Kills, opts: append(overOut, mayBeKilled),
 		fix:    "write a temporary file in the same directory, check every error up to that of Close, and rename it to the target (os.CreateTemp, os.Rename); fill a directory before it is renamed",
 		broken: madeAs(outPath, anyFile, 0o600), fixed: victims(replaced)},
-	{rule: tmptest.X05, name: "a directory in place", by: attack.Faults, opts: options(attack.Target("app")),
+	{rule: rules.X05, name: "a directory in place", by: attack.Faults, opts: options(attack.Target("app")),
 		fix:    "write a temporary file in the same directory, check every error up to that of Close, and rename it to the target (os.CreateTemp, os.Rename); fill a directory before it is renamed",
 		broken: func(s *attack.Scene) error { return fills(s, false) }, fixed: victims(func(s *attack.Scene) error { return fills(s, true) })},
-	{rule: tmptest.X06, name: "MkdirAll", by: attack.Prove, opts: intoOut, broken: directory(mkdirAll, false),
+	{rule: rules.X06, name: "MkdirAll", by: attack.Prove, opts: intoOut, broken: directory(mkdirAll, false),
 		fixed: victims(directory(mkdir(outPath), false), directory(tempDir, true))},
-	{rule: tmptest.X06, name: "another directory in its place", by: attack.Prove, opts: options(attack.Unsticky(), attack.Moves(attack.Dir)),
+	{rule: rules.X06, name: "another directory in its place", by: attack.Prove, opts: options(attack.Unsticky(), attack.Moves(attack.Dir)),
 		fix: "open the directory once (os.OpenRoot), see that it is the one that was made (Root.Stat, its owner), and do everything relative to it",
 		broken: func(s *attack.Scene) error {
 			return inDir(s, func(dir string) error {
 				return put(s.FS, filepath.Join(dir, "f"), newFile, 0o600, "x")
 			})
 		}},
-	{rule: tmptest.X07, name: "a FIFO", by: attack.Prove, opts: options(attack.Moves(attack.FIFO)),
+	{rule: rules.X07, name: "a FIFO", by: attack.Prove, opts: options(attack.Moves(attack.FIFO)),
 		fix:    "create with O_EXCL, or open existing names with O_NONBLOCK and refuse what is no regular file",
 		broken: conf(os.O_RDONLY, outPath, unchecked), fixed: victims(conf(os.O_RDONLY|fsfake.O_NONBLOCK, outPath, regular))},
-	{rule: tmptest.X07, name: "a FIFO where a file is made", by: attack.Prove, opts: options(attack.Moves(attack.FIFO)),
+	{rule: rules.X07, name: "a FIFO where a file is made", by: attack.Prove, opts: options(attack.Moves(attack.FIFO)),
 		fix:    "create with O_EXCL, or open existing names with O_NONBLOCK and refuse what is no regular file",
 		broken: madeAt(outPath, anyFile, 0o600), fixed: victims(madeAt(outPath, newFile, 0o600))},
-	{rule: tmptest.X07, name: "tries without end", by: attack.Prove, opts: options(attack.FewCalls, attack.Moves(attack.File), attack.Depth(1)),
+	{rule: rules.X07, name: "tries without end", by: attack.Prove, opts: options(attack.FewCalls, attack.Moves(attack.File), attack.Depth(1)),
 		fix:    "bound every retry, and return the last error",
 		broken: takeLock(-1), fixed: victims(takeLock(100))},
-	{rule: tmptest.X07, name: "a panic", by: attack.Prove,
+	{rule: rules.X07, name: "a panic", by: attack.Prove,
 		fix:    "check the error before the result is used, and return it: a panic ends the program with what it has left",
 		broken: meets(func() error { panic("unexpected") }), fixed: victims(meets(func() error { return errors.New("unexpected") }))},
-	{rule: tmptest.X07, name: "a panic after an error", by: attack.Faults,
+	{rule: rules.X07, name: "a panic after an error", by: attack.Faults,
 		fix:    "check the error before the result is used, and return it: a panic ends the program with what it has left",
 		broken: func(s *attack.Scene) error { fi, _ := s.FS.Stat(s.Dir); _ = fi.Mode(); return nil },
 		fixed:  victims(func(s *attack.Scene) error { _, err := s.FS.Stat(s.Dir); return err })},
-	{rule: tmptest.X07, name: "waits for ever", by: attack.Prove, opts: options(attack.Budget(20*time.Second), attack.Moves(attack.File), attack.Depth(1)), slow: true,
+	{rule: rules.X07, name: "waits for ever", by: attack.Prove, opts: options(attack.Budget(20*time.Second), attack.Moves(attack.File), attack.Depth(1)), slow: true,
 		fix:    "wait with a deadline (context.WithTimeout), and return its error",
 		broken: meets(func() error { select {} }), fixed: victims(meets(func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -440,19 +440,19 @@ var fixTests = []fixTest{
 			<-ctx.Done() // or what will not come
 			return ctx.Err()
 		}))},
-	{rule: tmptest.X05, name: "a torn log is refused", by: attack.Faults, opts: rejects.opts(startsAs(func() {})),
+	{rule: rules.X05, name: "a torn log is refused", by: attack.Faults, opts: rejects.opts(startsAs(func() {})),
 		fix:    "let the start of the code cope with what a cut write leaves: give each record its length and a checksum, and truncate the log behind the last whole one; or write a temporary file and rename it (os.CreateTemp, os.Rename)",
 		broken: rejects.writer, fixed: victims(repairs.writer), then: options(mended)},
-	{rule: tmptest.X05, name: "a torn log is refused, and is written anew", by: attack.Faults, opts: rejects.opts(startsAs(func() {})),
+	{rule: rules.X05, name: "a torn log is refused, and is written anew", by: attack.Faults, opts: rejects.opts(startsAs(func() {})),
 		fix:    "let the start of the code cope with what a cut write leaves: give each record its length and a checksum, and truncate the log behind the last whole one; or write a temporary file and rename it (os.CreateTemp, os.Rename)",
 		broken: rejects.writer, fixed: victims(rejects.rewriter)},
-	{rule: tmptest.X05, name: "a torn log ends the start", by: attack.Faults, opts: rejects.opts(startsAs(func() { panic("torn") })),
+	{rule: rules.X05, name: "a torn log ends the start", by: attack.Faults, opts: rejects.opts(startsAs(func() { panic("torn") })),
 		fix:    "let the start of the code cope with each state that a cut write and a kill can leave: bound what it reads and waits for, and return an error that says what is wrong",
 		broken: rejects.writer, fixed: victims(repairs.writer), then: options(mended)},
-	{rule: tmptest.X08, name: "left when the link cannot be made", by: attack.Prove, opts: intoOut, broken: links(false), fixed: victims(links(true))},
-	{rule: tmptest.X09, name: "mode 0666", by: attack.Prove, broken: madeAt(unknown, newFile, 0o666),
+	{rule: rules.X08, name: "left when the link cannot be made", by: attack.Prove, opts: intoOut, broken: links(false), fixed: victims(links(true))},
+	{rule: rules.X09, name: "mode 0666", by: attack.Prove, broken: madeAt(unknown, newFile, 0o666),
 		fixed: victims(madeAt(unknown, newFile, 0o600), madeAt(unknown, newFile, 0o644))},
-	{rule: tmptest.X10, name: "a known name", by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
+	{rule: rules.X10, name: "a known name", by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
 		broken: madeAs(outPath, anyFile, 0o600), fixed: victims(replaced)},
 }
 

@@ -83,7 +83,7 @@ func TestReductionLosesNothing(t *testing.T) {
 func causes(r *Report) []string {
 	var all []string
 	for _, f := range r.Findings {
-		all = append(all, f.Rule.ID+" at "+f.Line)
+		all = append(all, f.Rule.ID()+" at "+f.Line)
 	}
 	slices.Sort(all)
 	return all

@@ -598,7 +598,7 @@ func TestFakeInjectConditions(t *testing.T) {
 				if !r.Findings[i].Exploit {
 					weak = "?"
 				}
-				got := fmt.Sprintf("%s%s %s, by %s", weak, r.Findings[i].Rule.ID, r.Findings[i].Detail, r.Findings[i].Schedule)
+				got := fmt.Sprintf("%s%s %s, by %s", weak, r.Findings[i].Rule.ID(), r.Findings[i].Detail, r.Findings[i].Schedule)
 				assert.Contains(t, got, want)
 				assert.NotEmpty(t, r.Findings[i].Line)
 			}

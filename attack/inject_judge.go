@@ -8,18 +8,18 @@ import (
 	"syscall"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // concerns are the rules that a verb judges by. What the trace of an
 // undisturbed run says of names and modes is Prove's affair.
-var concerns = map[verb][]tmptest.Rule{
-	faults: {tmptest.C13, tmptest.C14, tmptest.R01, tmptest.R03, tmptest.R05, tmptest.R11, tmptest.R13, tmptest.R14, tmptest.X01, tmptest.X05, tmptest.X07},
-	kills:  {tmptest.C05, tmptest.R01, tmptest.R05, tmptest.R06, tmptest.R07, tmptest.R13, tmptest.R14, tmptest.X01, tmptest.X05, tmptest.X07},
+var concerns = map[verb][]rules.Rule{
+	faults: {rules.C13, rules.C14, rules.R01, rules.R03, rules.R05, rules.R11, rules.R13, rules.R14, rules.X01, rules.X05, rules.X07},
+	kills:  {rules.C05, rules.R01, rules.R05, rules.R06, rules.R07, rules.R13, rules.R14, rules.X01, rules.X05, rules.X07},
 }
 
-func (v verb) judges(rule tmptest.Rule) bool {
-	return !v.injects() || slices.ContainsFunc(concerns[v], func(r tmptest.Rule) bool { return r.ID == rule.ID })
+func (v verb) judges(rule rules.Rule) bool {
+	return !v.injects() || slices.ContainsFunc(concerns[v], func(r rules.Rule) bool { return r == rule })
 }
 
 // sealInjected judges what is left of a run in which something was injected.
@@ -33,15 +33,15 @@ func (r *run) sealInjected() {
 	case o.End == hung || o.End == endless && !r.creates(len(r.steps)-1),
 		o.End == exited && r.plan.opt.verb == faults,
 		o.End == panicked && !strings.Contains(o.Text, injectedPanic):
-		r.injectedFact(tmptest.X07, at, r.steps[at].subject(), "the code "+o.String())
+		r.injectedFact(rules.X07, at, r.steps[at].subject(), "the code "+o.String())
 		r.facts[len(r.facts)-1].fix = o.fix()
 		return // what it left half done is the consequence
 	case o.End == endless:
-		r.injectedFact(tmptest.C13, at, r.steps[at].subject(), "the code "+o.String())
+		r.injectedFact(rules.C13, at, r.steps[at].subject(), "the code "+o.String())
 		return
 	}
 	if r.plan.opt.refuses && r.outcome.success() {
-		r.injectedFact(tmptest.X05, at, r.steps[at].subject(), "and the code returned nil, where an undisturbed run refuses")
+		r.injectedFact(rules.X05, at, r.steps[at].subject(), "and the code returned nil, where an undisturbed run refuses")
 	}
 	r.goesOn = r.plan.opt.restart != nil
 	r.judgeWhole(at)
@@ -76,7 +76,7 @@ func (r *run) creates(i int) bool {
 }
 
 // injectedFact is a finding at a step, with what was injected first.
-func (r *run) injectedFact(rule tmptest.Rule, at int, name, text string) {
+func (r *run) injectedFact(rule rules.Rule, at int, name, text string) {
 	var parts []string
 	for _, i := range r.struck {
 		s := r.steps[i]
@@ -93,7 +93,7 @@ func (r *run) injectedFact(rule tmptest.Rule, at int, name, text string) {
 	if r.sticky != nil {
 		what += ", and so do all later calls"
 	}
-	r.fact(fact{rule: rule, exploit: rule.ID != tmptest.R07.ID && rule.ID != tmptest.C14.ID, path: name, name: name, step: at, text: what + ": " + text, fix: fixOfInjected(rule)})
+	r.fact(fact{rule: rule, exploit: rule != rules.R07 && rule != rules.C14, path: name, name: name, step: at, text: what + ": " + text, fix: fixOfInjected(rule)})
 }
 
 // judgeWhole sees that each target is as it was before, or as an undisturbed
@@ -124,14 +124,14 @@ func (r *run) judgeWhole(at int) {
 				continue
 			}
 			if how != "" && !old.has(e) && !r.passes(e, old, want) {
-				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+
+				r.injectedFact(rules.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+
 					", and the target "+pretty(e.rel)+" is neither what was there before nor what an undisturbed run leaves: "+how)
 			}
 		}
 		for _, e := range old.entries {
 			is := func(n targetEntry) bool { return n.rel == e.rel }
 			if !r.restartJudges(e.rel) && !slices.ContainsFunc(now.entries, is) && slices.ContainsFunc(want.entries, is) {
-				r.injectedFact(tmptest.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+", and the target "+pretty(e.rel)+" is gone")
+				r.injectedFact(rules.X05, at, path.Join(dirShared, e.rel), "the code "+r.outcome.String()+", and the target "+pretty(e.rel)+" is gone")
 			}
 		}
 	}
@@ -142,7 +142,7 @@ func (r *run) judgeWhole(at int) {
 func (r *run) judgePromise(at, i int, now, old target) {
 	pattern, want := r.plan.opt.targets[i], r.plan.targets[i]
 	say := func(name, text string) {
-		r.injectedFact(tmptest.X05, at, path.Join(dirShared, name), text+", and the code reported success")
+		r.injectedFact(rules.X05, at, path.Join(dirShared, name), text+", and the code reported success")
 	}
 	if !r.restartJudges(pattern) && len(now.entries) < len(want.entries) {
 		say(pattern, "the target "+pretty(pattern)+" is not there")
@@ -200,20 +200,20 @@ func (r *run) judgeBehind(at int) {
 		switch how := r.steps[at].answer; {
 		case how.sig == syscall.SIGKILL:
 			if !r.hides(name, n) {
-				r.injectedFact(tmptest.R07, r.maker(name), name, text)
+				r.injectedFact(rules.R07, r.maker(name), name, text)
 			}
 		case how.act != fail && how.act != short: // of which the code could know
-			r.injectedFact(tmptest.R06, r.maker(name), name, text)
+			r.injectedFact(rules.R06, r.maker(name), name, text)
 		case !r.stuckAt(name):
-			r.injectedFact(tmptest.R05, at, name, text)
+			r.injectedFact(rules.R05, at, name, text)
 		case o.success():
-			r.injectedFact(tmptest.R11, at, name, text+", since its removal failed")
+			r.injectedFact(rules.R11, at, name, text+", since its removal failed")
 		}
 	}
 	if o.End == returned {
 		for _, name := range o.Open {
 			if !r.plan.leftOpen[r.plan.names.shape(name)] {
-				r.injectedFact(tmptest.R03, r.leaked(name), name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
+				r.injectedFact(rules.R03, r.leaked(name), name, "the code "+o.String()+", and left a descriptor of "+pretty(name)+" open")
 			}
 		}
 	}
@@ -231,7 +231,7 @@ func (r *run) judgePrivate(name string, n node) {
 		return
 	}
 	if _, search, _, _ := r.attacker.inDir(path.Dir(name)); search {
-		r.injectedFact(tmptest.C05, r.maker(name), name, "the code "+r.outcome.String()+", and left "+pretty(name)+" (mode "+octal(n.perm)+") where others can reach it")
+		r.injectedFact(rules.C05, r.maker(name), name, "the code "+r.outcome.String()+", and left "+pretty(name)+" (mode "+octal(n.perm)+") where others can reach it")
 	}
 }
 
@@ -295,7 +295,7 @@ func (r *run) judgeRetry(at int) {
 		if n-was > 1 {
 			more = fmt.Sprintf("%d times", n-was)
 		}
-		r.injectedFact(tmptest.C14, at, s.subject(), "the code tried "+more+" more, and "+r.outcome.String())
+		r.injectedFact(rules.C14, at, s.subject(), "the code tried "+more+" more, and "+r.outcome.String())
 	}
 }
 
@@ -344,7 +344,7 @@ func (r *run) judgeSync(at int) {
 	}
 	for _, name := range sortedKeys(lost) {
 		if s := lost[name]; s != nil && r.plan.isTarget(name) && r.disk.stat(name).exists() {
-			r.injectedFact(tmptest.X05, at, name, "the code reported success, though "+s.call+" of "+pretty(name)+" had failed: what was written to it may be lost")
+			r.injectedFact(rules.X05, at, name, "the code reported success, though "+s.call+" of "+pretty(name)+" had failed: what was written to it may be lost")
 		}
 	}
 }

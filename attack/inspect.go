@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // inspect looks at the names that a step may have made.
@@ -65,7 +65,7 @@ func (r *run) inspectNew(a access, i int) {
 		return
 	}
 	if n := r.disk.stat(a.path()); n.exists() && n.id != a.node.id && !r.attacker.owns(n) {
-		r.fact(fact{rule: tmptest.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i, false), fix: r.fixOfAdopted(a.dir, i),
+		r.fact(fact{rule: rules.X06, exploit: true, path: a.dir, name: r.nameAt(a.dir), step: r.adopted(a.dir, i, false), fix: r.fixOfAdopted(a.dir, i),
 			text: "the attacker's directory was used as the code's own: " + pretty(a.path()) + " was made in it"})
 	}
 }
@@ -88,7 +88,7 @@ func (r *run) inspectMode(p string, i int, made bool) {
 		if n.perm&0o077 != 0 && r.exposed[n.id] == nil {
 			e := &exposure{path: p, step: i, id: n.id}
 			r.exposed[n.id] = e
-			r.fact(fact{rule: tmptest.C03, path: p, name: p, step: i, open: e,
+			r.fact(fact{rule: rules.C03, path: p, name: p, step: i, open: e,
 				text: pretty(p) + " has mode " + octal(n.perm) + " where others can reach it (the code starts with umask 0: a mode is its own doing)"})
 		}
 		if e := r.exposed[n.id]; e != nil {
@@ -113,7 +113,7 @@ func (r *run) inspectOwner(n node, s *step) {
 // victim's own it does not show here.
 func (r *run) inspectMount(n node, i int) {
 	if name := r.guard.canary(n); name != "" && r.steps[i].covers {
-		r.reads = append(r.reads, fact{rule: tmptest.X01, exploit: true, path: name, name: r.victimName(), step: i,
+		r.reads = append(r.reads, fact{rule: rules.X01, exploit: true, path: name, name: r.victimName(), step: i,
 			text: pretty(name) + ": a file system was mounted over it, and the code reported success"})
 	}
 }
@@ -137,9 +137,9 @@ func (r *run) checkExposed(e *exposure) {
 	e.told |= bits
 	for _, can := range []struct {
 		bit  uint32
-		rule tmptest.Rule
+		rule rules.Rule
 		verb string
-	}{{4, tmptest.X04, "read"}, {2, tmptest.X09, "changed"}} {
+	}{{4, rules.X04, "read"}, {2, rules.X09, "changed"}} {
 		if bits&can.bit != 0 {
 			r.fact(fact{rule: can.rule, exploit: true, path: e.path, name: e.path, step: e.step, open: e,
 				text: pretty(e.path) + " with mode " + octal(e.perm) + " could be " + can.verb + " by others when it had content"})
@@ -155,10 +155,10 @@ func (r *run) judgePublic() {
 		return
 	}
 	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool {
-		return f.open != nil && (f.rule.ID == tmptest.C03.ID || f.rule.ID == tmptest.X04.ID) && r.isPublic(f.open) && f.open.perm&0o022 == 0
+		return f.open != nil && (f.rule == rules.C03 || f.rule == rules.X04) && r.isPublic(f.open) && f.open.perm&0o022 == 0
 	})
 	for i, f := range r.facts {
-		if f.open != nil && f.rule.ID == tmptest.X04.ID && r.becomesPublic(f.open) {
+		if f.open != nil && f.rule == rules.X04 && r.becomesPublic(f.open) {
 			r.facts[i].text = pretty(f.path) + " with mode " + octal(f.open.perm) + " could be read by others before it was whole"
 			r.facts[i].fix = fixPublic
 		}
@@ -206,10 +206,10 @@ func (r *run) weakCreate(a access, i int) {
 	}
 	p := a.path()
 	if !s.excl {
-		r.fact(fact{rule: tmptest.C01, path: p, name: p, step: i, fix: r.fixOfCreate(p),
+		r.fact(fact{rule: rules.C01, path: p, name: p, step: i, fix: r.fixOfCreate(p),
 			text: s.call + " creates " + pretty(p) + " without O_EXCL in a directory where others may create it first"})
 		if at, ok := r.absent[p]; ok {
-			r.fact(fact{rule: tmptest.C10, path: p, name: p, step: i,
+			r.fact(fact{rule: rules.C10, path: p, name: p, step: i,
 				text: pretty(p) + " was found absent by " + r.steps[at].call + " at " + r.steps[at].line + ", then created by a call that takes what is there"})
 		}
 	}
@@ -232,10 +232,10 @@ func (r *run) judgeName(a access, i int) {
 	p := a.path()
 	if why := r.plan.names.why(a.name); why != "" && !r.attacker.seen[p] {
 		s := r.steps[i]
-		f := fact{rule: tmptest.C06, path: p, name: p, step: i, fix: fixOfName(s), known: s.exclusive() && meantToBeKnown(why),
+		f := fact{rule: rules.C06, path: p, name: p, step: i, fix: fixOfName(s), known: s.exclusive() && meantToBeKnown(why),
 			text: pretty(p) + " can be foretold: " + why}
 		if pat, ok := r.plan.names.pattern(a.name); ok && pat.few {
-			f.rule, f.fix, f.known, f.text = tmptest.C08, fixOfRule, false, pretty(p)+" can be guessed: "+why
+			f.rule, f.fix, f.known, f.text = rules.C08, fixOfRule, false, pretty(p)+" can be guessed: "+why
 		}
 		r.fact(f)
 	}

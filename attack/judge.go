@@ -8,7 +8,7 @@ import (
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // ending is how the victim came back, or did not.
@@ -90,19 +90,19 @@ func (r *run) finish(o *outcome) {
 		last = at
 	}
 	if o.Ensure != "" && o.success() {
-		r.fact(fact{rule: tmptest.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
+		r.fact(fact{rule: rules.X05, exploit: r.moved(), path: r.victimName(), name: r.victimName(), step: last,
 			text: "Ensure does not hold although the code reported success: " + firstLine(o.Ensure)})
 	}
 	if len(o.Open) > 0 && !r.moved() {
-		r.fact(fact{rule: tmptest.R03, exploit: true, path: o.Open[0], name: o.Open[0], step: r.leaked(o.Open[0]),
+		r.fact(fact{rule: rules.R03, exploit: true, path: o.Open[0], name: o.Open[0], step: r.leaked(o.Open[0]),
 			text: "the code " + o.String() + ", and left a descriptor of " + pretty(o.Open[0]) + " open"})
 	}
 	if o.Late != "" {
-		r.fact(fact{rule: tmptest.R14, path: dirShared, name: dirShared, step: last,
+		r.fact(fact{rule: rules.R14, path: dirShared, name: dirShared, step: last,
 			text: "a goroutine that the code started went on after it returned: " + o.Late})
 	}
 	if o.Processes > 0 {
-		r.fact(fact{rule: tmptest.R13, path: dirShared, name: dirShared, step: last, fix: fixProcess,
+		r.fact(fact{rule: rules.R13, path: dirShared, name: dirShared, step: last, fix: fixProcess,
 			text: fmt.Sprintf("%d process(es) that the code started were alive when it returned", o.Processes)})
 	}
 }
@@ -129,7 +129,7 @@ func (r *run) seal(o *outcome) {
 	switch o.End {
 	case panicked, hung, endless, exited:
 		if r.moved() {
-			r.fact(fact{rule: tmptest.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: r.standstill(), text: "the code " + o.String(), fix: o.fix()})
+			r.fact(fact{rule: rules.X07, exploit: true, path: r.victimName(), name: r.victimName(), step: r.standstill(), text: "the code " + o.String(), fix: o.fix()})
 			return // what it left half done is the consequence
 		}
 	}
@@ -166,7 +166,7 @@ func (r *run) judgeAdoption() {
 			}
 			n := r.disk.stat(a.path())
 			if p := r.attacker.own[n.id]; p != nil && p.dir && !r.scene.hostile[n.id] && !r.madeAnother(i) && !r.gaveUp(i, a.path()) {
-				r.fact(fact{rule: tmptest.X06, exploit: true, path: a.path(), name: a.path(), step: i, fix: r.fixOfAdopted(a.path(), i),
+				r.fact(fact{rule: rules.X06, exploit: true, path: a.path(), name: a.path(), step: i, fix: r.fixOfAdopted(a.path(), i),
 					text: "the attacker's directory " + pretty(a.path()) + " was taken for the one that the code meant to make, and the code reported success"})
 			}
 		}
@@ -321,7 +321,7 @@ func (r *run) judgeTargets() {
 		want := r.plan.targets[i]
 		pattern := r.plan.opt.targets[i]
 		say := func(p, text string, by against) {
-			r.fact(fact{rule: tmptest.X05, exploit: true, path: p, name: r.victimName(), step: r.adopted(p, len(r.steps)-1, true), text: text + ", and the code reported success", against: by})
+			r.fact(fact{rule: rules.X05, exploit: true, path: p, name: r.victimName(), step: r.adopted(p, len(r.steps)-1, true), text: text + ", and the code reported success", against: by})
 		}
 		if len(now.entries) < len(want.entries) {
 			say(path.Join(dirShared, pattern), "the target "+pretty(pattern)+" is not there", byPresence)
@@ -403,15 +403,15 @@ func (r *run) judgeLeftovers() {
 			continue
 		}
 		told = append(told, name)
-		rule, exploit := tmptest.R01, false
+		rule, exploit := rules.R01, false
 		switch {
 		case r.moved():
-			rule, exploit = tmptest.X08, true
+			rule, exploit = rules.X08, true
 			if r.plan.leaves(r.plan.names.shape(name)) {
 				continue // the undisturbed run says so already
 			}
 		case !r.outcome.success():
-			rule = tmptest.R05
+			rule = rules.R05
 		}
 		text := "the code " + r.outcome.String() + " and left " + pretty(name) + " (" + n.kindName() + ", mode " + octal(n.perm) + ") behind"
 		r.fact(fact{rule: rule, exploit: exploit, path: name, name: name, step: r.maker(name), text: text, fix: fixOfLeftover(rule, n)})

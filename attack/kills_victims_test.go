@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // mayBeKilled accepts what a file with a name cannot help.
-var mayBeKilled = attack.Allow(tmptest.R07, "the file must have a name")
+var mayBeKilled = attack.Allow(rules.R07, "the file must have a name")
 
 // aside makes a file of a mode, and removes it whatever happens.
 func aside(s *attack.Scene, perm fs.FileMode) (err error) {

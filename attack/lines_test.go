@@ -13,14 +13,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // lineTest is a victim with a finding at the line that has the row's name in a
 // comment, and nowhere else.
 type lineTest struct {
 	name   string
-	rule   tmptest.Rule
+	rule   rules.Rule
 	by     verb
 	victim attack.Victim
 	opts   []attack.Option
@@ -29,7 +29,7 @@ type lineTest struct {
 var dirMoves = []attack.Option{attack.Moves(attack.Dir)}
 
 var lineTests = []lineTest{{
-	name: "listed, then read", rule: tmptest.X03, by: attack.Prove, opts: dirMoves,
+	name: "listed, then read", rule: rules.X03, by: attack.Prove, opts: dirMoves,
 	victim: func(s *attack.Scene) error {
 		list, err := afero.ReadDir(s.FS, s.Path("in")) // at: listed, then read
 		if err != nil {
@@ -43,7 +43,7 @@ var lineTests = []lineTest{{
 		return absentIsFine(second(s.FS.Stat(s.Path("in"))))
 	},
 }, {
-	name: "read, then listed", rule: tmptest.X03, by: attack.Prove, opts: dirMoves,
+	name: "read, then listed", rule: rules.X03, by: attack.Prove, opts: dirMoves,
 	victim: func(s *attack.Scene) error {
 		if _, err := s.FS.Stat(s.Path("in")); err != nil {
 			return absentIsFine(err)
@@ -52,7 +52,7 @@ var lineTests = []lineTest{{
 		return absentIsFine(err)
 	},
 }, {
-	name: "made exclusively, and taken", rule: tmptest.X05, by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
+	name: "made exclusively, and taken", rule: rules.X05, by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
 	victim: func(s *attack.Scene) error {
 		err := put(s.FS, s.Path("out"), newFile, 0o600, "x") // at: made exclusively, and taken
 		if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -61,7 +61,7 @@ var lineTests = []lineTest{{
 		return second(s.FS.Stat(s.Path("out")))
 	},
 }, {
-	name: "found, and taken", rule: tmptest.X05, by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
+	name: "found, and taken", rule: rules.X05, by: attack.Prove, opts: append(intoOut, attack.Moves(attack.File)),
 	victim: func(s *attack.Scene) error {
 		if _, err := s.FS.Stat(s.Path("out")); err == nil { // at: found, and taken
 			return second(s.FS.Stat(s.Path("out")))
@@ -69,7 +69,7 @@ var lineTests = []lineTest{{
 		return put(s.FS, s.Path("out"), newFile, 0o600, "x")
 	},
 }, {
-	name: "MkdirAll", rule: tmptest.X06, by: attack.Prove, opts: append(intoOut, dirMoves...),
+	name: "MkdirAll", rule: rules.X06, by: attack.Prove, opts: append(intoOut, dirMoves...),
 	victim: func(s *attack.Scene) error {
 		if err := s.FS.MkdirAll(s.Path("out"), 0o700); err != nil { // at: MkdirAll
 			return err
@@ -77,7 +77,7 @@ var lineTests = []lineTest{{
 		return put(s.FS, s.Path("out", "f"), newFile, 0o600, "x")
 	},
 }, {
-	name: "a directory that is found", rule: tmptest.X06, by: attack.Prove, opts: append(intoOut, dirMoves...),
+	name: "a directory that is found", rule: rules.X06, by: attack.Prove, opts: append(intoOut, dirMoves...),
 	victim: func(s *attack.Scene) error {
 		if _, err := s.FS.Stat(s.Path("out")); err != nil { // at: a directory that is found
 			if err := s.FS.Mkdir(s.Path("out"), 0o700); err != nil {
@@ -87,7 +87,7 @@ var lineTests = []lineTest{{
 		return put(s.FS, s.Path("out", "f"), newFile, 0o600, "x")
 	},
 }, {
-	name: "opened again", rule: tmptest.R03, by: attack.Faults,
+	name: "opened again", rule: rules.R03, by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		name, err := work(s)
 		if err != nil {
@@ -100,7 +100,7 @@ var lineTests = []lineTest{{
 		return errors.Join(err, s.FS.Remove(name))
 	},
 }, {
-	name: "made, and closed where it was opened again", rule: tmptest.R03, by: attack.Faults,
+	name: "made, and closed where it was opened again", rule: rules.R03, by: attack.Faults,
 	victim: func(s *attack.Scene) error {
 		f, err := s.FS.OpenFile(unknown(s), newFile, 0o600) // at: made, and closed where it was opened again
 		if err != nil {
@@ -136,7 +136,7 @@ func (tt lineTest) try(t *testing.T, want string, where ...attack.Option) {
 	r := tt.by(t, tt.victim, append(append(tt.opts[:len(tt.opts):len(tt.opts)], where...), attack.ReportOnly())...)
 	var at []string
 	for _, f := range r.Findings {
-		if f.Rule.ID == tt.rule.ID {
+		if f.Rule == tt.rule {
 			for part := range strings.SplitSeq(f.Line, " < ") {
 				if strings.HasPrefix(part, "lines_test.go:") {
 					at = append(at, part)

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Some things that the attacker plants do something: he reads the FIFO, listens
@@ -38,7 +38,7 @@ func (m move) plain() move {
 // planted: the same, but that the thing does something. A FIFO that he reads
 // adds nothing where the line is known to write into what he made.
 func (e *explorer) livelier(r *run) (all [][]placed) {
-	reads := r.writesFIFO >= 0 && !e.foundAt(tmptest.X10.ID, r.steps[r.writesFIFO].line)
+	reads := r.writesFIFO >= 0 && !e.foundAt(rules.X10.ID(), r.steps[r.writesFIFO].line)
 	for i, p := range r.schedule {
 		m := p.move
 		m.variant = livelier(m.family, m.variant, reads, r.waitsLock)

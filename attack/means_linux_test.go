@@ -179,13 +179,13 @@ func (c meansCell) found(t *testing.T) (found bool, why string) {
 		}
 	}
 	for _, f := range r.Findings {
-		if f.Rule.ID == c.means.want {
+		if f.Rule.ID() == c.means.want {
 			return true, ""
 		}
 	}
 	var said []string
 	for _, f := range r.Findings {
-		said = append(said, f.Rule.ID+" "+f.Detail)
+		said = append(said, f.Rule.ID()+" "+f.Detail)
 	}
 	t.Logf("found %q, problems %q", said, r.Problems)
 	return false, ""

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -183,7 +183,7 @@ var misbehaviours = []misbehaviour{
 
 	{name: "names nothing and leaves a process that is allowed", victim: func(*testing.T) attack.Victim {
 		return func(*attack.Scene) error { return exec.Command("sh", "-c", "sleep 60 >/dev/null 2>&1 &").Run() }
-	}, opts: []attack.Option{attack.Allow(tmptest.R13, "a daemon")}, says: []string{"made no call that names anything in the scene"}},
+	}, opts: []attack.Option{attack.Allow(rules.R13, "a daemon")}, says: []string{"made no call that names anything in the scene"}},
 
 	// The process's own state.
 	{name: "closes all descriptors", victim: after(func(*attack.Scene) { closeAll() }), clean: true},

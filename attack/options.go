@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/rerun"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Option changes what an attack does. Without options it is the strict, right
@@ -36,7 +36,7 @@ type options struct {
 	sameGroup     bool
 	moves         []Move
 	allow         map[string]string
-	expect        []tmptest.Rule
+	expect        []rules.Rule
 	expects       bool
 	reportOnly    bool
 	strict        bool // warnings fail as well
@@ -196,11 +196,11 @@ func Live(reason string) Option {
 }
 
 // Allow accepts findings of a rule, for a reason that is written down.
-func Allow(rule tmptest.Rule, reason string) Option {
+func Allow(rule rules.Rule, reason string) Option {
 	return optionFunc(func(o *options) {
-		o.refuse(rule.ID == "", "Allow: no rule given")
-		o.refuse(strings.TrimSpace(reason) == "", "Allow(%s): give the reason why it is accepted", rule.ID)
-		o.allow[rule.ID] = reason
+		o.refuse(!rule.Known(), "Allow: the rule book has no rule %q", rule.ID())
+		o.refuse(strings.TrimSpace(reason) == "", "Allow(%s): give the reason why it is accepted", rule.ID())
+		o.allow[rule.ID()] = reason
 	})
 }
 
@@ -227,13 +227,13 @@ func Refuses() Option { return optionFunc(func(o *options) { o.refuses = true })
 // Expect is for code that is known to be broken: the test fails unless
 // exactly these rules are found. Without rules it expects a clean verdict.
 // Warnings (see Strict) that it does not name are logged.
-func Expect(rules ...tmptest.Rule) Option {
+func Expect(list ...rules.Rule) Option {
 	return optionFunc(func(o *options) {
-		for _, r := range rules {
-			o.refuse(r.ID == "", "Expect: a rule without an id")
+		for _, r := range list {
+			o.refuse(!r.Known(), "Expect: the rule book has no rule %q", r.ID())
 		}
 		o.expects = true
-		o.expect = append(o.expect, rules...)
+		o.expect = append(o.expect, list...)
 	})
 }
 
@@ -334,11 +334,11 @@ func once(list []string) (all []string) {
 }
 
 // fails reports whether a finding of a rule fails the test.
-func (o *options) fails(rule tmptest.Rule) bool {
-	if rule.Level() == tmptest.Fail || o.strict {
+func (o *options) fails(rule rules.Rule) bool {
+	if rule.Level() == rules.Fail || o.strict {
 		return true
 	}
-	return slices.ContainsFunc(o.expect, func(r tmptest.Rule) bool { return r.ID == rule.ID })
+	return slices.ContainsFunc(o.expect, func(r rules.Rule) bool { return r == rule })
 }
 
 func (o *options) allows(m Move) bool { return len(o.moves) == 0 || slices.Contains(o.moves, m) }

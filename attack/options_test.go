@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 func nothing(*Scene) error { return nil }
@@ -41,10 +41,10 @@ func TestOptionsRefused(t *testing.T) {
 		{"depth 5", []Option{Depth(5)}, "Depth(5)"},
 		{"no moves", []Option{Moves()}, "name at least one move"},
 		{"unknown move", []Option{Moves("teleport")}, `Moves("teleport")`},
-		{"no reason", []Option{Allow(tmptest.C06, " ")}, "Allow(C06): give the reason"},
+		{"no reason", []Option{Allow(rules.C06, " ")}, "Allow(C06): give the reason"},
 		{"no reason to be live", []Option{Live("")}, "Live: give the reason"},
-		{"no rule", []Option{Allow(tmptest.Rule{}, "why")}, "Allow: no rule given"},
-		{"expected rule without id", []Option{Expect(tmptest.Rule{})}, "Expect: a rule without an id"},
+		{"no rule", []Option{Allow("", "why")}, `Allow: the rule book has no rule ""`},
+		{"expected rule of no book", []Option{Expect("X99")}, `Expect: the rule book has no rule "X99"`},
 		{"expect and report", []Option{Expect(), ReportOnly()}, "exclude each other"},
 		{"strict and report", []Option{Strict(), ReportOnly()}, "exclude each other"},
 		{"a promise of what refuses", []Option{Refuses(), Ensure(nothing)}, "Refuses and Ensure exclude each other"},
@@ -72,7 +72,7 @@ func TestOptionsOfOtherVerbs(t *testing.T) {
 			assert.ErrorContains(t, err, option+" is about the attacker's moves, and "+how.String()+" makes none: leave it out")
 		}
 		_, err = newOptions(how, []Option{Target("out"), Setup(nothing), Ensure(nothing), Canary("x"), Hostile("y"),
-			Restart(nothing), Allow(tmptest.R07, "why"), Expect(tmptest.R05), Budget(time.Second), Schedules(1), Replay("x"), Fake()})
+			Restart(nothing), Allow(rules.R07, "why"), Expect(rules.R05), Budget(time.Second), Schedules(1), Replay("x"), Fake()})
 		assert.NoError(t, err)
 	}
 }

@@ -6,12 +6,12 @@ import (
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // fact is one broken rule in one run, before findings are grouped.
 type fact struct {
-	rule    tmptest.Rule
+	rule    rules.Rule
 	exploit bool
 	path    string // the object
 	name    string // the victim's name for it
@@ -50,7 +50,7 @@ func (r *run) judgePlants() {
 	for oid, name := range r.attacker.tampered {
 		n, at := r.find(oid, name)
 		if n.exists() && r.disk.touched(oid)&wasRead != 0 && r.outcome.success() && !r.hostileName(name) {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.opened(name, forReading),
+			r.fact(fact{rule: rules.X03, exploit: true, path: at, name: name, step: r.opened(name, forReading),
 				text: "the content that the attacker wrote into " + pretty(name) + " was read, and the code reported success"})
 		}
 	}
@@ -80,7 +80,7 @@ func (r *run) judgeGoing(s *step) {
 		text = "the attacker's content was read"
 	}
 	if r.disk.touched(a.node.id)&wasRead != 0 && !r.hostileName(name) {
-		r.reads = append(r.reads, fact{rule: tmptest.X03, exploit: true, path: a.path(), name: name, step: r.opened(name, forReading),
+		r.reads = append(r.reads, fact{rule: rules.X03, exploit: true, path: a.path(), name: name, step: r.opened(name, forReading),
 			text: text + " before " + s.call + " took it away, and the code reported success"})
 	}
 }
@@ -109,7 +109,7 @@ func (r *run) judgeWritten(o id, p *plant, at string) bool {
 		if at == "" {
 			at = name
 		}
-		r.fact(fact{rule: tmptest.X10, exploit: true, path: at, name: name, step: r.opened(name, forWriting), text: text})
+		r.fact(fact{rule: rules.X10, exploit: true, path: at, name: name, step: r.opened(name, forWriting), text: text})
 		return true
 	}
 	if at != "" && r.wrote(at, p.data) > 0 {
@@ -139,10 +139,10 @@ func (r *run) judgeHeard(n node, at, name string) {
 		what, one = "bytes were sent to the attacker's socket", "byte was sent to the attacker's socket"
 	}
 	if bytes > 0 {
-		r.fact(fact{rule: tmptest.X10, exploit: true, path: at, name: name, step: r.lastUse(name), text: leftover.Count(int(bytes), one, what)})
+		r.fact(fact{rule: rules.X10, exploit: true, path: at, name: name, step: r.lastUse(name), text: leftover.Count(int(bytes), one, what)})
 	}
 	if answered && r.outcome.success() {
-		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
+		r.fact(fact{rule: rules.X03, exploit: true, path: at, name: name, step: r.lastUse(name),
 			text: "what the attacker answered at his socket was read, and the code reported success"})
 	}
 }
@@ -227,7 +227,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 	input := r.hostileName(victimName)
 	switch {
 	case under(at, dirHome) && r.outcome.success():
-		r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.maker(at),
+		r.fact(fact{rule: rules.X03, exploit: true, path: at, name: victimName, step: r.maker(at),
 			text: "the attacker's " + n.kindName() + " was put at " + pretty(at) + ", and the code reported success"})
 	case p.dir:
 		called := victimName
@@ -235,7 +235,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 			called = at // moved first
 		}
 		if !input && r.disk.touched(n.id)&wasRead != 0 && r.outcome.success() && r.listed(called) {
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: r.opened(called, forListing),
+			r.fact(fact{rule: rules.X03, exploit: true, path: at, name: victimName, step: r.opened(called, forListing),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
 	case n.kindName() == "FIFO" || n.kindName() == "socket":
@@ -248,7 +248,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 			if step >= 0 && r.steps[step].kind == supervise.Exec {
 				what = "program was run"
 			}
-			r.fact(fact{rule: tmptest.X03, exploit: true, path: at, name: victimName, step: step, text: "the attacker's " + what + ", and the code reported success"})
+			r.fact(fact{rule: rules.X03, exploit: true, path: at, name: victimName, step: step, text: "the attacker's " + what + ", and the code reported success"})
 		}
 	}
 }

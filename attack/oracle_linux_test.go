@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -341,7 +341,7 @@ var oracleTests = []victimTest{{
 		}
 		return errors.New("app.lock is held")
 	},
-	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known")},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1), attack.Allow(rules.C06, "a lock's name is known")},
 }, {
 	name:   "looks, then removes below: needs two moves",
 	victim: lookThenRemove,
@@ -470,7 +470,7 @@ func random() uint64 {
 func ruleIDs(r *attack.Report) string {
 	var ids []string
 	for _, f := range r.Findings {
-		ids = append(ids, f.Rule.ID)
+		ids = append(ids, f.Rule.ID())
 	}
 	slices.Sort(ids)
 	return strings.Join(slices.Compact(ids), " ")

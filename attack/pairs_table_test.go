@@ -75,11 +75,11 @@ func verdictOn(r *attack.Report, useLine string) string {
 	seen := map[string]bool{}
 	for i, use := range []bool{true, false} {
 		for _, f := range r.Findings {
-			if !f.Exploit || seen[f.Rule.ID] || strings.Contains(f.Line, useLine) != use {
+			if !f.Exploit || seen[f.Rule.ID()] || strings.Contains(f.Line, useLine) != use {
 				continue
 			}
-			seen[f.Rule.ID] = true
-			parts[i] = append(parts[i], f.Rule.ID+": "+movesOf(f.Schedule))
+			seen[f.Rule.ID()] = true
+			parts[i] = append(parts[i], f.Rule.ID()+": "+movesOf(f.Schedule))
 		}
 	}
 	verdict := strings.Join(parts[0], "; ")

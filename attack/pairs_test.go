@@ -73,7 +73,7 @@ func TestPairs(t *testing.T) {
 				// By itself it takes whatever stands at the name into
 				// the private directory; the use adds nothing.
 				for _, f := range r.Findings {
-					assert.Equal(t, "X03", f.Rule.ID, f.Detail)
+					assert.Equal(t, "X03", f.Rule.ID(), f.Detail)
 					assert.NotContains(t, f.Line, useLine())
 				}
 			default:

@@ -277,26 +277,26 @@ func (e *explorer) verdictExpected(t *testing.T, found []Finding) {
 	t.Helper()
 	want, got := map[string]bool{}, map[string]bool{}
 	for _, r := range e.opt.expect {
-		want[r.ID] = true
+		want[r.ID()] = true
 	}
 	for _, f := range found {
-		got[f.Rule.ID] = true
+		got[f.Rule.ID()] = true
 	}
 	var lines []string
 	for _, r := range e.opt.expect {
-		if !got[r.ID] && e.report.Ended {
+		if !got[r.ID()] && e.report.Ended {
 			continue // one of them was enough
 		}
-		if !got[r.ID] && e.report.Shard != "" {
+		if !got[r.ID()] && e.report.Shard != "" {
 			t.Logf("expected but not found%s: %s; another one may find it", e.report.ofShard(), r)
 			continue
 		}
-		if !got[r.ID] {
+		if !got[r.ID()] {
 			lines = append(lines, "expected but not found: "+r.String())
 		}
 	}
 	for _, f := range found {
-		if !want[f.Rule.ID] {
+		if !want[f.Rule.ID()] {
 			lines = append(lines, "found but not expected: "+f.String())
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 var publicPage = []attack.Option{attack.Public("page.html")}
@@ -59,7 +59,7 @@ var publicTests = []victimTest{{
 }, {
 	name:   "a page that others may change, and reading allowed",
 	victim: func(s *attack.Scene) error { return publish(s, noWork, mode(s, 0o666)) },
-	opts:   append(intoPage, attack.Allow(tmptest.X04, "it is for everybody")),
+	opts:   append(intoPage, attack.Allow(rules.X04, "it is for everybody")),
 	want:   "X05 X09",
 }, {
 	name:   "a page written in place",

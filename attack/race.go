@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/rerun"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Race runs the victim again and again while threads of the attacker act on
@@ -205,13 +205,13 @@ func (r *raceVerdict) tellExpected(t testing.TB, found []Finding) {
 	t.Helper()
 	want := map[string]bool{}
 	for _, rule := range r.opt.expect {
-		want[rule.ID] = true
+		want[rule.ID()] = true
 	}
 	var lines []string
 	met := len(want) == 0
 	for _, f := range found {
-		met = met || want[f.Rule.ID]
-		if !want[f.Rule.ID] {
+		met = met || want[f.Rule.ID()]
+		if !want[f.Rule.ID()] {
 			lines = append(lines, "found but not expected: "+f.String())
 		}
 	}
@@ -223,10 +223,10 @@ func (r *raceVerdict) tellExpected(t testing.TB, found []Finding) {
 	}
 }
 
-func ruleIDs(rules []tmptest.Rule) string {
+func ruleIDs(rules []rules.Rule) string {
 	var ids []string
 	for _, rule := range rules {
-		ids = append(ids, rule.ID)
+		ids = append(ids, rule.ID())
 	}
 	return strings.Join(ids, ", ")
 }

@@ -59,7 +59,7 @@ func (d *doubt) split(r *run, damage func(fact) bool) (compared []fact, won bool
 // targets.
 func (e *explorer) judge(d *doubt, r *run, hit, acted bool, left func() ([]target, error)) error {
 	damage := func(f fact) bool {
-		return acted && f.exploit && e.opt.allow[f.rule.ID] == "" && !e.plan.undisturbed[f.rule.ID+" "+r.plan.names.shape(f.path)]
+		return acted && f.exploit && e.opt.allow[f.rule.ID()] == "" && !e.plan.undisturbed[f.rule.ID()+" "+r.plan.names.shape(f.path)]
 	}
 	compared, won := d.split(r, damage)
 	if slices.ContainsFunc(compared, e.stands) && acted {

@@ -31,7 +31,7 @@ func (e *explorer) drawLots(tick func(*RaceReport, time.Duration)) error {
 	odds, doubt := e.odds, newDoubt()
 	e.plan.undisturbed = map[string]bool{}
 	for _, f := range base.facts {
-		e.plan.undisturbed[f.rule.ID+" "+e.plan.names.shape(f.path)] = true
+		e.plan.undisturbed[f.rule.ID()+" "+e.plan.names.shape(f.path)] = true
 	}
 	controlled := func() ([]target, error) {
 		e.first.improvise = nil

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // TestFakeRace: each victim stands beside its nearest safe twin, which no lot may
@@ -53,7 +53,7 @@ func TestFakeRace(t *testing.T) {
 			assert.Equal(t, texts(found(r)), texts(found(again)))
 			for _, f := range r.Findings {
 				same := attack.Prove(t, tt.victim, append(tt.opts[:len(tt.opts):len(tt.opts)], attack.Fake(), attack.ReportOnly(), attack.Replay(f.Schedule))...)
-				assert.Contains(t, rulesOf(same), f.Rule.ID, f.Schedule)
+				assert.Contains(t, rulesOf(same), f.Rule.ID(), f.Schedule)
 			}
 		})
 	}
@@ -82,7 +82,7 @@ func TestFakeRaceBeyondDepth(t *testing.T) {
 	assert.NotContains(t, rulesOf(r), "X01")
 	raced := attack.Race(t, threeLooks, append(opts, attack.Schedules(5000), attack.Budget(time.Minute))...)
 	assert.Contains(t, rulesOf(found(raced)), "X01", raced)
-	attack.Race(t, threeLooks, attack.Fake(), attack.Expect(tmptest.X01), attack.Budget(time.Minute))
+	attack.Race(t, threeLooks, attack.Fake(), attack.Expect(rules.X01), attack.Budget(time.Minute))
 }
 
 // found has the findings of a race as those of another verb.

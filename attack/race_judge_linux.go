@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,7 +46,7 @@ func (r *racer) judgeUse(one *run) {
 			continue
 		}
 		if n, at := one.find(oid, p.name); n.exists() && n.mtime != p.node.mtime && under(at, dirShared) {
-			one.fact(fact{rule: tmptest.X06, exploit: true, path: at, name: at, step: len(one.steps) - 1,
+			one.fact(fact{rule: rules.X06, exploit: true, path: at, name: at, step: len(one.steps) - 1,
 				text: "the attacker's directory " + pretty(at) + " was used as the code's own: something was made in it, and the code reported success"})
 		}
 	}

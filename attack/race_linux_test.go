@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/rerun"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,7 +80,7 @@ func TestRaceWins(t *testing.T) {
 		for i := range trials() {
 			t.Run(fmt.Sprintf("cpus=%d/%d", cpus, i), func(t *testing.T) {
 				onCPUs(t, cpus)
-				r := attack.Race(t, statThenWrite, attack.Target("out"), attack.Expect(tmptest.X01, tmptest.X10, tmptest.X05), attack.Budget(30*time.Second))
+				r := attack.Race(t, statThenWrite, attack.Target("out"), attack.Expect(rules.X01, rules.X10, rules.X05), attack.Budget(30*time.Second))
 				t.Logf("won after %v, %+v", r.Elapsed, *r)
 				assert.Positive(t, r.Wins)
 				assert.LessOrEqual(t, r.Attempts, 60)
@@ -99,9 +99,9 @@ func TestRaceTwins(t *testing.T) {
 		name   string
 		victim attack.Victim
 		opts   []attack.Option
-		want   []tmptest.Rule // any of them; none for a safe twin
+		want   []rules.Rule // any of them; none for a safe twin
 	}{
-		{"check, then create", statThenWrite, []attack.Option{attack.Target("out")}, []tmptest.Rule{tmptest.X01, tmptest.X10, tmptest.X05, tmptest.X07}},
+		{"check, then create", statThenWrite, []attack.Option{attack.Target("out")}, []rules.Rule{rules.X01, rules.X10, rules.X05, rules.X07}},
 		{"check, then create exclusively", statThenCreate, []attack.Option{attack.Target("out")}, nil},
 		{"a name that was given up is used again", func(s *attack.Scene) error {
 			name, err := temp(s)
@@ -112,7 +112,7 @@ func TestRaceTwins(t *testing.T) {
 				return err
 			}
 			return errors.Join(os.WriteFile(name, []byte("again"), 0o600), os.Remove(name))
-		}, []attack.Option{attack.Moves(attack.Symlink, attack.File)}, []tmptest.Rule{tmptest.X01, tmptest.X10, tmptest.X05}},
+		}, []attack.Option{attack.Moves(attack.Symlink, attack.File)}, []rules.Rule{rules.X01, rules.X10, rules.X05}},
 		{"a name is used once", func(s *attack.Scene) error {
 			name, err := temp(s)
 			return errors.Join(err, os.Remove(name))
@@ -122,7 +122,7 @@ func TestRaceTwins(t *testing.T) {
 				return err
 			}
 			return write(s.Path("cache", "x"), excl, 0o600, "x")
-		}, []attack.Option{attack.Target("cache")}, []tmptest.Rule{tmptest.X01, tmptest.X05, tmptest.X06}},
+		}, []attack.Option{attack.Target("cache")}, []rules.Rule{rules.X01, rules.X05, rules.X06}},
 		{"a directory is made", func(s *attack.Scene) error {
 			if err := os.Mkdir(s.Path("cache"), 0o700); err != nil {
 				return err
@@ -135,7 +135,7 @@ func TestRaceTwins(t *testing.T) {
 				return nil
 			}
 			return err
-		}, []attack.Option{attack.Target("in"), attack.Setup(noop)}, []tmptest.Rule{tmptest.X02, tmptest.X03, tmptest.X07}},
+		}, []attack.Option{attack.Target("in"), attack.Setup(noop)}, []rules.Rule{rules.X02, rules.X03, rules.X07}},
 		{"what is read may be no link", func(s *attack.Scene) error {
 			fd, err := unix.Open(s.Path("in"), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 			if err == nil {
@@ -149,7 +149,7 @@ func TestRaceTwins(t *testing.T) {
 				return err
 			}
 			return errors.Join(os.Chmod(name, 0o600), os.Remove(name))
-		}, []attack.Option{attack.Unsticky()}, []tmptest.Rule{tmptest.X01, tmptest.X08, tmptest.X10}},
+		}, []attack.Option{attack.Unsticky()}, []rules.Rule{rules.X01, rules.X08, rules.X10}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := append([]attack.Option{attack.Expect(tt.want...)}, tt.opts...)
@@ -199,7 +199,7 @@ func TestRaceMisbehaviour(t *testing.T) {
 				return write(s.Path("out"), excl, 0o600, "x")
 			}, attack.Target("out"), attack.Moves(attack.FIFO), attack.ReportOnly(), attack.Budget(2*time.Second), attack.Schedules(8))
 			if assert.NotEmpty(t, r.Findings) {
-				assert.Equal(t, "X07", r.Findings[0].Rule.ID)
+				assert.Equal(t, "X07", r.Findings[0].Rule.ID())
 				assert.Contains(t, r.Findings[0].Detail, tt.want)
 			}
 			left, err := filepath.Glob(filepath.Join(dir, "tmpproof-*"))

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,7 +74,7 @@ func TestMaze(t *testing.T) {
 		var report *RaceReport
 		t.Run(name, func(t *testing.T) {
 			o = append(o, Target("mail"), Setup(func(*Scene) error { return nil }), Budget(2*time.Second), ReportOnly(),
-				Allow(tmptest.X10, "writing into files that anybody may write is its purpose"), Allow(tmptest.X05, "it leaves nothing"))
+				Allow(rules.X10, "writing into files that anybody may write is its purpose"), Allow(rules.X05, "it leaves nothing"))
 			report = Race(t, v, o...)
 		})
 		return report

@@ -47,7 +47,7 @@ func (r *racer) undisturbed() ([]mark, error) {
 	r.record(first)
 	for _, f := range first.facts {
 		shape := r.plan.names.shape(f.path)
-		r.plan.left[shape], r.plan.undisturbed[f.rule.ID+" "+shape] = true, true
+		r.plan.left[shape], r.plan.undisturbed[f.rule.ID()+" "+shape] = true, true
 	}
 	var marks []mark
 	_, _, err := r.once(func(one *run) error {

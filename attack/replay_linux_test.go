@@ -29,13 +29,13 @@ func TestReplay(t *testing.T) {
 	report := attack.Prove(t, breakable, target, attack.ReportOnly())
 	require.NotEmpty(t, report.Findings)
 	for _, f := range report.Findings {
-		t.Run(f.Rule.ID, func(t *testing.T) {
+		t.Run(f.Rule.ID(), func(t *testing.T) {
 			again := attack.Prove(t, breakable, target, attack.ReportOnly(), attack.Replay(f.Schedule))
 			require.True(t, again.Complete)
 			assert.Equal(t, 1, again.Schedules)
 			var same *attack.Finding
 			for _, g := range again.Findings {
-				if g.Rule.ID == f.Rule.ID && g.Line == f.Line {
+				if g.Rule == f.Rule && g.Line == f.Line {
 					same = &g
 				}
 			}
@@ -89,7 +89,7 @@ func TestReplayInjections(t *testing.T) {
 // replays sees that each finding of a report is found again, and is alone.
 func replays(t *testing.T, report *attack.Report, by verb, victim attack.Victim, opts []attack.Option) {
 	for _, f := range report.Findings {
-		t.Run(f.Rule.ID+" "+f.Line, func(t *testing.T) {
+		t.Run(f.Rule.ID()+" "+f.Line, func(t *testing.T) {
 			again := by(t, victim, append(opts[:len(opts):len(opts)], attack.Replay(f.Schedule))...)
 			require.True(t, again.Complete, again.Problems)
 			require.Len(t, again.Findings, 1)

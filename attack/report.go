@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Report is what an attack came to.
@@ -36,7 +36,7 @@ func (r *Report) ofShard() string {
 
 // Finding is a broken rule with its evidence.
 type Finding struct {
-	Rule     tmptest.Rule
+	Rule     rules.Rule
 	Exploit  bool    // carried out, and the damage seen; otherwise a weakness of the trace
 	Path     string  // the object that was damaged or exposed, relative to the scene
 	Name     string  // the victim's name for it
@@ -156,15 +156,15 @@ func (e *explorer) record(r *run) bool {
 	e.noteTaken(r)
 	slices.SortFunc(r.facts, func(a, b fact) int {
 		if e.plan.concurrent { // the steps come in any order
-			return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(r.mask(a.path), r.mask(b.path)), cmp.Compare(r.mask(a.text), r.mask(b.text)), cmp.Compare(a.step, b.step))
+			return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(r.mask(a.path), r.mask(b.path)), cmp.Compare(r.mask(a.text), r.mask(b.text)), cmp.Compare(a.step, b.step))
 		}
-		return cmp.Or(cmp.Compare(a.rule.ID, b.rule.ID), cmp.Compare(a.step, b.step), cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.step, b.step), cmp.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
 	r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return !e.opt.verb.judges(f.rule) })
 	counted := map[string]bool{}
 	for _, f := range r.facts {
 		// What Allow accepts leads nobody astray: the code goes on, and so do the moves.
-		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects() && e.opt.allow[f.rule.ID] == ""
+		broken = broken || f.exploit && r.moved() && !e.opt.verb.injects() && e.opt.allow[f.rule.ID()] == ""
 	}
 	for _, f := range r.facts {
 		if broken && !f.exploit {
@@ -174,9 +174,9 @@ func (e *explorer) record(r *run) bool {
 		if f.step >= 0 && f.step < len(r.steps) {
 			line, chain = r.steps[f.step].line, r.steps[f.step].chain
 		}
-		k := f.rule.ID + "\x00" + line
+		k := f.rule.ID() + "\x00" + line
 		if f.cause != "" {
-			k = f.rule.ID + "\x00\x00" + f.cause
+			k = f.rule.ID() + "\x00\x00" + f.cause
 		}
 		g := e.found.groups[k]
 		if g == nil {
@@ -342,14 +342,14 @@ func turned(g *group, attacked map[string]bool) bool {
 // isWeakness reports whether a group is about a way to do damage, which the
 // damage itself makes plain. What stays behind is something else.
 func (g *group) isWeakness() bool {
-	return !g.finding.Exploit && !strings.HasPrefix(g.finding.Rule.ID, "R")
+	return !g.finding.Exploit && !strings.HasPrefix(g.finding.Rule.ID(), "R")
 }
 
 // guarded reports whether a name that can be foretold is no weakness: it is
 // always the same, is made exclusively, and where somebody else had made it the
 // code returned an error. A lock file is such a name.
 func (e *explorer) guarded(g *group) bool {
-	if g.finding.Rule.ID != tmptest.C06.ID || !g.known {
+	if g.finding.Rule != rules.C06 || !g.known {
 		return false
 	}
 	for shape := range g.shapes {
@@ -385,9 +385,9 @@ func (e *explorer) noteTaken(r *run) {
 func (e *explorer) finish() {
 	attacked, exposed := map[string]bool{}, map[string]bool{}
 	for _, g := range e.found.groups {
-		switch id := g.finding.Rule.ID; {
+		switch id := g.finding.Rule.ID(); {
 		case !g.finding.Exploit:
-		case id == tmptest.X04.ID || id == tmptest.X09.ID:
+		case id == rules.X04.ID() || id == rules.X09.ID():
 			maps.Copy(exposed, g.shapes)
 		default:
 			maps.Copy(attacked, g.shapes)
@@ -397,10 +397,10 @@ func (e *explorer) finish() {
 	var list []Finding
 	for _, g := range e.found.groups {
 		plain := attacked
-		if g.finding.Rule.ID == tmptest.C03.ID {
+		if g.finding.Rule == rules.C03 {
 			plain = exposed
 		}
-		if g.isWeakness() && turned(g, plain) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID] != "" || e.guarded(g) {
+		if g.isWeakness() && turned(g, plain) && !e.opt.verb.injects() || e.opt.allow[g.finding.Rule.ID()] != "" || e.guarded(g) {
 			continue
 		}
 		list = append(list, g.finding)
@@ -412,7 +412,7 @@ func (e *explorer) finish() {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(exploitsFirst(a), exploitsFirst(b)), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(exploitsFirst(a), exploitsFirst(b)), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
 	e.report.Findings = list
 	e.report.Assumptions = e.assumptions()

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // fix is what to do about a finding, where the case says more than the rule.
@@ -66,7 +66,7 @@ var fixTexts = [fixes]string{
 }
 
 // of is the text for a finding of a rule.
-func (f fix) of(rule tmptest.Rule) string { return cmp.Or(fixTexts[f], rule.Fix) }
+func (f fix) of(rule rules.Rule) string { return cmp.Or(fixTexts[f], rule.Fix()) }
 
 // fix is what lets the code come back.
 func (o *outcome) fix() fix {
@@ -90,8 +90,8 @@ func (o *outcome) fix() fix {
 }
 
 // fixOfLeftover is by what stays.
-func fixOfLeftover(rule tmptest.Rule, n node) fix {
-	if rule.ID != tmptest.R01.ID {
+func fixOfLeftover(rule rules.Rule, n node) fix {
+	if rule != rules.R01 {
 		return fixOfRule
 	}
 	switch n.kindName() {
@@ -104,11 +104,11 @@ func fixOfLeftover(rule tmptest.Rule, n node) fix {
 }
 
 // fixOfInjected is for damage that comes of an error or of a kill.
-func fixOfInjected(rule tmptest.Rule) fix {
-	switch rule.ID {
-	case tmptest.X05.ID:
+func fixOfInjected(rule rules.Rule) fix {
+	switch rule.ID() {
+	case rules.X05.ID():
 		return fixInPlace
-	case tmptest.R07.ID:
+	case rules.R07.ID():
 		return fixKilled
 	}
 	return fixOfRule

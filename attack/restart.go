@@ -3,7 +3,7 @@ package attack
 import (
 	"slices"
 
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // restart runs Restart on what a run has left, and judges what comes of it. Where
@@ -63,10 +63,10 @@ func (r *run) judgeRestart(o *outcome) {
 	switch {
 	case at < 0: // see explorer.useless
 	case o.success():
-		reclaimed := func(f fact) bool { return f.rule.ID == tmptest.R07.ID && !r.disk.stat(f.path).exists() }
+		reclaimed := func(f fact) bool { return f.rule == rules.R07 && !r.disk.stat(f.path).exists() }
 		r.facts = slices.DeleteFunc(r.facts, reclaimed)
 	default:
-		r.injectedFact(tmptest.X05, at, r.steps[at].subject(), "the code "+r.outcome.String()+", and Restart, on what was left, "+o.String())
+		r.injectedFact(rules.X05, at, r.steps[at].subject(), "the code "+r.outcome.String()+", and Restart, on what was left, "+o.String())
 		last := &r.facts[len(r.facts)-1]
 		last.cause, last.fix = r.mask(o.String()), fixOfRestart(o)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // placed is one move at one boundary; a schedule is a list of them.
@@ -369,10 +369,10 @@ func (r *run) checkCanaries() {
 		if !r.moved() { // the code's own input led it there
 			fix = fixTraversal
 		}
-		r.fact(fact{rule: tmptest.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text, fix: fix})
+		r.fact(fact{rule: rules.X01, exploit: true, path: d.path, name: r.victimName(), step: at, text: pretty(d.path) + ": " + d.text, fix: fix})
 	}
 	for _, d := range read {
-		r.reads = append(r.reads, fact{rule: tmptest.X02, exploit: true, path: d.path, name: r.victimName(), step: r.culprit(d.path), text: pretty(d.path) + " " + d.text + ", and the code reported success"})
+		r.reads = append(r.reads, fact{rule: rules.X02, exploit: true, path: d.path, name: r.victimName(), step: r.culprit(d.path), text: pretty(d.path) + " " + d.text + ", and the code reported success"})
 	}
 }
 

@@ -25,7 +25,7 @@ func (e *explorer) enough() bool {
 	}
 	for _, g := range e.found.groups {
 		f := g.finding
-		if (f.Exploit || !g.isWeakness()) && e.opt.fails(f.Rule) && e.opt.allow[f.Rule.ID] == "" {
+		if (f.Exploit || !g.isWeakness()) && e.opt.fails(f.Rule) && e.opt.allow[f.Rule.ID()] == "" {
 			return true
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -208,7 +208,7 @@ func TestKeepsState(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			states := func(r *attack.Report) bool { return len(kinds(r)["state"]) > 0 }
 			t.Run("broken", func(t *testing.T) {
-				r := attack.Prove(t, tt.make(readConfig), attack.Expect(tmptest.X03))
+				r := attack.Prove(t, tt.make(readConfig), attack.Expect(rules.X03))
 				assert.True(t, r.Complete)
 				assert.Equal(t, tt.state, states(r), "%v", r.Assumptions)
 			})

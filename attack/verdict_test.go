@@ -14,7 +14,7 @@ import (
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/covered"
 	"github.com/tmpproof/tmpproof/internal/rerun"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // envVerdict makes TestVerdictVictim run one row.
@@ -68,7 +68,7 @@ var verdictTests = []verdictTest{{
 	says: []string{"is broken", "R07 temporary files are removed or reclaimed"},
 }, {
 	name: "a warning that is expected", by: attack.Kills,
-	victim: func(s *attack.Scene) error { return replaceOut(s, writeNew) }, opts: append(overOut, attack.Expect(tmptest.R07)),
+	victim: func(s *attack.Scene) error { return replaceOut(s, writeNew) }, opts: append(overOut, attack.Expect(rules.R07)),
 	unsaid: []string{"R07"},
 }, {
 	name: "a warning that is not expected", by: attack.Kills,
@@ -76,7 +76,7 @@ var verdictTests = []verdictTest{{
 	says: []string{"1 warning"},
 }, {
 	name: "an expected warning that does not come", by: attack.Kills, fails: true,
-	victim: func(s *attack.Scene) error { return s.FS.Rename(s.Path("out"), s.Path("out")) }, opts: append(overOut, attack.Expect(tmptest.R07)),
+	victim: func(s *attack.Scene) error { return s.FS.Rename(s.Path("out"), s.Path("out")) }, opts: append(overOut, attack.Expect(rules.R07)),
 	says: []string{"expected but not found: R07"},
 }, {
 	name: "a warning beside what fails", by: attack.Kills, fails: true,
@@ -143,11 +143,11 @@ var verdictTests = []verdictTest{{
 }, {
 	name: "the first of those that are expected", by: attack.Prove,
 	victim: func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600) },
-	opts:   append(intoOut, attack.FirstFinding(), attack.Expect(tmptest.X01, tmptest.X05, tmptest.X07, tmptest.X10)),
+	opts:   append(intoOut, attack.FirstFinding(), attack.Expect(rules.X01, rules.X05, rules.X07, rules.X10)),
 }, {
 	name: "the first finding is not expected", by: attack.Prove, fails: true,
 	victim: func(s *attack.Scene) error { return afero.WriteFile(s.FS, s.Path("out"), newContent, 0o600) },
-	opts:   append(intoOut, attack.FirstFinding(), attack.Expect(tmptest.X07)),
+	opts:   append(intoOut, attack.FirstFinding(), attack.Expect(rules.X07)),
 	says:   []string{"found but not expected: X01"},
 }, {
 	name: "no finding, and all is tried", by: attack.Prove,

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // readsThen reads a file that need not be there, and goes on where it was.
@@ -22,7 +22,7 @@ func readsThen(rest func(s *attack.Scene) error) attack.Victim {
 // mayRead accepts what readsThen begins with.
 func mayRead() []attack.Option {
 	const why = "a theme is anybody's"
-	return []attack.Option{attack.Allow(tmptest.X02, why), attack.Allow(tmptest.X03, why), attack.Allow(tmptest.X07, why)}
+	return []attack.Option{attack.Allow(rules.X02, why), attack.Allow(rules.X03, why), attack.Allow(rules.X07, why)}
 }
 
 // makes a file and removes it.
@@ -57,7 +57,7 @@ var allowedTests = []victimTest{{
 }}
 
 // mayOpen accepts what forEverybody is for.
-var mayOpen = []attack.Option{attack.Allow(tmptest.X04, "it is for everybody"), attack.Allow(tmptest.X09, "likewise")}
+var mayOpen = []attack.Option{attack.Allow(rules.X04, "it is for everybody"), attack.Allow(rules.X09, "likewise")}
 
 // forEverybody makes a file under a name of chance, which all may open.
 func forEverybody(flag int) attack.Victim {

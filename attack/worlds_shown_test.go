@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // keep makes a file under a fixed name, or where that is taken as fallback does.
@@ -26,7 +26,7 @@ func keep(fallback func(s *attack.Scene) (string, error)) attack.Victim {
 	}
 }
 
-var lockIsKnown = attack.Allow(tmptest.C06, "there is another one if it is taken")
+var lockIsKnown = attack.Allow(rules.C06, "there is another one if it is taken")
 
 // shownTests are victims of which only an attacked run shows what they do.
 var shownTests = []victimTest{{

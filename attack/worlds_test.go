@@ -129,7 +129,7 @@ func TestFake(t *testing.T) {
 func rulesOf(r *attack.Report) string {
 	var ids []string
 	for _, f := range r.Findings {
-		ids = append(ids, f.Rule.ID)
+		ids = append(ids, f.Rule.ID())
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/fsfake"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests, allowedTests, derivedTests, entriesTests, []victimTest{{
@@ -405,7 +405,7 @@ var worldTests = slices.Concat(readingTests, targetTests, belowTests, shownTests
 		}
 		return errors.New("app.lock is held")
 	},
-	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known")},
+	opts: []attack.Option{attack.Moves(attack.File), attack.Depth(1), attack.Allow(rules.C06, "a lock's name is known")},
 }, {
 	name:   "looks, then removes below: needs two moves",
 	victim: lookAndRemove,

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // kind says what was left behind.
@@ -63,20 +63,27 @@ type leak struct {
 }
 
 // rule is the rule of the rule book that a leak breaks.
-func (l *leak) rule() tmptest.Rule {
+func (l *leak) rule() rules.Rule {
 	switch l.kind {
-	case descriptor:
-		return tmptest.R03
-	case elsewhere:
-		rule := tmptest.R03
-		rule.Title = "no descriptor that the test opened stays open"
-		return rule
+	case descriptor, elsewhere:
+		return rules.R03
 	case mapping:
-		return tmptest.R04
+		return rules.R04
 	case process:
-		return leftover.Process()
+		return rules.R13
 	}
-	return tmptest.R01
+	return rules.R01
+}
+
+// title is what must hold, in the words that fit what was left.
+func (l *leak) title() string {
+	switch l.kind {
+	case elsewhere:
+		return "no descriptor that the test opened stays open"
+	case process:
+		return leftover.NoProcess
+	}
+	return l.rule().Title()
 }
 
 var random = regexp.MustCompile(`[0-9]+`)

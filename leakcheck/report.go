@@ -48,7 +48,7 @@ func (r *report) groups() []*group {
 	byKey := map[string]*group{}
 	var list []*group
 	for _, l := range r.leaks {
-		key := strings.Join([]string{l.rule().ID, l.test, l.line, l.renamed, strconv.Itoa(int(l.kind)), l.typ.String(), l.pattern()}, "\x00")
+		key := strings.Join([]string{l.rule().ID(), l.test, l.line, l.renamed, strconv.Itoa(int(l.kind)), l.typ.String(), l.pattern()}, "\x00")
 		g := byKey[key]
 		if g == nil {
 			g = &group{key: key}
@@ -96,12 +96,11 @@ func (r *report) String() string {
 
 func (r *report) write(b *strings.Builder, g *group) {
 	l := g.leaks[0]
-	rule := l.rule()
 	who := l.test
 	if who == "" {
 		who = "the tests"
 	}
-	fmt.Fprintf(b, "leakcheck: %s: %s left ", rule, who)
+	fmt.Fprintf(b, "leakcheck: %s: %s left ", l.rule().Saying(l.title()), who)
 	if len(g.leaks) > 1 {
 		fmt.Fprintf(b, "%d times ", len(g.leaks))
 	}

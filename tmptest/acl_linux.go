@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,15 +30,15 @@ func checkACL(path string) []Violation {
 	for attr, what := range map[string]string{"system.posix_acl_access": "access", "system.posix_acl_default": "default"} {
 		data, err := aclAttr(path, attr)
 		if err != nil {
-			found = append(found, unchecked(E07, path, what+" list: "+err.Error()))
+			found = append(found, unchecked(rules.E07, path, what+" list: "+err.Error()))
 			continue
 		}
 		grants, err := aclGrants(data, what == "default")
 		if err != nil {
-			found = append(found, unchecked(E07, path, what+" list: "+err.Error()))
+			found = append(found, unchecked(rules.E07, path, what+" list: "+err.Error()))
 		}
 		if len(grants) > 0 {
-			found = append(found, Violation{Rule: E07, Path: path, Detail: fmt.Sprintf("its %s list grants %s", what, strings.Join(grants, ", "))})
+			found = append(found, Violation{Rule: rules.E07, Path: path, Detail: fmt.Sprintf("its %s list grants %s", what, strings.Join(grants, ", "))})
 		}
 	}
 	return found

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // TestingT is the part of testing.TB that assertions need, as in testify.
@@ -73,33 +74,33 @@ func Private(t TestingT, path string, msgAndArgs ...any) bool {
 
 func judgePrivate(path string, info fs.FileInfo) []Violation {
 	if info.Mode()&fs.ModeSymlink != 0 {
-		return []Violation{{Rule: E05, Path: path, Detail: "is a symbolic link"}}
+		return []Violation{{Rule: rules.E05, Path: path, Detail: "is a symbolic link"}}
 	}
 	if !hasOwners {
-		return platformSkips(path, C04, C05, C15)
+		return platformSkips(path, rules.C04, rules.C05, rules.C15)
 	}
 	var found []Violation
 	mode, st := info.Mode(), statOf(info)
 	if accessBits(mode) != 0 {
-		found = append(found, Violation{Rule: C05, Path: path, Detail: "has mode " + modeText(mode)})
+		found = append(found, Violation{Rule: rules.C05, Path: path, Detail: "has mode " + modeText(mode)})
 	}
 	if mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 && !mode.IsDir() {
-		found = append(found, Violation{Rule: C04, Path: path, Detail: "has mode " + modeText(mode)})
+		found = append(found, Violation{Rule: rules.C04, Path: path, Detail: "has mode " + modeText(mode)})
 	}
 	if st.uid != os.Geteuid() {
-		found = append(found, Violation{Rule: C15, Path: path, Detail: fmt.Sprintf("belongs to user %d, not to %d", st.uid, os.Geteuid())})
+		found = append(found, Violation{Rule: rules.C15, Path: path, Detail: fmt.Sprintf("belongs to user %d, not to %d", st.uid, os.Geteuid())})
 	}
 	if !mode.IsDir() && st.nlink > 1 {
-		found = append(found, Violation{Rule: C15, Path: path, Detail: fmt.Sprintf("has %d names", st.nlink)})
+		found = append(found, Violation{Rule: rules.C15, Path: path, Detail: fmt.Sprintf("has %d names", st.nlink)})
 	}
 	return found
 }
 
 // platformSkips are the rules that this system leaves unchecked, of those
 // named.
-func platformSkips(path string, rules ...Rule) []Violation {
+func platformSkips(path string, named ...rules.Rule) []Violation {
 	return slices.DeleteFunc(uncheckedHere(path), func(v Violation) bool {
-		return !slices.ContainsFunc(rules, func(r Rule) bool { return r.ID == v.Rule.ID })
+		return !slices.Contains(named, v.Rule)
 	})
 }
 
@@ -127,11 +128,11 @@ func judgeSecureDir(abs string) []Violation {
 	info, err := os.Lstat(resolved)
 	switch {
 	case err != nil:
-		return append(found, Violation{Rule: E01, Path: abs, Detail: reason(err).Error()})
+		return append(found, Violation{Rule: rules.E01, Path: abs, Detail: reason(err).Error()})
 	case hasOwners && info.Mode().Perm()&sharedBits != 0:
-		found = append(found, Violation{Rule: C18, Path: resolved, Detail: "has mode " + modeText(info.Mode()) + ": others can make files in it"})
+		found = append(found, Violation{Rule: rules.C18, Path: resolved, Detail: "has mode " + modeText(info.Mode()) + ": others can make files in it"})
 	}
-	return append(found, platformSkips(resolved, E03, E04, E05, C18)...)
+	return append(found, platformSkips(resolved, rules.E03, rules.E04, rules.E05, rules.C18)...)
 }
 
 // InSecureDir asserts that the directory which holds path is secure, as
@@ -149,8 +150,8 @@ func InSecureDir(t TestingT, path string, msgAndArgs ...any) bool {
 	}
 	found := judgeSecureDir(filepath.Dir(abs))
 	for i, v := range found {
-		if info, err := os.Lstat(v.Path); v.Rule.ID == C18.ID && err == nil && info.Mode()&fs.ModeSticky != 0 {
-			found[i].Rule = C11
+		if info, err := os.Lstat(v.Path); v.Rule == rules.C18 && err == nil && info.Mode()&fs.ModeSticky != 0 {
+			found[i].Rule = rules.C11
 		}
 	}
 	return verdict(t, "InSecureDir", path, found, msgAndArgs)
@@ -169,7 +170,7 @@ func LocalFS(t TestingT, path string, msgAndArgs ...any) bool {
 	if err != nil {
 		return noSuch(t, "LocalFS", err, msgAndArgs)
 	}
-	found := platformSkips(abs, E08)
+	found := platformSkips(abs, rules.E08)
 	if info, err := statfs(abs); err == nil {
 		found = append(found, checkLocal(abs, info)...)
 	} else if len(found) == 0 {
@@ -195,7 +196,7 @@ func Empty(t TestingT, dir string, msgAndArgs ...any) bool {
 		if err != nil {
 			return noSuch(t, "Empty", err, msgAndArgs)
 		}
-		found = append(found, Violation{Rule: R01, Path: filepath.Join(dir, e.Name()), Detail: describe(info)})
+		found = append(found, Violation{Rule: rules.R01, Path: filepath.Join(dir, e.Name()), Detail: describe(info)})
 	}
 	return verdict(t, "Empty", dir, found, msgAndArgs)
 }
@@ -214,9 +215,9 @@ func Mode(t TestingT, path string, want fs.FileMode, msgAndArgs ...any) bool {
 	if got&bits == want&bits && (want.Type() == 0 || got.Type() == want.Type()) {
 		return true
 	}
-	r := C04
+	r := rules.C04
 	if got&0o077&^want != 0 {
-		r = C05
+		r = rules.C05
 	}
 	found := []Violation{{Rule: r, Path: path, Detail: fmt.Sprintf("has mode %s (%s), not %s", modeText(got), got, modeText(want))}}
 	return verdict(t, "Mode", path, found, msgAndArgs)
@@ -233,7 +234,7 @@ func NotSymlink(t TestingT, path string, msgAndArgs ...any) bool {
 	var found []Violation
 	if info.Mode()&fs.ModeSymlink != 0 {
 		target, _ := os.Readlink(path) // for the message only
-		found = []Violation{{Rule: E05, Path: path, Detail: fmt.Sprintf("is a symbolic link to %q", target)}}
+		found = []Violation{{Rule: rules.E05, Path: path, Detail: fmt.Sprintf("is a symbolic link to %q", target)}}
 	}
 	return verdict(t, "NotSymlink", path, found, msgAndArgs)
 }
@@ -251,7 +252,7 @@ func SameFile(t TestingT, expected, actual fs.FileInfo, msgAndArgs ...any) bool 
 	if actual != nil {
 		name = actual.Name()
 	}
-	found := []Violation{{Rule: U01, Path: name, Detail: "is another object"}}
+	found := []Violation{{Rule: rules.U01, Path: name, Detail: "is another object"}}
 	return verdict(t, "SameFile", name, found, msgAndArgs)
 }
 
@@ -268,6 +269,6 @@ func NoOpenFiles(t TestingT, path string, msgAndArgs ...any) bool {
 	if err != nil {
 		return noSuch(t, "NoOpenFiles", err, msgAndArgs)
 	}
-	found := append(checkOpen(abs, 0), platformSkips(abs, R03, C16)...)
+	found := append(checkOpen(abs, 0), platformSkips(abs, rules.R03, rules.C16)...)
 	return verdict(t, "NoOpenFiles", path, found, msgAndArgs)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tmpproof/tmpproof/tmptest"
 	"github.com/tmpproof/tmpproof/tmptest/require"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // assertion is one assertion on one subject, in both of its forms.
@@ -38,8 +39,8 @@ func in(prepare func(tb testing.TB, path string)) func(testing.TB) string {
 
 // unjudged: what the assertion is to judge is not for Dir.
 var unjudged = []tmptest.Option{
-	tmptest.Allow(tmptest.C04, "for the assertion"), tmptest.Allow(tmptest.C05, "for the assertion"),
-	tmptest.Allow(tmptest.U05, "for the assertion"), tmptest.Allow(tmptest.C15, "for the assertion"),
+	tmptest.Allow(rules.C04, "for the assertion"), tmptest.Allow(rules.C05, "for the assertion"),
+	tmptest.Allow(rules.U05, "for the assertion"), tmptest.Allow(rules.C15, "for the assertion"),
 }
 
 func fileOf(mode fs.FileMode) func(testing.TB) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +31,7 @@ func CloseOnExec(t TestingT, f *os.File, msgAndArgs ...any) bool {
 	}
 	var found []Violation
 	if flags&unix.FD_CLOEXEC == 0 {
-		found = []Violation{{Rule: C16, Path: f.Name(), Detail: "is open without close-on-exec"}}
+		found = []Violation{{Rule: rules.C16, Path: f.Name(), Detail: "is open without close-on-exec"}}
 	}
 	return verdict(t, "CloseOnExec", f.Name(), found, msgAndArgs)
 }

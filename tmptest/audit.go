@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Audit checks a directory and all that is below it as [Dir] checks what it
 // hands out, without a test: for TestMain, for tools, for any tree. The
 // violations are sorted by level, then in the order of the rule book; what
 // could not be checked on this system or in this tree is among them, with
-// level [Warn] and a detail that begins with "not checked:".
+// level [rules.Warn] and a detail that begins with "not checked:".
 //
 // Checked are the path (E01, E03, E04, E05, E14), the directory (E06, E07),
 // its file system (E08, E09, E17), what is in it (C04, C05, C15, U05), and who
@@ -49,7 +51,7 @@ func Audit(path string, opts ...Option) ([]Violation, error) {
 	place, _ := c.checkPlace(resolved, dev, len(leaf) == 0)
 	found = append(found, place...)
 	if len(leaf) > 0 {
-		found = append(found, unchecked(E09, resolved, "no probe file is made in a directory that is not private"))
+		found = append(found, unchecked(rules.E09, resolved, "no probe file is made in a directory that is not private"))
 	}
 	found = append(found, readTree(root, resolved, dev, false).check()...)
 	if err := root.Close(); err != nil { // before descriptors are looked at

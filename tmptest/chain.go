@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // maxLinks is MAX_SYMLINKS of FIO15-C.
@@ -37,7 +39,7 @@ type chain struct {
 func walkChain(path string, literal bool) (resolved string, found []Violation) {
 	c := &chain{literal: literal, uid: os.Geteuid(), path: path}
 	if !filepath.IsAbs(path) {
-		return "", []Violation{{Rule: E01, Path: path, Detail: "is not an absolute path"}}
+		return "", []Violation{{Rule: rules.E01, Path: path, Detail: "is not an absolute path"}}
 	}
 	if !hasOwners {
 		return c.plain()
@@ -123,12 +125,12 @@ func (c *chain) link(path string, info fs.FileInfo) (target string, ok bool) {
 	c.links++
 	switch uid := statOf(info).uid; {
 	case c.links > maxLinks:
-		c.add(E05, path, fmt.Sprintf("is link number %d", c.links))
+		c.add(rules.E05, path, fmt.Sprintf("is link number %d", c.links))
 		return "", false // a loop, or a maze
 	case c.literal:
-		c.add(E05, path, fmt.Sprintf("is a symbolic link to %q", target))
+		c.add(rules.E05, path, fmt.Sprintf("is a symbolic link to %q", target))
 	case !c.trusted(uid):
-		c.add(E05, path, fmt.Sprintf("is a symbolic link to %q of user %d", target, uid))
+		c.add(rules.E05, path, fmt.Sprintf("is a symbolic link to %q of user %d", target, uid))
 	}
 	return target, true
 }
@@ -144,11 +146,11 @@ func (c *chain) check(path string, info fs.FileInfo) bool {
 	}
 	c.seen = append(c.seen, path)
 	if st := statOf(info); !c.trusted(st.uid) {
-		c.add(E03, path, fmt.Sprintf("belongs to user %d, not to %d or root", st.uid, c.uid))
+		c.add(rules.E03, path, fmt.Sprintf("belongs to user %d, not to %d or root", st.uid, c.uid))
 	}
 	sticky := info.Mode()&fs.ModeSticky != 0
 	if info.Mode().Perm()&sharedBits != 0 && (c.literal || !sticky) {
-		c.add(E04, path, "has mode "+modeText(info.Mode()))
+		c.add(rules.E04, path, "has mode "+modeText(info.Mode()))
 	}
 	return true
 }
@@ -163,10 +165,10 @@ func (c *chain) stop(path string, err error) {
 	if path != c.path {
 		detail = fmt.Sprintf("%q: %s", path, detail)
 	}
-	c.found = append(c.found, Violation{Rule: E01, Path: c.path, Detail: detail})
+	c.found = append(c.found, Violation{Rule: rules.E01, Path: c.path, Detail: detail})
 }
 
-func (c *chain) add(r Rule, path, detail string) {
+func (c *chain) add(r rules.Rule, path, detail string) {
 	c.found = append(c.found, Violation{Rule: r, Path: path, Detail: detail})
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Dir is a strict t.TempDir. It makes a directory for the test and returns its
@@ -20,7 +22,7 @@ import (
 // (E04), links are trusted ones (E05), the directory itself has mode 0700
 // under any umask (E06), the file system is local (E08), honours O_EXCL and
 // modes (E09), and has room (E17), no access list opens it (E07), and a unix
-// socket's name fits below it (E14). A rule of level [Fail] that is broken
+// socket's name fits below it (E14). A rule of level [rules.Fail] that is broken
 // ends the test with FailNow: there is no directory to work in.
 //
 // At the end of the test it is checked that the directory is the same object
@@ -32,7 +34,7 @@ import (
 // temporary root are as they were (E13), and nobody still writes to it (R14).
 // Then it is removed, also where directories are without write permission; a
 // part that could not be removed is R11. Broken rules fail the test with
-// Errorf; those of level [Warn], and what could not be checked, are logged.
+// Errorf; those of level [rules.Warn], and what could not be checked, are logged.
 //
 // The root is GOTMPDIR if that is set, as for t.TempDir, else os.TempDir. A
 // test may remove the directory itself, but not put another in its place.
@@ -93,7 +95,7 @@ func (h *handout) take(path string) []Violation {
 		err = h.hold(path, info)
 	}
 	if err != nil {
-		return append(found, Violation{Rule: E06, Path: path, Detail: reason(err).Error()})
+		return append(found, Violation{Rule: rules.E06, Path: path, Detail: reason(err).Error()})
 	}
 	place, oneDev := h.cfg.checkPlace(path, statOf(info).dev, true)
 	if oneDev {
@@ -217,7 +219,7 @@ func (h *handout) checkSame() (found []Violation, intact bool) {
 		}
 	}
 	if rerr != nil {
-		return []Violation{{Rule: U06, Path: h.path, Detail: "cannot be looked at: " + reason(rerr).Error()}}, false
+		return []Violation{{Rule: rules.U06, Path: h.path, Detail: "cannot be looked at: " + reason(rerr).Error()}}, false
 	}
 	found = h.checkMode(now)
 	switch {
@@ -225,11 +227,11 @@ func (h *handout) checkSame() (found []Violation, intact bool) {
 		return found, true
 	case err == nil:
 		detail := "is another object than the one handed out, and is not removed: " + named.Mode().String()
-		return append(found, Violation{Rule: U06, Path: h.path, Detail: detail}), false
+		return append(found, Violation{Rule: rules.U06, Path: h.path, Detail: detail}), false
 	case !errors.Is(err, fs.ErrNotExist):
-		return append(found, Violation{Rule: U06, Path: h.path, Detail: reason(err).Error()}), false
+		return append(found, Violation{Rule: rules.U06, Path: h.path, Detail: reason(err).Error()}), false
 	case hasOwners && statOf(now).nlink > 0:
-		return append(found, Violation{Rule: U06, Path: h.path, Detail: "was renamed, and is not removed"}), false
+		return append(found, Violation{Rule: rules.U06, Path: h.path, Detail: "was renamed, and is not removed"}), false
 	}
 	return nil, false // removed by the test
 }
@@ -243,12 +245,12 @@ func (h *handout) checkMode(now fs.FileInfo) []Violation {
 	was, is := h.info.Mode(), now.Mode()
 	switch {
 	case accessBits(is)&^was.Perm() != 0:
-		found = append(found, Violation{Rule: U04, Path: h.path, Detail: fmt.Sprintf("was handed out with mode %s and now has %s", modeText(was), modeText(is))})
+		found = append(found, Violation{Rule: rules.U04, Path: h.path, Detail: fmt.Sprintf("was handed out with mode %s and now has %s", modeText(was), modeText(is))})
 	case (was^is)&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0:
-		found = append(found, Violation{Rule: E06, Path: h.path, Detail: "has mode " + modeText(is)})
+		found = append(found, Violation{Rule: rules.E06, Path: h.path, Detail: "has mode " + modeText(is)})
 	}
 	if was, is := statOf(h.info).uid, statOf(now).uid; was != is {
-		found = append(found, Violation{Rule: E06, Path: h.path, Detail: fmt.Sprintf("now belongs to user %d", is)})
+		found = append(found, Violation{Rule: rules.E06, Path: h.path, Detail: fmt.Sprintf("now belongs to user %d", is)})
 	}
 	return found
 }

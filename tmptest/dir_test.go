@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // TestDirByRoot hands out directories in temporary roots good and bad: each
@@ -228,7 +229,7 @@ func TestUmasks(t *testing.T) {
 		})
 	}
 	t.Run("set-group-id parent", func(t *testing.T) {
-		root := tmptest.Dir(t, tmptest.Allow(tmptest.E06, "the set-group-id bit is set here"))
+		root := tmptest.Dir(t, tmptest.Allow(rules.E06, "the set-group-id bit is set here"))
 		require.NoError(t, os.Chmod(root, 0o700|fs.ModeSetgid))
 		tmptest.Mode(t, tmptest.Dir(t, tmptest.In(root)), 0o700)
 	})
@@ -391,7 +392,7 @@ func TestOptionErrors(t *testing.T) {
 		"tmptest.Dir: option Target means nothing to Dir: it is for Shared": func(tb testing.TB) { tmptest.Dir(tb, tmptest.Target("x")) },
 		"tmptest.Dir: option Process means nothing to Dir: it is for Audit": func(tb testing.TB) { tmptest.Dir(tb, tmptest.Process()) },
 		"tmptest.File: an option is nil: leave it out":                      func(tb testing.TB) { tmptest.File(tb, nil) },
-		"Allow(C05) has no reason":                                          func(tb testing.TB) { tmptest.Dir(tb, tmptest.Allow(tmptest.C05, " ")) },
+		"Allow(C05) has no reason":                                          func(tb testing.TB) { tmptest.Dir(tb, tmptest.Allow(rules.C05, " ")) },
 		`Target("["): syntax error in pattern`:                              func(tb testing.TB) { tmptest.Shared(tb, tmptest.Target("[")) },
 		`In("") names no directory`:                                         func(tb testing.TB) { tmptest.Dir(tb, tmptest.In("")) },
 		"Settle(-1ns) is not between 0 and a minute":                        func(tb testing.TB) { tmptest.Dir(tb, tmptest.Settle(-1)) },
@@ -413,7 +414,7 @@ func TestOptionErrors(t *testing.T) {
 func TestFailureText(t *testing.T) {
 	once := func() string {
 		r := observe(t, func(tb testing.TB) {
-			dir := tmptest.Dir(tb, tmptest.Allow(tmptest.U05, "links are the point here"))
+			dir := tmptest.Dir(tb, tmptest.Allow(rules.U05, "links are the point here"))
 			for i := range 12 {
 				write(tb, fmt.Sprintf("%s/f%02d\n", dir, i), 0o644)
 			}

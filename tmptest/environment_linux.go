@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // checkUmask reads the umask from /proc, since umask(2) would change it for a
@@ -14,18 +16,18 @@ func checkUmask() []Violation {
 	const file = "/proc/self/status"
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return []Violation{unchecked(E10, "umask", err.Error())}
+		return []Violation{unchecked(rules.E10, "umask", err.Error())}
 	}
 	for line := range strings.Lines(string(data)) {
 		if value, ok := strings.CutPrefix(line, "Umask:"); ok {
 			mask, err := strconv.ParseUint(strings.TrimSpace(value), 8, 9)
 			if err != nil {
-				return []Violation{unchecked(E10, "umask", err.Error())}
+				return []Violation{unchecked(rules.E10, "umask", err.Error())}
 			}
 			return judgeUmask(fs.FileMode(mask))
 		}
 	}
-	return []Violation{unchecked(E10, "umask", file+" has no Umask line")}
+	return []Violation{unchecked(rules.E10, "umask", file+" has no Umask line")}
 }
 
 // checkProtection is E16.
@@ -39,9 +41,9 @@ func protectionIn(dir string) []Violation {
 		data, err := os.ReadFile(file)
 		switch value := strings.TrimSpace(string(data)); {
 		case err != nil:
-			found = append(found, unchecked(E16, file, reason(err).Error()))
+			found = append(found, unchecked(rules.E16, file, reason(err).Error()))
 		case value == "0":
-			found = append(found, Violation{Rule: E16, Path: file, Detail: fmt.Sprintf("is %s: off", value)})
+			found = append(found, Violation{Rule: rules.E16, Path: file, Detail: fmt.Sprintf("is %s: off", value)})
 		}
 	}
 	return found

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // A file with a directory of its own, open. It is closed and removed by the
@@ -31,7 +32,7 @@ func ExampleIn() {
 			tmptest.Literal(),          // no ancestor that others can write, sticky or not
 			tmptest.Keep(),             // keep it when the test fails, and say where
 			tmptest.Settle(time.Second),
-			tmptest.Allow(tmptest.C05, "a web server reads it"),
+			tmptest.Allow(rules.C05, "a web server reads it"),
 		)
 		tmptest.Shared(t, tmptest.NoEnv()) // TMPDIR stays as it is: for parallel tests
 	}
@@ -89,13 +90,13 @@ func ExampleProcess() {
 
 // Levels say what a broken rule does to a test.
 func ExampleViolation() {
-	levels := map[tmptest.Level]int{}
-	for _, r := range tmptest.Rules() {
+	levels := map[rules.Level]int{}
+	for _, r := range rules.All() {
 		levels[r.Level()]++
 	}
-	fmt.Println(levels[tmptest.Fail] > levels[tmptest.Warn], levels[tmptest.Warn] > levels[tmptest.OptIn])
+	fmt.Println(levels[rules.Fail] > levels[rules.Warn], levels[rules.Warn] > levels[rules.OptIn])
 
-	v := tmptest.Violation{Rule: tmptest.C04, Path: "/tmp/x", Detail: "has mode 0644"}
+	v := tmptest.Violation{Rule: rules.C04, Path: "/tmp/x", Detail: "has mode 0644"}
 	fmt.Println(v.Level(), v)
 	// Output:
 	// true true

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // In a test function.
@@ -103,8 +104,8 @@ func ExampleAudit() {
 		fmt.Println(err)
 	}
 	for _, v := range violations {
-		if v.Level() == tmptest.Fail {
-			fmt.Println(v.Rule.ID, filepath.Base(v.Path), v.Detail)
+		if v.Level() == rules.Fail {
+			fmt.Println(v.Rule.ID(), filepath.Base(v.Path), v.Detail)
 		}
 	}
 	// Output:
@@ -136,18 +137,4 @@ func ExampleNoFollow() {
 	})
 	// Output:
 	// tmptest.NoFollow: C02: broken
-}
-
-func ExampleRules() {
-	for _, r := range tmptest.Rules() {
-		for _, cwe := range r.CWE {
-			if cwe == 379 && r.Level() == tmptest.Fail && r.ID[0] == 'C' {
-				fmt.Println(r.ID, r.Fix)
-			}
-		}
-	}
-	// Output:
-	// C11 use os.TempDir, which follows TMPDIR, and create inside a directory of os.MkdirTemp
-	// C12 use os.MkdirTemp, or os.Mkdir and treat an existing directory as an error; not os.MkdirAll
-	// C18 create files inside a directory made by os.MkdirTemp
 }

@@ -1,6 +1,10 @@
 package tmptest
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
+)
 
 // ListsDescriptors: the system lets R03 be checked.
-var ListsDescriptors = !slices.ContainsFunc(platformUnchecked, func(s skippedRule) bool { return s.rule.ID == R03.ID })
+var ListsDescriptors = !slices.ContainsFunc(platformUnchecked, func(s skippedRule) bool { return s.rule == rules.R03 })

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"testing"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // File is a strict os.CreateTemp: an open file of mode 0600 in a [Dir] of its
@@ -39,7 +41,7 @@ func File(t testing.TB, opts ...Option) *os.File {
 	h.extra = func() []Violation {
 		found := checkFile(f.Name(), info)
 		if err := f.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
-			found = append(found, Violation{Rule: R11, Path: f.Name(), Detail: "cannot be closed: " + reason(err).Error()})
+			found = append(found, Violation{Rule: rules.R11, Path: f.Name(), Detail: "cannot be closed: " + reason(err).Error()})
 		}
 		return found
 	}
@@ -54,15 +56,15 @@ func checkFile(name string, was fs.FileInfo) []Violation {
 		return nil // removed by the test
 	}
 	if err != nil {
-		return []Violation{{Rule: U01, Path: name, Detail: reason(err).Error()}}
+		return []Violation{{Rule: rules.U01, Path: name, Detail: reason(err).Error()}}
 	}
 	if !os.SameFile(was, is) {
-		return []Violation{{Rule: U01, Path: name, Detail: fmt.Sprintf("is another object than the file handed out: %s", is.Mode())}}
+		return []Violation{{Rule: rules.U01, Path: name, Detail: fmt.Sprintf("is another object than the file handed out: %s", is.Mode())}}
 	}
 	if hasOwners && is.Mode() != was.Mode() {
-		r := C04
+		r := rules.C04
 		if accessBits(is.Mode()) != 0 {
-			r = U04
+			r = rules.U04
 		}
 		return []Violation{{Rule: r, Path: name, Detail: fmt.Sprintf("was handed out with mode %s and now has %s", modeText(was.Mode()), modeText(is.Mode()))}}
 	}

@@ -1,6 +1,10 @@
 package tmptest
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
+)
 
 // fsInfo is what statfs tells about a file system.
 type fsInfo struct {
@@ -24,9 +28,9 @@ const (
 func checkLocal(path string, info fsInfo) []Violation {
 	switch {
 	case info.remote:
-		return []Violation{{Rule: E08, Path: path, Detail: "is on " + info.kind}}
+		return []Violation{{Rule: rules.E08, Path: path, Detail: "is on " + info.kind}}
 	case info.unsure:
-		return []Violation{{Rule: E08, Path: path, Detail: "is on " + info.kind + ", which may be remote", advice: true}}
+		return []Violation{{Rule: rules.E08, Path: path, Detail: "is on " + info.kind + ", which may be remote", advice: true}}
 	}
 	return nil
 }
@@ -35,10 +39,10 @@ func checkLocal(path string, info fsInfo) []Violation {
 func checkRoom(path string, info fsInfo) []Violation {
 	var found []Violation
 	if info.freeBytes < minFreeBytes {
-		found = append(found, Violation{Rule: E17, Path: path, Detail: fmt.Sprintf("%d KiB are free, less than %d MiB", info.freeBytes>>10, minFreeBytes>>20)})
+		found = append(found, Violation{Rule: rules.E17, Path: path, Detail: fmt.Sprintf("%d KiB are free, less than %d MiB", info.freeBytes>>10, minFreeBytes>>20)})
 	}
 	if info.inodes > 0 && info.freeNodes < minFreeNodes {
-		found = append(found, Violation{Rule: E17, Path: path, Detail: fmt.Sprintf("%d inodes are free, less than %d", info.freeNodes, minFreeNodes)})
+		found = append(found, Violation{Rule: rules.E17, Path: path, Detail: fmt.Sprintf("%d inodes are free, less than %d", info.freeNodes, minFreeNodes)})
 	}
 	return found
 }

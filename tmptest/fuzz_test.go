@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // FuzzNames judges names around chance and without: no name makes the judge
@@ -53,7 +54,7 @@ func FuzzDirPattern(f *testing.F) {
 func FuzzOneLine(f *testing.F) {
 	f.Add("path\n", "detail\r\n\x1b[0m")
 	f.Fuzz(func(t *testing.T, path, detail string) {
-		text := Violation{Rule: C05, Path: path, Detail: detail}.String()
+		text := Violation{Rule: rules.C05, Path: path, Detail: detail}.String()
 		assert.False(t, strings.ContainsAny(text, "\n\r\x1b\x00"), "%q", text)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/internal/noproc"
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 const envNoProc = "TMPPROOF_TEST_NOPROC"
@@ -29,7 +30,7 @@ func TestNoProc(t *testing.T) {
 	cmd.Env = append(os.Environ(), envNoProc+"=1")
 	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
-	for _, rule := range []tmptest.Rule{tmptest.R03, tmptest.R13, tmptest.C16} {
-		assert.Regexp(t, rule.ID+` .*\n.*not checked: .*/proc/self`, string(out))
+	for _, rule := range []rules.Rule{rules.R03, rules.R13, rules.C16} {
+		assert.Regexp(t, rule.ID()+` .*\n.*not checked: .*/proc/self`, string(out))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Option changes what a function of this package does. Without options each
@@ -98,16 +100,20 @@ func Keep() Option {
 
 // Allow takes violations of one rule for granted. The reason is for the
 // reader of the test and must not be empty.
-func Allow(r Rule, reason string) Option {
+func Allow(r rules.Rule, reason string) Option {
 	return option{"Allow", verbDir | verbShared | verbFile | verbAudit, func(c *config) {
+		if !r.Known() {
+			c.problems = append(c.problems, fmt.Sprintf("Allow: the rule book has no rule %q", r.ID()))
+			return
+		}
 		if strings.TrimSpace(reason) == "" {
-			c.problems = append(c.problems, fmt.Sprintf("Allow(%s) has no reason: say why the rule may be broken here", r.ID))
+			c.problems = append(c.problems, fmt.Sprintf("Allow(%s) has no reason: say why the rule may be broken here", r.ID()))
 			return
 		}
 		if c.allowed == nil {
 			c.allowed = make(map[string]string)
 		}
-		c.allowed[r.ID] = reason
+		c.allowed[r.ID()] = reason
 	}}
 }
 

@@ -1,8 +1,10 @@
 package tmptest
 
+import "github.com/tmpproof/tmpproof/tmptest/rules"
+
 // skippedRule is a rule that a system gives no means to check.
 type skippedRule struct {
-	rule   Rule
+	rule   rules.Rule
 	reason string
 }
 

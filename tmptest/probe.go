@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // probed remembers, by device, what probe found: a file system does not learn
@@ -20,13 +22,13 @@ func checkProbe(dir string, dev uint64, p prober) []Violation {
 	if !ok || !hasOwners {
 		detail, err := p.probe(dir)
 		if err != nil {
-			return []Violation{unchecked(E09, dir, err.Error())}
+			return []Violation{unchecked(rules.E09, dir, err.Error())}
 		}
 		known = detail
 		probed.Store(dev, detail)
 	}
 	if detail := known.(string); detail != "" {
-		return []Violation{{Rule: E09, Path: dir, Detail: detail}}
+		return []Violation{{Rule: rules.E09, Path: dir, Detail: detail}}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // openFile is a descriptor of this process.
@@ -25,7 +27,7 @@ var held sync.Map // path -> struct{}
 func checkOpen(dir string, dev uint64) []Violation {
 	files, err := openFiles(dir, dev)
 	if err != nil {
-		return []Violation{unchecked(R03, dir, err.Error()), unchecked(C16, dir, err.Error())}
+		return []Violation{unchecked(rules.R03, dir, err.Error()), unchecked(rules.C16, dir, err.Error())}
 	}
 	known := make(map[string]bool)
 	var found []Violation
@@ -45,9 +47,9 @@ func checkOpen(dir string, dev uint64) []Violation {
 		if f.socket {
 			detail = "is still open: a unix socket"
 		}
-		found = append(found, Violation{Rule: R03, Path: f.path, Detail: detail})
+		found = append(found, Violation{Rule: rules.R03, Path: f.path, Detail: detail})
 		if f.inherit {
-			found = append(found, Violation{Rule: C16, Path: f.path, Detail: "is open without close-on-exec"})
+			found = append(found, Violation{Rule: rules.C16, Path: f.path, Detail: "is open without close-on-exec"})
 		}
 	}
 	return found
@@ -65,11 +67,11 @@ type process struct {
 func checkProcesses(dir string) []Violation {
 	users, err := processesIn(dir)
 	if err != nil {
-		return []Violation{unchecked(R13, dir, err.Error())}
+		return []Violation{unchecked(rules.R13, dir, err.Error())}
 	}
 	var found []Violation
 	for _, p := range users {
-		found = append(found, Violation{Rule: R13, Path: p.path, Detail: fmt.Sprintf("is the %s of a process that still runs: %s", p.how, p.name)})
+		found = append(found, Violation{Rule: rules.R13, Path: p.path, Detail: fmt.Sprintf("is the %s of a process that still runs: %s", p.how, p.name)})
 	}
 	return found
 }
@@ -81,7 +83,7 @@ func checkWorkingDir(dir string) []Violation {
 	if err != nil || !below(dir, cwd) {
 		return nil
 	}
-	return []Violation{{Rule: R13, Path: cwd, Detail: "is the working directory of this process: t.Chdir takes a change back when the test ends"}}
+	return []Violation{{Rule: rules.R13, Path: cwd, Detail: "is the working directory of this process: t.Chdir takes a change back when the test ends"}}
 }
 
 // environment is the variables that name a temporary root, and their values.
@@ -110,7 +112,7 @@ func checkEnvironment(before []string) []Violation {
 		if now == was || now == environmentOf("TMPPROOF_LEAKCHECK") {
 			continue
 		}
-		found = append(found, Violation{Rule: E13, Path: name, Detail: fmt.Sprintf("was %s and is now %s", was, now)})
+		found = append(found, Violation{Rule: rules.E13, Path: name, Detail: fmt.Sprintf("was %s and is now %s", was, now)})
 	}
 	return found
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // remover removes what is below root, and gives directories their owner bits
@@ -85,10 +87,10 @@ func (r *remover) found() []Violation {
 	var found []Violation
 	at := func(rel string) string { return filepath.Join(r.base, filepath.FromSlash(rel)) }
 	for rel, err := range r.left {
-		found = append(found, Violation{Rule: R11, Path: at(rel), Detail: "cannot be removed: " + reason(err).Error()})
+		found = append(found, Violation{Rule: rules.R11, Path: at(rel), Detail: "cannot be removed: " + reason(err).Error()})
 	}
 	for _, rel := range r.late {
-		found = append(found, Violation{Rule: R14, Path: at(rel), Detail: "was made while the directory was being removed"})
+		found = append(found, Violation{Rule: rules.R14, Path: at(rel), Detail: "was made while the directory was being removed"})
 	}
 	return found
 }

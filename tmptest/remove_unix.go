@@ -5,6 +5,8 @@ package tmptest
 import (
 	"os"
 	"syscall"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // removeEmpty removes an empty directory, and nothing else: not a link or a
@@ -16,5 +18,5 @@ func checkGone(path string) []Violation {
 	if _, err := os.Lstat(path); err != nil {
 		return nil
 	}
-	return []Violation{{Rule: R14, Path: path, Detail: "was made again after it had been removed"}}
+	return []Violation{{Rule: rules.R14, Path: path, Detail: "was made again after it had been removed"}}
 }

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // maxEvidence bounds the lines that are shown for one rule.
@@ -75,7 +77,7 @@ func (s site) again(test string) string {
 // tidy sorts violations, drops those that are allowed, and what was seen twice.
 func tidy(found []Violation, allowed map[string]string) []Violation {
 	found = slices.DeleteFunc(found, func(v Violation) bool {
-		_, ok := allowed[v.Rule.ID]
+		_, ok := allowed[v.Rule.ID()]
 		return ok
 	})
 	slices.SortStableFunc(found, func(a, b Violation) int {
@@ -85,22 +87,22 @@ func tidy(found []Violation, allowed map[string]string) []Violation {
 		)
 	})
 	return slices.CompactFunc(found, func(a, b Violation) bool {
-		return a.Rule.ID == b.Rule.ID && a.Path == b.Path && a.Detail == b.Detail
+		return a.Rule == b.Rule && a.Path == b.Path && a.Detail == b.Detail
 	})
 }
 
 // bookOrder sorts ids in the order of the rule book: E, C, U, R, X, A.
-func bookOrder(r Rule) string {
-	if r.ID == "" {
+func bookOrder(r rules.Rule) string {
+	if r == "" {
 		return ""
 	}
-	return fmt.Sprint(strings.IndexByte("ECURXA", r.ID[0])) + r.ID[1:]
+	return fmt.Sprint(strings.IndexByte("ECURXA", r.ID()[0])) + r.ID()[1:]
 }
 
 // split parts violations that fail a test from advice.
 func split(found []Violation) (failures, advice []Violation) {
 	for _, v := range found {
-		if v.Level() == Fail {
+		if v.Level() == rules.Fail {
 			failures = append(failures, v)
 		} else {
 			advice = append(advice, v)
@@ -117,7 +119,7 @@ func text(found []Violation, base string) string {
 	for i := 0; i < len(found); {
 		rule := found[i].Rule
 		end := i
-		for end < len(found) && found[end].Rule.ID == rule.ID {
+		for end < len(found) && found[end].Rule == rule {
 			end++
 		}
 		fmt.Fprintf(&b, "\n  %s\n", rule)
@@ -128,7 +130,7 @@ func text(found []Violation, base string) string {
 			}
 			fmt.Fprintf(&b, "      %q %s\n", relative(base, v.Path), oneLine(v.Detail))
 		}
-		fmt.Fprintf(&b, "    fix: %s", rule.Fix)
+		fmt.Fprintf(&b, "    fix: %s", rule.Fix())
 		i = end
 	}
 	return b.String()
@@ -149,7 +151,7 @@ func relative(base, path string) string {
 func ids(found []Violation) string {
 	var all []string
 	for _, v := range found {
-		all = append(all, v.Rule.ID)
+		all = append(all, v.Rule.ID())
 	}
 	return strings.Join(slices.Compact(all), ", ")
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // tempRoot is where a directory is made, and what names it.
@@ -67,9 +69,9 @@ func (c *config) makeDir(pattern string) (path string, found []Violation) {
 // cannotMake is the rule that stands for the error of a creation in the
 // temporary root.
 func cannotMake(root, from string, err error) Violation {
-	r, why := E01, "no directory can be made in it: "
+	r, why := rules.E01, "no directory can be made in it: "
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		r, why = E17, "there is no room in it: "
+		r, why = rules.E17, "there is no room in it: "
 	}
 	return Violation{Rule: r, Path: root, Detail: fmt.Sprintf("%s%s (the temporary root, from %s)", why, reason(err), from)}
 }
@@ -97,7 +99,7 @@ func checkLeaf(path string) (fs.FileInfo, []Violation, error) {
 func judgeLeaf(path string, info fs.FileInfo) []Violation {
 	var found []Violation
 	add := func(format string, args ...any) {
-		found = append(found, Violation{Rule: E06, Path: path, Detail: fmt.Sprintf(format, args...)})
+		found = append(found, Violation{Rule: rules.E06, Path: path, Detail: fmt.Sprintf(format, args...)})
 	}
 	if !info.IsDir() {
 		add("is no directory: %s", info.Mode().Type())
@@ -121,13 +123,13 @@ func judgeLeaf(path string, info fs.FileInfo) []Violation {
 func (c *config) checkPlace(path string, dev uint64, mayProbe bool) (found []Violation, oneDev bool) {
 	info, err := c.fsInfo(path)
 	if err != nil {
-		found = append(found, unchecked(E08, path, err.Error()), unchecked(E17, path, err.Error()))
+		found = append(found, unchecked(rules.E08, path, err.Error()), unchecked(rules.E17, path, err.Error()))
 	} else {
 		found = append(found, checkLocal(path, info)...)
 		found = append(found, checkRoom(path, info)...)
 	}
 	if len(path) > maxPath {
-		found = append(found, Violation{Rule: E14, Path: path, Detail: fmt.Sprintf("has %d bytes, more than %d", len(path), maxPath)})
+		found = append(found, Violation{Rule: rules.E14, Path: path, Detail: fmt.Sprintf("has %d bytes, more than %d", len(path), maxPath)})
 	}
 	if mayProbe {
 		found = append(found, checkProbe(path, dev, realProber)...)

@@ -11,37 +11,38 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 var creationRows = []ruleRow{
 	{
-		rule: tmptest.C02, name: "a link is followed",
+		rule: rules.C02, name: "a link is followed",
 		broken: func(tb testing.TB) { tmptest.NoFollow(tb, openFlags(os.O_RDWR)) },
 		sound:  func(tb testing.TB) { tmptest.NoFollow(tb, openFlags(os.O_RDWR|syscall.O_NOFOLLOW)) },
 	},
 	{
-		rule: tmptest.C03, name: "world-readable in a shared directory",
+		rule: rules.C03, name: "world-readable in a shared directory",
 		broken: withShared(func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o644) }, tmptest.Target("f")),
 		sound:  withShared(func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o600) }, tmptest.Target("f")),
 	},
 	{
-		rule: tmptest.C04, name: "set-user-id",
+		rule: rules.C04, name: "set-user-id",
 		broken: withDir(func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o700|fs.ModeSetuid) }),
 		sound:  withDir(func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o700) }),
 	},
 	{
-		rule: tmptest.C05, name: "file 0640, deep",
+		rule: rules.C05, name: "file 0640, deep",
 		broken: withShared(func(tb testing.TB, dir string) {
 			noError(tb, os.MkdirAll(dir+"/a/b", 0o750))
 			write(tb, dir+"/a/b/f", 0o640)
-		}, tmptest.Target("a"), tmptest.Allow(tmptest.C03, "the rule is about what is below")),
+		}, tmptest.Target("a"), tmptest.Allow(rules.C03, "the rule is about what is below")),
 		sound: withShared(func(tb testing.TB, dir string) {
 			noError(tb, os.MkdirAll(dir+"/a/b", 0o700))
 			write(tb, dir+"/a/b/f", 0o640)
 		}, tmptest.Target("a")),
 	},
 	{
-		rule: tmptest.C05, name: "a result for everybody, in a directory that is opened",
+		rule: rules.C05, name: "a result for everybody, in a directory that is opened",
 		broken: withDir(func(tb testing.TB, dir string) {
 			write(tb, dir+"/page.html", 0o644)
 			noError(tb, os.Chmod(dir, 0o755))
@@ -53,7 +54,7 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.C05, name: "a file for everybody with a name elsewhere",
+		rule: rules.C05, name: "a file for everybody with a name elsewhere",
 		broken: withDir(func(tb testing.TB, dir string) {
 			write(tb, dir+"/f", 0o644)
 			noError(tb, os.Link(dir+"/f", tb.TempDir()+"/f"))
@@ -64,12 +65,12 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.C05, name: "a socket that others can connect to",
+		rule: rules.C05, name: "a socket that others can connect to",
 		broken: withShared(func(tb testing.TB, dir string) { socket(tb, dir+"/s", 0o777) }, tmptest.Target("s")),
 		sound:  withShared(func(tb testing.TB, dir string) { socket(tb, dir+"/s", 0o755) }, tmptest.Target("s")),
 	},
 	{
-		rule: tmptest.C06, name: "process id",
+		rule: rules.C06, name: "process id",
 		broken: withShared(func(tb testing.TB, dir string) { write(tb, fmt.Sprintf("%s/%d.tmp", dir, os.Getpid()), 0o600) }),
 		sound: withShared(func(tb testing.TB, dir string) {
 			f, err := os.CreateTemp("", "*.tmp")
@@ -78,7 +79,7 @@ var creationRows = []ruleRow{
 		}, tmptest.Target("*")),
 	},
 	{
-		rule: tmptest.C07, name: "constant seed",
+		rule: rules.C07, name: "constant seed",
 		broken: func(tb testing.TB) {
 			r := rand.New(rand.NewPCG(1, 2))
 			tmptest.Unpredictable(tb, func() (string, error) { return fmt.Sprintf("%016x", r.Uint64()), nil })
@@ -88,7 +89,7 @@ var creationRows = []ruleRow{
 		},
 	},
 	{
-		rule: tmptest.C08, name: "six digits",
+		rule: rules.C08, name: "six digits",
 		broken: func(tb testing.TB) {
 			tmptest.Unpredictable(tb, func() (string, error) { return fmt.Sprintf("%06d", rand.IntN(1e6)), nil })
 		},
@@ -97,7 +98,7 @@ var creationRows = []ruleRow{
 		},
 	},
 	{
-		rule: tmptest.C09, name: "a counter after a random start",
+		rule: rules.C09, name: "a counter after a random start",
 		broken: func(tb testing.TB) {
 			start, n := rand.Uint64(), 0
 			tmptest.Unpredictable(tb, func() (string, error) { n++; return fmt.Sprintf("%016x-%d", start, n), nil })
@@ -108,7 +109,7 @@ var creationRows = []ruleRow{
 		},
 	},
 	{
-		rule: tmptest.C11, name: "directly in a shared directory",
+		rule: rules.C11, name: "directly in a shared directory",
 		broken: withShared(func(tb testing.TB, dir string) {
 			write(tb, dir+"/f", 0o600)
 			tmptest.InSecureDir(tb, dir+"/f")
@@ -122,7 +123,7 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.C15, name: "a hard link from elsewhere",
+		rule: rules.C15, name: "a hard link from elsewhere",
 		broken: withDir(func(tb testing.TB, dir string) {
 			write(tb, dir+"/f", 0o600)
 			noError(tb, os.Link(dir+"/f", tmptest.Dir(tb)+"/g"))
@@ -133,7 +134,7 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.C15, name: "a file of another user", skip: needsRoot,
+		rule: rules.C15, name: "a file of another user", skip: needsRoot,
 		broken: withDir(func(tb testing.TB, dir string) {
 			write(tb, dir+"/f", 0o600)
 			noError(tb, os.Chown(dir+"/f", 12345, 12345))
@@ -141,7 +142,7 @@ var creationRows = []ruleRow{
 		sound: withDir(func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o600) }),
 	},
 	{
-		rule: tmptest.C16, name: "inherited",
+		rule: rules.C16, name: "inherited",
 		broken: withDir(func(tb testing.TB, dir string) {
 			fd, err := syscall.Open(dir+"/f", syscall.O_CREAT|syscall.O_RDWR, 0o600)
 			noError(tb, err)
@@ -158,7 +159,7 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.C16, name: "left open in the directory, and inherited",
+		rule: rules.C16, name: "left open in the directory, and inherited",
 		broken: withDir(func(tb testing.TB, dir string) {
 			fd, err := syscall.Open(dir+"/f", syscall.O_CREAT|syscall.O_RDWR, 0o600)
 			noError(tb, err)
@@ -171,7 +172,7 @@ var creationRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.C18, name: "others can make files beside it",
+		rule: rules.C18, name: "others can make files beside it",
 		broken: inDir(0o777, func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o600); tmptest.InSecureDir(tb, dir+"/f") }),
 		sound:  inDir(0o700, func(tb testing.TB, dir string) { write(tb, dir+"/f", 0o600); tmptest.InSecureDir(tb, dir+"/f") }),
 	},

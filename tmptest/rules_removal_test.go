@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
 var removalRows = []ruleRow{
 	{
-		rule: tmptest.R01, name: "left in the shared directory",
+		rule: rules.R01, name: "left in the shared directory",
 		broken: withShared(func(tb testing.TB, _ string) {
 			f, err := os.CreateTemp("", "upload-*")
 			noError(tb, err)
@@ -28,12 +29,12 @@ var removalRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.R01, name: "left in any directory",
+		rule: rules.R01, name: "left in any directory",
 		broken: func(tb testing.TB) { dir := tb.TempDir(); write(tb, dir+"/f", 0o600); tmptest.Empty(tb, dir) },
 		sound:  func(tb testing.TB) { tmptest.Empty(tb, tb.TempDir()) },
 	},
 	{
-		rule: tmptest.R03, name: "open file",
+		rule: rules.R03, name: "open file",
 		broken: withDir(func(tb testing.TB, dir string) { leaveOpen(tb, dir+"/f", os.O_CREATE|os.O_RDWR) }),
 		sound: withDir(func(tb testing.TB, dir string) {
 			write(tb, dir+"/f", 0o600)
@@ -41,7 +42,7 @@ var removalRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.R03, name: "open removed file",
+		rule: rules.R03, name: "open removed file",
 		broken: withDir(func(tb testing.TB, dir string) {
 			leaveOpen(tb, dir+"/f", os.O_CREATE|os.O_RDWR)
 			noError(tb, os.Remove(dir+"/f"))
@@ -52,7 +53,7 @@ var removalRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.R03, name: "file without a name",
+		rule: rules.R03, name: "file without a name",
 		broken: withDir(func(tb testing.TB, dir string) { leaveOpen(tb, dir, os.O_RDWR|unix.O_TMPFILE) }),
 		sound: withDir(func(tb testing.TB, dir string) {
 			f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
@@ -61,7 +62,7 @@ var removalRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.R09, name: "links are followed",
+		rule: rules.R09, name: "links are followed",
 		broken: func(tb testing.TB) {
 			tmptest.RemovesAll(tb, func(dir string) error {
 				return errors.Join(filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -72,14 +73,14 @@ var removalRows = []ruleRow{
 		sound: func(tb testing.TB) { tmptest.RemovesAll(tb, os.RemoveAll) },
 	},
 	{
-		rule: tmptest.R11, name: "the error is swallowed",
+		rule: rules.R11, name: "the error is swallowed",
 		broken: func(tb testing.TB) {
 			tmptest.RemovesAll(tb, func(dir string) error { _ = os.RemoveAll(dir); return nil })
 		},
 		sound: func(tb testing.TB) { tmptest.RemovesAll(tb, os.RemoveAll) },
 	},
 	{
-		rule: tmptest.R12, name: "read-only directories stay",
+		rule: rules.R12, name: "read-only directories stay",
 		skip: func() string {
 			if os.Geteuid() == 0 {
 				return "root needs no write permission"
@@ -99,17 +100,17 @@ var removalRows = []ruleRow{
 		},
 	},
 	{
-		rule: tmptest.R13, name: "a child in the directory",
+		rule: rules.R13, name: "a child in the directory",
 		broken: withDir(func(tb testing.TB, dir string) { sleeper(tb, dir) }),
 		sound:  withDir(func(tb testing.TB, _ string) { sleeper(tb, "/") }),
 	},
 	{
-		rule: tmptest.R13, name: "an orphan in the directory",
+		rule: rules.R13, name: "an orphan in the directory",
 		broken: withDir(func(tb testing.TB, dir string) { orphan(tb, dir) }),
 		sound:  withDir(func(tb testing.TB, _ string) { orphan(tb, "/") }),
 	},
 	{
-		rule: tmptest.R14, name: "written between two listings",
+		rule: rules.R14, name: "written between two listings",
 		broken: func(tb testing.TB) {
 			var dir string
 			dir = tmptest.Dir(tb, tmptest.BetweenListings(func() { write(tb, dir+"/late", 0o600) }))
@@ -121,7 +122,7 @@ var removalRows = []ruleRow{
 		},
 	},
 	{
-		rule: tmptest.R14, name: "written between listing and removal",
+		rule: rules.R14, name: "written between listing and removal",
 		broken: removal(func(tb testing.TB, dir string) { write(tb, dir+"/late", 0o600) }),
 		sound:  removal(func(tb testing.TB, dir string) { noError(tb, os.Remove(dir+"/f")) }),
 	},

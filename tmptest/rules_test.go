@@ -16,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // ruleRow is a rule with a victim that breaks it and its nearest twin that
 // does not.
 type ruleRow struct {
-	rule   tmptest.Rule
+	rule   rules.Rule
 	name   string // what is broken
 	skip   func() string
 	broken func(tb testing.TB)
@@ -65,7 +66,7 @@ func audit(tb testing.TB, path string, opts ...tmptest.Option) {
 	found, err := tmptest.Audit(path, opts...)
 	noError(tb, err)
 	for _, v := range found {
-		if v.Level() == tmptest.Fail {
+		if v.Level() == rules.Fail {
 			tb.Errorf("\n  %s", v)
 		} else {
 			tb.Logf("\n  %s", v)
@@ -125,23 +126,23 @@ var ruleRows = slices.Concat(environmentRows, creationRows, useRows, removalRows
 // TestRules runs each victim and its twin.
 func TestRules(t *testing.T) {
 	for _, row := range ruleRows {
-		t.Run(row.rule.ID+" "+row.name, func(t *testing.T) {
+		t.Run(row.rule.ID()+" "+row.name, func(t *testing.T) {
 			if row.skip != nil {
 				if why := row.skip(); why != "" {
 					t.Skip(why)
 				}
 			}
 			named := (*recorder).broken
-			if row.rule.Level() != tmptest.Fail {
+			if row.rule.Level() != rules.Fail {
 				named = func(r *recorder) []string { return append(r.broken(), r.advised()...) }
 			}
 			t.Run("broken", func(t *testing.T) {
 				r := observe(t, row.broken)
-				assert.Contains(t, named(r), row.rule.ID, r.text())
+				assert.Contains(t, named(r), row.rule.ID(), r.text())
 			})
 			t.Run("sound", func(t *testing.T) {
 				r := observe(t, row.sound)
-				assert.NotContains(t, named(r), row.rule.ID, r.text())
+				assert.NotContains(t, named(r), row.rule.ID(), r.text())
 				assert.Empty(t, r.broken(), r.text())
 			})
 		})
@@ -152,28 +153,28 @@ func TestRules(t *testing.T) {
 // program is named.
 func TestEveryRuleIsCovered(t *testing.T) {
 	elsewhere := coveredElsewhere(t)
-	for _, r := range tmptest.Rules() {
-		here := slices.ContainsFunc(ruleRows, func(row ruleRow) bool { return row.rule.ID == r.ID })
-		assert.True(t, here || elsewhere[r.ID] != "", "%s has no row and no other place", r.ID)
-		assert.False(t, here && elsewhere[r.ID] != "", "%s has a row and another place", r.ID)
-		assert.False(t, elsewhere[r.ID] == "other" && r.Level() == tmptest.Fail && r.ID[0] != 'A', "%s fails tests, and no program shows it", r.ID)
+	for _, r := range rules.All() {
+		here := slices.ContainsFunc(ruleRows, func(row ruleRow) bool { return row.rule == r })
+		assert.True(t, here || elsewhere[r.ID()] != "", "%s has no row and no other place", r.ID())
+		assert.False(t, here && elsewhere[r.ID()] != "", "%s has a row and another place", r.ID())
+		assert.False(t, elsewhere[r.ID()] == "other" && r.Level() == rules.Fail && r.ID()[0] != 'A', "%s fails tests, and no program shows it", r.ID())
 	}
 	for id := range elsewhere {
-		assert.True(t, slices.ContainsFunc(tmptest.Rules(), func(r tmptest.Rule) bool { return r.ID == id }), "%s is no rule", id)
+		assert.True(t, slices.ContainsFunc(rules.All(), func(r rules.Rule) bool { return r.ID() == id }), "%s is no rule", id)
 	}
 }
 
 // TestGuidelineIDs: what the guideline refers to has a rule here that a victim
 // breaks and its twin does not.
 func TestGuidelineIDs(t *testing.T) {
-	has := func(match func(r tmptest.Rule) bool) bool {
+	has := func(match func(r rules.Rule) bool) bool {
 		return slices.ContainsFunc(ruleRows, func(row ruleRow) bool { return match(row.rule) })
 	}
 	for _, cwe := range []int{377, 379, 459} {
-		assert.True(t, has(func(r tmptest.Rule) bool { return slices.Contains(r.CWE, cwe) }), "CWE-%d", cwe)
+		assert.True(t, has(func(r rules.Rule) bool { return slices.Contains(r.CWE(), cwe) }), "CWE-%d", cwe)
 	}
 	for _, cert := range []string{"FIO21-C", "FIO03-J", "FIO15-C"} {
-		assert.True(t, has(func(r tmptest.Rule) bool { return slices.Contains(r.CERT, cert) }), cert)
+		assert.True(t, has(func(r rules.Rule) bool { return slices.Contains(r.CERT(), cert) }), cert)
 	}
 }
 

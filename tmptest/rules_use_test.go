@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 var useRows = []ruleRow{
 	{
-		rule: tmptest.U01, name: "another file under the name",
+		rule: rules.U01, name: "another file under the name",
 		broken: func(tb testing.TB) {
 			f := tmptest.File(tb)
 			noError(tb, os.Remove(f.Name()))
@@ -26,32 +27,32 @@ var useRows = []ruleRow{
 		},
 	},
 	{
-		rule: tmptest.U04, name: "the directory",
+		rule: rules.U04, name: "the directory",
 		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o755)) }),
 		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o500)) }),
 	},
 	{
-		rule: tmptest.E06, name: "the directory is given away", skip: needsRoot,
+		rule: rules.E06, name: "the directory is given away", skip: needsRoot,
 		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Chown(dir, 12345, -1)) }),
 		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Chown(dir, os.Geteuid(), -1)) }),
 	},
 	{
-		rule: tmptest.E06, name: "the directory gets a special bit",
+		rule: rules.E06, name: "the directory gets a special bit",
 		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o700|fs.ModeSticky)) }),
 		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Chmod(dir, 0o700)) }),
 	},
 	{
-		rule: tmptest.U04, name: "the file",
+		rule: rules.U04, name: "the file",
 		broken: func(tb testing.TB) { noError(tb, tmptest.File(tb).Chmod(0o604)) },
 		sound:  func(tb testing.TB) { noError(tb, tmptest.File(tb).Chmod(0o600)) },
 	},
 	{
-		rule: tmptest.U05, name: "an absolute link out",
+		rule: rules.U05, name: "an absolute link out",
 		broken: withDir(func(tb testing.TB, dir string) { noError(tb, os.Symlink("/etc/passwd", dir+"/l")) }),
 		sound:  withDir(func(tb testing.TB, dir string) { noError(tb, os.Symlink(dir+"/f", dir+"/l")) }),
 	},
 	{
-		rule: tmptest.U05, name: "a relative link out",
+		rule: rules.U05, name: "a relative link out",
 		broken: withDir(func(tb testing.TB, dir string) {
 			noError(tb, os.Mkdir(dir+"/a", 0o700))
 			noError(tb, os.Symlink("../../x", dir+"/a/l"))
@@ -62,7 +63,7 @@ var useRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.U06, name: "replaced by a directory",
+		rule: rules.U06, name: "replaced by a directory",
 		broken: withDir(func(tb testing.TB, dir string) {
 			noError(tb, os.Rename(dir, dir+".away"))
 			noError(tb, os.Mkdir(dir, 0o700))
@@ -74,7 +75,7 @@ var useRows = []ruleRow{
 		}),
 	},
 	{
-		rule: tmptest.U06, name: "renamed",
+		rule: rules.U06, name: "renamed",
 		broken: withDir(func(tb testing.TB, dir string) {
 			noError(tb, os.Rename(dir, dir+".away"))
 			tb.(*recorder).TB.Cleanup(func() { noError(tb, os.Remove(dir+".away")) })
@@ -82,7 +83,7 @@ var useRows = []ruleRow{
 		sound: withDir(func(tb testing.TB, dir string) { noError(tb, os.Remove(dir)) }),
 	},
 	{
-		rule: tmptest.U06, name: "replaced by a link",
+		rule: rules.U06, name: "replaced by a link",
 		broken: withDir(func(tb testing.TB, dir string) {
 			noError(tb, os.Remove(dir))
 			noError(tb, os.Symlink("/etc", dir))
@@ -91,7 +92,7 @@ var useRows = []ruleRow{
 		sound: withDir(func(tb testing.TB, dir string) { noError(tb, os.Remove(dir)) }),
 	},
 	{
-		rule: tmptest.X01, name: "the file beside",
+		rule: rules.X01, name: "the file beside",
 		broken: withShared(func(tb testing.TB, dir string) {
 			noError(tb, os.WriteFile(dir+"/../canary.txt", []byte("x"), 0o600))
 		}),

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // sharedName is the shared directory's name in its guarded parent.
@@ -121,17 +123,17 @@ func (s *shared) check() []Violation {
 	judge := sync.OnceValue(func() nameJudge { return newNameJudge(s.h.t.Name(), s.start) })
 	for _, e := range readTree(s.h.root, s.h.path, statOf(s.h.info).dev, false).entries {
 		if path.Dir(e.rel) == "." && hasOwners && e.info.Mode()&fs.ModeSymlink == 0 && accessBits(e.info.Mode()) != 0 {
-			found = append(found, Violation{Rule: C03, Path: filepath.Join(s.h.path, e.rel), Detail: "has mode " + modeText(e.info.Mode()) + " where others can reach it"})
+			found = append(found, Violation{Rule: rules.C03, Path: filepath.Join(s.h.path, e.rel), Detail: "has mode " + modeText(e.info.Mode()) + " where others can reach it"})
 		}
 		if s.isTarget(e.rel) {
 			continue
 		}
-		found = append(found, Violation{Rule: R01, Path: filepath.Join(s.h.path, e.rel), Detail: describe(e.info)})
+		found = append(found, Violation{Rule: rules.R01, Path: filepath.Join(s.h.path, e.rel), Detail: describe(e.info)})
 		if path.Dir(e.rel) != "." {
 			continue // out of reach unless its directory is open, which is C05
 		}
 		if made := judge().madeOf(path.Base(e.rel)); made != "" {
-			found = append(found, Violation{Rule: C06, Path: filepath.Join(s.h.path, e.rel), Detail: "is made of " + made})
+			found = append(found, Violation{Rule: rules.C06, Path: filepath.Join(s.h.path, e.rel), Detail: "is made of " + made})
 		}
 	}
 	return found
@@ -222,7 +224,7 @@ func checkCanaries(parent string, canaries []canary) []Violation {
 	for _, c := range canaries {
 		known = append(known, c.rel)
 		if detail := c.changed(filepath.Join(parent, c.rel)); detail != "" {
-			found = append(found, Violation{Rule: X01, Path: filepath.Join(parent, c.rel), Detail: "is outside the shared directory and " + detail})
+			found = append(found, Violation{Rule: rules.X01, Path: filepath.Join(parent, c.rel), Detail: "is outside the shared directory and " + detail})
 		}
 	}
 	for _, dir := range []string{".", "canary"} {
@@ -232,7 +234,7 @@ func checkCanaries(parent string, canaries []canary) []Violation {
 		}
 		for _, e := range entries {
 			if rel := path.Join(dir, e.Name()); !slices.Contains(known, rel) {
-				found = append(found, Violation{Rule: X01, Path: filepath.Join(parent, rel), Detail: "was made outside the shared directory"})
+				found = append(found, Violation{Rule: rules.X01, Path: filepath.Join(parent, rel), Detail: "was made outside the shared directory"})
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 func TestSharedIsTheTemporaryRoot(t *testing.T) {
@@ -187,7 +188,7 @@ func TestFile(t *testing.T) {
 
 // TestAudit finds in a directory as it stands what Dir finds.
 func TestAudit(t *testing.T) {
-	dir := tmptest.Dir(t, tmptest.Allow(tmptest.U05, "made so for the audit"))
+	dir := tmptest.Dir(t, tmptest.Allow(rules.U05, "made so for the audit"))
 	found, err := tmptest.Audit(dir)
 	require.NoError(t, err)
 	assert.Empty(t, failing(found))
@@ -202,7 +203,7 @@ func TestAudit(t *testing.T) {
 	found, err = tmptest.Audit(dir)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"E06 " + dir, "C05 " + dir + "/f", "U05 " + dir + "/l"}, failing(found))
-	found, err = tmptest.Audit(dir, tmptest.Allow(tmptest.E06, "others come here"), tmptest.Allow(tmptest.C05, "it is meant for others"), tmptest.Allow(tmptest.U05, "it is known"))
+	found, err = tmptest.Audit(dir, tmptest.Allow(rules.E06, "others come here"), tmptest.Allow(rules.C05, "it is meant for others"), tmptest.Allow(rules.U05, "it is known"))
 	require.NoError(t, err)
 	assert.Empty(t, failing(found))
 
@@ -228,7 +229,7 @@ func TestAudit(t *testing.T) {
 		found, err := tmptest.Audit(base)
 		require.NoError(t, err)
 		require.Len(t, found, 1)
-		assert.Equal(t, tmptest.Warn, found[0].Level())
+		assert.Equal(t, rules.Warn, found[0].Level())
 		assert.Contains(t, found[0].String(), "not checked: the directory cannot be read: permission denied")
 	})
 }
@@ -237,8 +238,8 @@ func TestAudit(t *testing.T) {
 func failing(found []tmptest.Violation) []string {
 	var all []string
 	for _, v := range found {
-		if v.Level() == tmptest.Fail {
-			all = append(all, v.Rule.ID+" "+v.Path)
+		if v.Level() == rules.Fail {
+			all = append(all, v.Rule.ID()+" "+v.Path)
 		}
 	}
 	return all

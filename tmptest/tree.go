@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // entry is one name below a directory.
@@ -52,7 +54,7 @@ func (t *tree) read(rel string) {
 		return // removed meanwhile
 	}
 	if err != nil {
-		t.found = append(t.found, unchecked(C05, t.abs(rel), "the directory cannot be read: "+err.Error()))
+		t.found = append(t.found, unchecked(rules.C05, t.abs(rel), "the directory cannot be read: "+err.Error()))
 	}
 	t.entries = append(t.entries, entries...)
 	for _, e := range entries {
@@ -125,7 +127,7 @@ func (t *tree) names() map[string]bool {
 // check judges each entry: C04, C05, C15, U05.
 func (t *tree) check() []Violation {
 	found := t.found
-	add := func(e entry, r Rule, format string, args ...any) {
+	add := func(e entry, r rules.Rule, format string, args ...any) {
 		found = append(found, Violation{Rule: r, Path: t.abs(e.rel), Detail: fmt.Sprintf(format, args...)})
 	}
 	names := make(map[fileStat]uint64) // names of one inode in the tree
@@ -137,31 +139,31 @@ func (t *tree) check() []Violation {
 		mode := e.info.Mode()
 		if mode&fs.ModeSymlink != 0 {
 			if where, out := t.leaves(e.rel); out {
-				add(e, U05, "is a symbolic link to %q", where)
+				add(e, rules.U05, "is a symbolic link to %q", where)
 			}
 		} else if hasOwners {
 			elsewhere := mode.IsRegular() && e.stat.nlink > names[e.stat] // under a name that is not in this tree
 			if accessBits(mode) != 0 && (reached[path.Dir(e.rel)] || elsewhere) {
-				add(e, C05, "has mode %s", modeText(mode))
+				add(e, rules.C05, "has mode %s", modeText(mode))
 			}
 			if set := mode & (fs.ModeSetuid | fs.ModeSetgid); set != 0 {
-				add(e, C04, "has mode %s", modeText(mode))
+				add(e, rules.C04, "has mode %s", modeText(mode))
 			}
 		}
 		if !hasOwners {
 			continue
 		}
 		if uid := os.Geteuid(); e.stat.uid != uid {
-			add(e, C15, "belongs to user %d, not to %d", e.stat.uid, uid)
+			add(e, rules.C15, "belongs to user %d, not to %d", e.stat.uid, uid)
 		}
 		if in := names[e.stat]; mode.IsRegular() && e.stat.nlink > in {
-			add(e, C15, "has %d names, %d of them here", e.stat.nlink, in)
+			add(e, rules.C15, "has %d names, %d of them here", e.stat.nlink, in)
 		}
 		if mode&fs.ModeDevice != 0 {
-			add(e, C15, "is a device")
+			add(e, rules.C15, "is a device")
 		}
 		if e.info.IsDir() && e.stat.dev != t.dev {
-			add(e, U05, "is a mount point of another file system")
+			add(e, rules.U05, "is a mount point of another file system")
 		}
 	}
 	return found
@@ -232,7 +234,7 @@ func (t *tree) late(second *tree) []Violation {
 		default:
 			continue
 		}
-		found = append(found, Violation{Rule: R14, Path: t.abs(e.rel), Detail: detail})
+		found = append(found, Violation{Rule: rules.R14, Path: t.abs(e.rel), Detail: detail})
 	}
 	return found
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // NoFollow asserts that open, which is given the path of a file, refuses a
@@ -48,17 +50,17 @@ func tryLinks(dir string, open func(path string) error) ([]Violation, error) {
 	}
 	var found []Violation
 	if open(link) == nil {
-		found = append(found, Violation{Rule: C02, Path: "link", Detail: "was followed to an existing file"})
+		found = append(found, Violation{Rule: rules.C02, Path: "link", Detail: "was followed to an existing file"})
 	}
 	c := canary{info: was, data: content}
 	if changed := c.changed(target); changed != "" {
-		found = append(found, Violation{Rule: X01, Path: "target", Detail: changed})
+		found = append(found, Violation{Rule: rules.X01, Path: "target", Detail: changed})
 	}
 	if open(dangling) == nil {
-		found = append(found, Violation{Rule: C02, Path: "dangling", Detail: "was followed to no file"})
+		found = append(found, Violation{Rule: rules.C02, Path: "dangling", Detail: "was followed to no file"})
 	}
 	if _, err := os.Lstat(absent); err == nil {
-		found = append(found, Violation{Rule: X01, Path: "absent", Detail: "was made through a dangling link"})
+		found = append(found, Violation{Rule: rules.X01, Path: "absent", Detail: "was made through a dangling link"})
 	}
 	return found, nil
 }
@@ -122,15 +124,15 @@ func tryRemove(dir string, remove func(string) error) ([]Violation, error) {
 		return nil, err
 	}
 	var found []Violation
-	add := func(r Rule, path, format string, args ...any) {
+	add := func(r rules.Rule, path, format string, args ...any) {
 		v := Violation{Rule: r, Path: path, Detail: fmt.Sprintf(format, args...)}
-		v.advice = r.ID == R12.ID // another verdict for root would be none
+		v.advice = r == rules.R12 // another verdict for root would be none
 		found = append(found, v)
 	}
 	got := remove(at("tree"))
 	if _, err := os.Lstat(at("tree")); err == nil {
 		if got == nil {
-			add(R11, "tree", "is still there, and remove returned nil")
+			add(rules.R11, "tree", "is still there, and remove returned nil")
 		} else {
 			return nil, fmt.Errorf("an ordinary tree cannot be removed: %w", got)
 		}
@@ -140,29 +142,29 @@ func tryRemove(dir string, remove func(string) error) ([]Violation, error) {
 	}
 	for _, c := range canaries {
 		if changed := c.changed(at(c.rel)); changed != "" {
-			add(R09, c.rel, "was behind a symbolic link and %s", changed)
+			add(rules.R09, c.rel, "was behind a symbolic link and %s", changed)
 		}
 	}
 	if remove(at(strings.Repeat("n", 4096))) == nil {
-		add(R11, "nnn...", "cannot be removed, a name of 4096 bytes, and remove returned nil")
+		add(rules.R11, "nnn...", "cannot be removed, a name of 4096 bytes, and remove returned nil")
 	}
 	return found, nil
 }
 
 // tryReadOnly is R12.
-func tryReadOnly(dir string, remove func(string) error, add func(r Rule, path, format string, args ...any)) {
+func tryReadOnly(dir string, remove func(string) error, add func(r rules.Rule, path, format string, args ...any)) {
 	sub := filepath.Join(dir, "sub")
 	err := errors.Join(os.MkdirAll(sub, 0o700), os.WriteFile(filepath.Join(sub, "file"), nil, 0o400), os.Chmod(sub, 0o500))
 	if err != nil {
-		add(R12, "readonly", "not checked: %s", err)
+		add(rules.R12, "readonly", "not checked: %s", err)
 		return
 	}
 	got := remove(dir)
 	switch _, err := os.Lstat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
 	case got == nil:
-		add(R11, "readonly", "is still there, a directory of mode 0500 in it, and remove returned nil")
+		add(rules.R11, "readonly", "is still there, a directory of mode 0500 in it, and remove returned nil")
 	default:
-		add(R12, "readonly", "was not removed: %s", reason(got))
+		add(rules.R12, "readonly", "was not removed: %s", reason(got))
 	}
 }

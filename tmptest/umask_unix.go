@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"syscall"
 	"testing"
+
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // Umask sets the umask for a serial test and restores it at the end: under
@@ -25,7 +27,7 @@ func Umask(t testing.TB, mask fs.FileMode) {
 		t.Helper()
 		if left := syscall.Umask(old); left != int(mask) {
 			t.Logf("tmptest.Umask: advice%s", text([]Violation{{
-				Rule: E10, Path: "umask", Detail: "was changed by the test from " + modeText(mask) + " to " + modeText(fs.FileMode(left)),
+				Rule: rules.E10, Path: "umask", Detail: "was changed by the test from " + modeText(mask) + " to " + modeText(fs.FileMode(left)),
 			}}, ""))
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/tmpproof/tmpproof/internal/rerun"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 const (
@@ -121,16 +122,16 @@ func judge(all []series, need float64) []Violation {
 	p := study(own.Draws)
 	first := string(own.Draws[0].Name)
 	var found []Violation
-	add := func(r Rule, format string, args ...any) {
+	add := func(r rules.Rule, format string, args ...any) {
 		found = append(found, Violation{Rule: r, Path: p.shape(first), Detail: fmt.Sprintf(format, args...)})
 	}
 	if how, ok := p.generator(); ok {
-		add(C09, "each name follows from the one before: %s", how)
+		add(rules.C09, "each name follows from the one before: %s", how)
 	}
 	shared := common(all)
 	if p.bits >= need {
 		if shared != "" {
-			add(C07, "was drawn by two processes")
+			add(rules.C07, "was drawn by two processes")
 		}
 		return found
 	}
@@ -145,15 +146,15 @@ func judge(all []series, need float64) []Violation {
 	differs := len(all) > 1 && shared == "" && !slices.ContainsFunc(made, func(m string) bool { return m != "counter" })
 	switch {
 	case p.constant && differs && len(made) == 0:
-		add(C09, "is the same for each file of a process, so that the first name gives all away")
+		add(rules.C09, "is the same for each file of a process, so that the first name gives all away")
 	case p.counter && differs:
-		add(C09, "counts on from a start that differs by process, so that the first name gives all away")
+		add(rules.C09, "counts on from a start that differs by process, so that the first name gives all away")
 	case len(made) > 0:
-		add(C06, "is made of %s", strings.Join(slices.Compact(made), ", "))
+		add(rules.C06, "is made of %s", strings.Join(slices.Compact(made), ", "))
 	case p.constant:
-		add(C06, "is the same each time")
+		add(rules.C06, "is the same each time")
 	default:
-		add(C08, "is one of about 2^%.1f names, and 2^%.0f are needed", p.bits, need)
+		add(rules.C08, "is one of about 2^%.1f names, and 2^%.0f are needed", p.bits, need)
 	}
 	return found
 }

@@ -15,13 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 func probe(tb testing.TB, dir string, open func(string, int, fs.FileMode) (*os.File, error), chmod func(*os.File, fs.FileMode) error) {
 	detail, err := tmptest.ProbeWith(dir, open, chmod)
 	noError(tb, err)
 	if detail != "" {
-		tb.Errorf("\n  %s", tmptest.Violation{Rule: tmptest.E09, Detail: detail})
+		tb.Errorf("\n  %s", tmptest.Violation{Rule: rules.E09, Detail: detail})
 	}
 	tmptest.Empty(tb, dir, "the probe is removed")
 }
@@ -31,7 +32,7 @@ func auditProcess(tb testing.TB, opts ...tmptest.Option) {
 }
 
 // notE12 leaves the four variables aside.
-var notE12 = tmptest.Allow(tmptest.E12, "another rule is tried")
+var notE12 = tmptest.Allow(rules.E12, "another rule is tried")
 
 // settings makes a directory as /proc/sys/fs is, and says what E16 finds.
 func settings(value string) func(tb testing.TB) {

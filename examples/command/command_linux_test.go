@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // program is a command line of which the mode and the output file are still to
@@ -19,7 +19,7 @@ type program struct {
 	name string
 	// command builds or finds the program, or skips the test.
 	command func(t *testing.T) []string
-	breaks  []tmptest.Rule // in its unsafe form
+	breaks  []rules.Rule // in its unsafe form
 }
 
 // look finds an interpreter.
@@ -65,9 +65,9 @@ func compile(source string) func(t *testing.T) []string {
 }
 
 var programs = []program{
-	{"shell", look("sh", "testdata/save.sh"), []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10}},
-	{"C", compile("testdata/save.c"), []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10}},
-	{"Python", python("testdata/save.py"), []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10}},
+	{"shell", look("sh", "testdata/save.sh"), []rules.Rule{rules.X01, rules.X04, rules.X09, rules.X10}},
+	{"C", compile("testdata/save.c"), []rules.Rule{rules.X01, rules.X04, rules.X09, rules.X10}},
+	{"Python", python("testdata/save.py"), []rules.Rule{rules.X01, rules.X04, rules.X09, rules.X10}},
 }
 
 // run is a victim that runs the program and takes its report.

@@ -7,7 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/spf13/afero"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // specT is the test that the specs run in. A verb wants it, not GinkgoT: it runs
@@ -39,6 +39,6 @@ var _ = Describe("a note", func() {
 		report := attack.Prove(specT, func(s *attack.Scene) error {
 			return HastySave(s.FS, s.Path("note"), "text")
 		}, attack.Target("note"), attack.ReportOnly())
-		Expect(report.Findings).To(ContainElement(HaveField("Rule.ID", tmptest.X01.ID)))
+		Expect(report.Findings).To(ContainElement(HaveField("Rule.ID", rules.X01.ID())))
 	})
 })

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/suite"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/leakcheck"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // NotesSuite hands T() to the verbs, and embeds leakcheck.Suite in place of
@@ -30,5 +30,5 @@ func (s *NotesSuite) TestSaveWithErrors() {
 func (s *NotesSuite) TestHastySave() {
 	attack.Prove(s.T(), func(s *attack.Scene) error {
 		return HastySave(s.FS, s.Path("note"), "text")
-	}, attack.Target("note"), attack.Expect(tmptest.X01, tmptest.X05, tmptest.X07, tmptest.X10))
+	}, attack.Target("note"), attack.Expect(rules.X01, rules.X05, rules.X07, rules.X10))
 }

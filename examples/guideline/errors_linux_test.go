@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/sample"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // inTheFaceOfErrors is the guideline's last demand: temporary files are
@@ -18,7 +18,7 @@ var inTheFaceOfErrors = []struct {
 	name         string
 	victim       attack.Victim
 	target       string
-	fails, kills []tmptest.Rule
+	fails, kills []rules.Rule
 	long         bool // only with TMPPROOF_LONG=1: they end as their neighbours do
 }{
 	// The file has no name, or loses it at once: nothing stays, come what may.
@@ -26,31 +26,31 @@ var inTheFaceOfErrors = []struct {
 	{name: "createAndUnlink", long: true, victim: func(*attack.Scene) error { return createAndUnlink(roundTrip) }},
 	// A name stays after a kill. Nothing but a sweeper helps.
 	{name: "namedTemporaryFile", victim: func(*attack.Scene) error { return namedTemporaryFile(roundTrip) },
-		kills: []tmptest.Rule{tmptest.R07}},
+		kills: []rules.Rule{rules.R07}},
 	{name: "spooledFile", long: true, victim: func(*attack.Scene) error { return spool(8, "stuff", " and more stuff") },
-		kills: []tmptest.Rule{tmptest.R07}},
+		kills: []rules.Rule{rules.R07}},
 	{name: "mkstemp", long: true, victim: func(*attack.Scene) error { return mkstemp(roundTrip, holdsStuff) },
-		kills: []tmptest.Rule{tmptest.R07}},
+		kills: []rules.Rule{rules.R07}},
 	{name: "mkdtemp", long: true, victim: func(*attack.Scene) error { return mkdtemp(roundTrip) },
-		kills: []tmptest.Rule{tmptest.R07}},
+		kills: []rules.Rule{rules.R07}},
 	// Safe against an attacker, and yet a file that was begun stays: it is
 	// made at the name that it is meant to have.
 	{name: "createNew", victim: func(*attack.Scene) error { return createNew("settings") }, target: "settings",
-		fails: []tmptest.Rule{tmptest.X05}, kills: []tmptest.Rule{tmptest.X05}},
+		fails: []rules.Rule{rules.X05}, kills: []rules.Rule{rules.X05}},
 	{name: "existsThenOpen", long: true, victim: func(*attack.Scene) error { return existsThenOpen("settings") }, target: "settings",
-		fails: []tmptest.Rule{tmptest.X05}, kills: []tmptest.Rule{tmptest.X05}},
+		fails: []rules.Rule{rules.X05}, kills: []rules.Rule{rules.X05}},
 	// What a kill leaves can be read by all.
 	{name: "pidName", victim: func(*attack.Scene) error { return useAndRemove(pidName()) },
-		kills: []tmptest.Rule{tmptest.C05, tmptest.R07}},
+		kills: []rules.Rule{rules.C05, rules.R07}},
 	{name: "reliesOnUmask", long: true, victim: func(*attack.Scene) error { return useAndRemove(reliesOnUmask()) },
-		kills: []tmptest.Rule{tmptest.C05, tmptest.R07}},
+		kills: []rules.Rule{rules.C05, rules.R07}},
 	// It looks for a free name until a call says that there is none, and takes
 	// any error for a name that exists.
 	{name: "mktempThenOpen", victim: func(*attack.Scene) error { return useAndRemove(mktempThenOpen()) },
-		fails: []tmptest.Rule{tmptest.X07}, kills: []tmptest.Rule{tmptest.C05, tmptest.R07}},
+		fails: []rules.Rule{rules.X07}, kills: []rules.Rule{rules.C05, rules.R07}},
 	// An early return does not reach the removal.
 	{name: "removesWhenAllGoesWell", victim: func(*attack.Scene) error { return removesWhenAllGoesWell(roundTrip) },
-		fails: []tmptest.Rule{tmptest.R05}, kills: []tmptest.Rule{tmptest.R07}},
+		fails: []rules.Rule{rules.R05}, kills: []rules.Rule{rules.R07}},
 }
 
 func TestInTheFaceOfErrors(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // stop is one stop of the tour: a program, and what the attacker makes of it.
@@ -21,8 +21,8 @@ type stop struct {
 	story  string // what to look at, in a sentence or two
 	victim attack.Victim
 	opts   []attack.Option
-	breaks []tmptest.Rule // empty: proved safe
-	needs  []string       // programs that it starts
+	breaks []rules.Rule // empty: proved safe
+	needs  []string     // programs that it starts
 }
 
 // incorrect lists the programs that break, and the rules by which.
@@ -33,54 +33,54 @@ var incorrect = []stop{
 			"question, or between question and creation.",
 		victim: func(*attack.Scene) error { return existsThenOpen("settings") },
 		opts:   []attack.Option{attack.Target("settings")},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X09, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X04, rules.X05, rules.X09, rules.X10},
 	},
 	{
 		name: "mktempThenOpen",
 		story: "Creates a file under a name that nobody could foretell, but without O_EXCL and for all to open. Nobody who " +
 			"cannot read minds plants anything at the name; what is written can be read and changed by all.",
 		victim: func(*attack.Scene) error { return useAndRemove(mktempThenOpen()) },
-		breaks: []tmptest.Rule{tmptest.C01, tmptest.C10, tmptest.X04, tmptest.X09},
+		breaks: []rules.Rule{rules.C01, rules.C10, rules.X04, rules.X09},
 	},
 	{
 		name:   "pidName",
 		story:  "Names its file after its process id. The attacker knows that too, and is there first.",
 		victim: func(*attack.Scene) error { return useAndRemove(pidName()) },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X04, rules.X09, rules.X10},
 	},
 	{
 		name: "reliesOnUmask",
 		story: "Random name, O_EXCL: only the mode is wrong, and right again wherever the umask is 077. The code under test " +
 			"runs with umask 0, so that a mode is its own doing.",
 		victim: func(*attack.Scene) error { return useAndRemove(reliesOnUmask()) },
-		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
+		breaks: []rules.Rule{rules.X04, rules.X09},
 	},
 	{
 		name:   "removesWhenAllGoesWell",
 		story:  "Removes its file at the end, which an early return does not reach. No attacker is needed.",
 		victim: func(*attack.Scene) error { return failing(removesWhenAllGoesWell(fail)) },
-		breaks: []tmptest.Rule{tmptest.R01},
+		breaks: []rules.Rule{rules.R01},
 	},
 	{
 		name:   "shellExistsThenWrite",
 		story:  `The first program again as a shell has it: [ -e "$1" ] || echo defaults > "$1".`,
 		victim: func(*attack.Scene) error { return shellExistsThenWrite("settings") },
 		opts:   []attack.Option{attack.Target("settings")},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07, tmptest.X09, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X04, rules.X05, rules.X07, rules.X09, rules.X10},
 		needs:  []string{"sh"},
 	},
 	{
 		name:   "sharedParts",
 		story:  "Three goroutines, each with a numbered file in the shared directory.",
 		victim: func(*attack.Scene) error { return sharedParts([]string{"one", "two", "three"}) },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X07, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X07, rules.X10},
 	},
 	{
 		name: "rootCreate",
 		story: "os.Root keeps symlinks from leading out of the shared directory. A hard link to somebody's file, or the " +
 			"attacker's own file, lies within it.",
 		victim: func(*attack.Scene) error { return rootCreate("report", "stuff") },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X07, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X07, rules.X10},
 	},
 	{
 		name: "mkdtemp, no sticky bit",
@@ -88,7 +88,7 @@ var incorrect = []stop{
 			"everybody's entries there, so the directory is not the one that was made. No library function mends that.",
 		victim: func(*attack.Scene) error { return mkdtemp(roundTrip) },
 		opts:   []attack.Option{attack.Unsticky(), attack.Depth(1)}, // one move is enough here
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X06},
+		breaks: []rules.Rule{rules.X01, rules.X06},
 	},
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // worldStops are the programs of the tour as code that works through an
@@ -36,7 +36,7 @@ var worldStops = []stop{
 			return errors.Join(err, file.Close())
 		},
 		opts:   []attack.Option{attack.Target("settings")},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X09, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X04, rules.X05, rules.X09, rules.X10},
 	},
 	{
 		name:   "createNew",
@@ -52,14 +52,14 @@ var worldStops = []stop{
 			}
 			return aferoUse(s, func() (afero.File, error) { return s.FS.Create(name) })
 		},
-		breaks: []tmptest.Rule{tmptest.C01, tmptest.C10, tmptest.X04, tmptest.X09},
+		breaks: []rules.Rule{rules.C01, rules.C10, rules.X04, rules.X09},
 	},
 	{
 		name: "pidName",
 		victim: func(s *attack.Scene) error {
 			return aferoUse(s, func() (afero.File, error) { return s.FS.Create(s.Path(fmt.Sprintf("%d.tmp", os.Getpid()))) })
 		},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X09, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X04, rules.X09, rules.X10},
 	},
 	{
 		name: "reliesOnUmask",
@@ -69,7 +69,7 @@ var worldStops = []stop{
 				return s.FS.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 			})
 		},
-		breaks: []tmptest.Rule{tmptest.X04, tmptest.X09},
+		breaks: []rules.Rule{rules.X04, rules.X09},
 	},
 	{
 		name: "removesWhenAllGoesWell",
@@ -80,7 +80,7 @@ var worldStops = []stop{
 			}
 			return file.Close() // filling it failed
 		},
-		breaks: []tmptest.Rule{tmptest.R01},
+		breaks: []rules.Rule{rules.R01},
 	},
 	{
 		name: "namedTemporaryFile",
@@ -112,12 +112,12 @@ var worldStops = []stop{
 		name:   "mkdtemp, no sticky bit",
 		victim: aferoMkdtemp,
 		opts:   []attack.Option{attack.Unsticky(), attack.Depth(1)},
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X06},
+		breaks: []rules.Rule{rules.X01, rules.X06},
 	},
 	{
 		name:   "sharedParts",
 		victim: func(s *attack.Scene) error { return aferoParts(s, s.Dir) },
-		breaks: []tmptest.Rule{tmptest.X01, tmptest.X07, tmptest.X10},
+		breaks: []rules.Rule{rules.X01, rules.X07, rules.X10},
 	},
 	{
 		name: "privateParts",

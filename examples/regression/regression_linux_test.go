@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/attack"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +17,7 @@ import (
 type advisory struct {
 	id, where         string
 	vulnerable, fixed attack.Victim
-	breaks            []tmptest.Rule // in the vulnerable code, all of them
+	breaks            []rules.Rule // in the vulnerable code, all of them
 	opts              []attack.Option
 }
 
@@ -44,7 +44,7 @@ var advisories = []advisory{
 		id: "GO-2026-4978", where: "go bug",
 		vulnerable: func(*attack.Scene) error { return libcVersion() },
 		fixed:      func(*attack.Scene) error { return libcVersionFixed() },
-		breaks:     []tmptest.Rule{tmptest.X01, tmptest.X04, tmptest.X07, tmptest.X10},
+		breaks:     []rules.Rule{rules.X01, rules.X04, rules.X07, rules.X10},
 	},
 	{
 		id: "GO-2026-4864", where: "os.Root.Chmod",
@@ -54,7 +54,7 @@ var advisories = []advisory{
 		fixed: func(s *attack.Scene) error {
 			return inRoot(s, func(root *os.File) error { return rootChmodFixed(root, "file", 0o600) })
 		},
-		breaks: []tmptest.Rule{tmptest.X01},
+		breaks: []rules.Rule{rules.X01},
 		opts: []attack.Option{attack.Hostile("tree"), attack.Setup(func(s *attack.Scene) error {
 			return errors.Join(os.Mkdir(s.Path("tree"), 0o777), os.WriteFile(s.Path("tree", "file"), nil, 0o666))
 		})},
@@ -63,7 +63,7 @@ var advisories = []advisory{
 		id: "GO-2026-4809", where: "Syft",
 		vulnerable: func(*attack.Scene) error { return overTheLimit(scan(strings.NewReader("a bomb"), 3)) },
 		fixed:      func(*attack.Scene) error { return overTheLimit(scanFixed(strings.NewReader("a bomb"), 3)) },
-		breaks:     []tmptest.Rule{tmptest.R01},
+		breaks:     []rules.Rule{rules.R01},
 	},
 	{
 		id: "GO-2024-3271", where: "rclone",
@@ -73,7 +73,7 @@ var advisories = []advisory{
 		fixed: func(s *attack.Scene) error {
 			return copyLink(s.Path("src", "link"), filepath.Join(s.Home, "copy"))
 		},
-		breaks: []tmptest.Rule{tmptest.X01},
+		breaks: []rules.Rule{rules.X01},
 		opts: []attack.Option{attack.Canary("shadow"), attack.Hostile("src"), attack.Setup(func(s *attack.Scene) error {
 			shadow := filepath.Join(s.Home, "shadow")
 			return errors.Join(os.WriteFile(shadow, nil, 0o600), os.Mkdir(s.Path("src"), 0o777), os.Symlink(shadow, s.Path("src", "link")))

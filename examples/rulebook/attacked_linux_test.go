@@ -18,14 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/sample"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // attacked is a rule with a program that breaks it under attack, and its twin.
 type attacked struct {
-	rule          tmptest.Rule
-	as            tmptest.Rule // the finding that it shows as, where it is not named itself
-	name          string       // what is wrong
+	rule          rules.Rule
+	as            rules.Rule // the finding that it shows as, where it is not named itself
+	name          string     // what is wrong
 	broken, sound attack.Victim
 	opts          []attack.Option
 	faults        bool // calls fail, in place of moves
@@ -334,14 +334,14 @@ var bad = with(attack.Hostile("upload"), attack.Setup(func(s *attack.Scene) erro
 }), moves(attack.Hardlink))
 
 var underAttack = []attacked{
-	{rule: tmptest.E11, as: tmptest.X04, name: "mode 0666, left to the umask", broken: putAndRemove(excl, 0o666), sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.C01, name: "a random name without O_EXCL", broken: putAndRemove(plain, 0o600), sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.C03, name: "mode 0660", broken: putAndRemove(excl, 0o660), sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.C06, name: "a known name that need not be known", broken: func(s *attack.Scene) error {
+	{rule: rules.E11, as: rules.X04, name: "mode 0666, left to the umask", broken: putAndRemove(excl, 0o666), sound: putAndRemove(excl, 0o600)},
+	{rule: rules.C01, name: "a random name without O_EXCL", broken: putAndRemove(plain, 0o600), sound: putAndRemove(excl, 0o600)},
+	{rule: rules.C03, name: "mode 0660", broken: putAndRemove(excl, 0o660), sound: putAndRemove(excl, 0o600)},
+	{rule: rules.C06, name: "a known name that need not be known", broken: func(s *attack.Scene) error {
 		p := s.Path(fmt.Sprintf("work-%d", os.Getpid()))
 		return errors.Join(put(p, excl, 0o600), os.Remove(p))
 	}, sound: lock(1)},
-	{rule: tmptest.C10, name: "looks, then creates", broken: func(s *attack.Scene) error {
+	{rule: rules.C10, name: "looks, then creates", broken: func(s *attack.Scene) error {
 		p := somewhere(s)
 		if _, err := os.Lstat(p); err == nil {
 			return errors.New("exists")
@@ -354,29 +354,29 @@ var underAttack = []attacked{
 		}
 		return errors.Join(put(p, excl, 0o600), os.Remove(p))
 	}},
-	{rule: tmptest.C12, as: tmptest.X06, name: "MkdirAll", broken: cache, sound: newCache, opts: with(attack.Target("cache"))},
-	{rule: tmptest.C13, as: tmptest.X07, name: "tries without end", broken: lock(-1), sound: lock(100),
-		opts: with(moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known"))},
-	{rule: tmptest.C14, name: "any error is tried again", broken: tryAgain(func(error) bool { return true }),
+	{rule: rules.C12, as: rules.X06, name: "MkdirAll", broken: cache, sound: newCache, opts: with(attack.Target("cache"))},
+	{rule: rules.C13, as: rules.X07, name: "tries without end", broken: lock(-1), sound: lock(100),
+		opts: with(moves(attack.File), attack.Depth(1), attack.Allow(rules.C06, "a lock's name is known"))},
+	{rule: rules.C14, name: "any error is tried again", broken: tryAgain(func(error) bool { return true }),
 		sound: tryAgain(func(err error) bool { return errors.Is(err, fs.ErrExist) }), faults: true},
-	{rule: tmptest.U02, as: tmptest.X01, name: "chmod by name", broken: temp(chmodByName), sound: temp(chmodByFile), opts: with(attack.Unsticky())},
-	{rule: tmptest.U03, as: tmptest.X03, name: "opened again by name", broken: twice(false), sound: twice(true), opts: with(attack.Unsticky())},
-	{rule: tmptest.U07, as: tmptest.X07, name: "waits for the writer of a FIFO", broken: read(os.O_RDONLY, anything), sound: read(careful, ours),
+	{rule: rules.U02, as: rules.X01, name: "chmod by name", broken: temp(chmodByName), sound: temp(chmodByFile), opts: with(attack.Unsticky())},
+	{rule: rules.U03, as: rules.X03, name: "opened again by name", broken: twice(false), sound: twice(true), opts: with(attack.Unsticky())},
+	{rule: rules.U07, as: rules.X07, name: "waits for the writer of a FIFO", broken: read(os.O_RDONLY, anything), sound: read(careful, ours),
 		opts: with(moves(attack.FIFO))},
-	{rule: tmptest.U08, as: tmptest.X04, name: "a secret that all can read", broken: temp(func(f *os.File) error { return f.Chmod(0o644) }), sound: safe},
-	{rule: tmptest.R01, name: "not removed", broken: func(s *attack.Scene) error { return put(somewhere(s), excl, 0o600) }, sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.R05, name: "removed when all goes well", broken: upload(false), sound: upload(true), opts: bad},
-	{rule: tmptest.R08, as: tmptest.X01, name: "a sweeper that trusts a name", broken: sweep(false), sound: sweep(true),
+	{rule: rules.U08, as: rules.X04, name: "a secret that all can read", broken: temp(func(f *os.File) error { return f.Chmod(0o644) }), sound: safe},
+	{rule: rules.R01, name: "not removed", broken: func(s *attack.Scene) error { return put(somewhere(s), excl, 0o600) }, sound: putAndRemove(excl, 0o600)},
+	{rule: rules.R05, name: "removed when all goes well", broken: upload(false), sound: upload(true), opts: bad},
+	{rule: rules.R08, as: rules.X01, name: "a sweeper that trusts a name", broken: sweep(false), sound: sweep(true),
 		opts: with(attack.Hostile("app-old"), attack.Setup(oldDir))},
-	{rule: tmptest.R10, as: tmptest.X01, name: "looks, then removes by name", broken: lookAndRemove, sound: removeInRoot},
-	{rule: tmptest.R13, name: "a process that is not waited for", broken: sh("sleep 60 &"), sound: sh("sleep 0 & wait")},
+	{rule: rules.R10, as: rules.X01, name: "looks, then removes by name", broken: lookAndRemove, sound: removeInRoot},
+	{rule: rules.R13, name: "a process that is not waited for", broken: sh("sleep 60 &"), sound: sh("sleep 0 & wait")},
 
-	{rule: tmptest.X01, name: "writes through a link", broken: create(plain), sound: create(excl), opts: with(out())},
-	{rule: tmptest.X02, name: "reads through a link", broken: read(os.O_RDONLY, anything), sound: read(careful, ours), opts: with(moves(attack.Symlink))},
-	{rule: tmptest.X03, name: "reads the attacker's file", broken: read(careful, anything), sound: read(careful, ours), opts: with(moves(attack.File))},
-	{rule: tmptest.X09, name: "mode 0622", broken: putAndRemove(excl, 0o622), sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.X10, name: "a name that others may make first", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
-	{rule: tmptest.X04, name: "mode narrowed too late", broken: func(s *attack.Scene) error {
+	{rule: rules.X01, name: "writes through a link", broken: create(plain), sound: create(excl), opts: with(out())},
+	{rule: rules.X02, name: "reads through a link", broken: read(os.O_RDONLY, anything), sound: read(careful, ours), opts: with(moves(attack.Symlink))},
+	{rule: rules.X03, name: "reads the attacker's file", broken: read(careful, anything), sound: read(careful, ours), opts: with(moves(attack.File))},
+	{rule: rules.X09, name: "mode 0622", broken: putAndRemove(excl, 0o622), sound: putAndRemove(excl, 0o600)},
+	{rule: rules.X10, name: "a name that others may make first", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
+	{rule: rules.X04, name: "mode narrowed too late", broken: func(s *attack.Scene) error {
 		p := somewhere(s)
 		f, err := os.OpenFile(p, excl, 0o644)
 		if err != nil {
@@ -386,9 +386,9 @@ var underAttack = []attacked{
 		_, werr := f.WriteString("secret")
 		return errors.Join(err, werr, f.Close(), os.Remove(p))
 	}, sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.X05, name: "takes what is there for its own", broken: ensured(true), sound: ensured(false), opts: with(out(), moves(attack.File))},
-	{rule: tmptest.X06, name: "adopts a directory", broken: cache, sound: newCache, opts: with(attack.Target("cache"), moves(attack.Dir))},
-	{rule: tmptest.X07, name: "panics", broken: func(s *attack.Scene) error {
+	{rule: rules.X05, name: "takes what is there for its own", broken: ensured(true), sound: ensured(false), opts: with(out(), moves(attack.File))},
+	{rule: rules.X06, name: "adopts a directory", broken: cache, sound: newCache, opts: with(attack.Target("cache"), moves(attack.Dir))},
+	{rule: rules.X07, name: "panics", broken: func(s *attack.Scene) error {
 		if _, err := os.Lstat(s.Path("x")); err == nil {
 			panic("unexpected")
 		}
@@ -399,35 +399,35 @@ var underAttack = []attacked{
 		}
 		return nil
 	}},
-	{rule: tmptest.X08, name: "left when the link cannot be made", broken: publish(false), sound: publish(true), opts: with(out())},
+	{rule: rules.X08, name: "left when the link cannot be made", broken: publish(false), sound: publish(true), opts: with(out())},
 
-	{rule: tmptest.A01, as: tmptest.X01, name: "a link to a file", broken: create(plain | os.O_TRUNC), sound: create(excl), opts: with(out(), moves(attack.Symlink))},
-	{rule: tmptest.A02, as: tmptest.X01, name: "a link to nothing", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.Symlink))},
-	{rule: tmptest.A03, as: tmptest.X01, name: "a hard link", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.Hardlink))},
-	{rule: tmptest.A04, as: tmptest.X07, name: "a FIFO", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.FIFO))},
-	{rule: tmptest.A05, as: tmptest.X10, name: "a file for all", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
-	{rule: tmptest.A06, as: tmptest.X06, name: "a directory for all", broken: cache, sound: newCache, opts: with(attack.Target("cache"), moves(attack.Dir))},
-	{rule: tmptest.A07, as: tmptest.X01, name: "the parent becomes a link", broken: lookAndRemove, sound: removeInRoot,
+	{rule: rules.A01, as: rules.X01, name: "a link to a file", broken: create(plain | os.O_TRUNC), sound: create(excl), opts: with(out(), moves(attack.Symlink))},
+	{rule: rules.A02, as: rules.X01, name: "a link to nothing", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.Symlink))},
+	{rule: rules.A03, as: rules.X01, name: "a hard link", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.Hardlink))},
+	{rule: rules.A04, as: rules.X07, name: "a FIFO", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.FIFO))},
+	{rule: rules.A05, as: rules.X10, name: "a file for all", broken: create(plain), sound: create(excl), opts: with(out(), moves(attack.File))},
+	{rule: rules.A06, as: rules.X06, name: "a directory for all", broken: cache, sound: newCache, opts: with(attack.Target("cache"), moves(attack.Dir))},
+	{rule: rules.A07, as: rules.X01, name: "the parent becomes a link", broken: lookAndRemove, sound: removeInRoot,
 		opts: with(moves(attack.Dir, attack.Symlink))},
-	{rule: tmptest.A08, as: tmptest.X01, name: "swapped before the chmod", broken: temp(chmodByName), sound: temp(chmodByFile), opts: with(attack.Unsticky())},
-	{rule: tmptest.A11, as: tmptest.X07, name: "all names are taken", broken: lock(-1), sound: lock(100),
-		opts: with(moves(attack.File), attack.Depth(1), attack.Allow(tmptest.C06, "a lock's name is known"))},
-	{rule: tmptest.A12, as: tmptest.X01, name: "falls back to a shared directory", broken: tmpdirOr(true), sound: tmpdirOr(false), opts: with(out())},
-	{rule: tmptest.A13, as: tmptest.X04, name: "umask 0", broken: putAndRemove(excl, 0o666), sound: putAndRemove(excl, 0o600)},
-	{rule: tmptest.A16, as: tmptest.X03, name: "reads what an earlier run left", broken: read(careful, anything), sound: read(careful, ours)},
+	{rule: rules.A08, as: rules.X01, name: "swapped before the chmod", broken: temp(chmodByName), sound: temp(chmodByFile), opts: with(attack.Unsticky())},
+	{rule: rules.A11, as: rules.X07, name: "all names are taken", broken: lock(-1), sound: lock(100),
+		opts: with(moves(attack.File), attack.Depth(1), attack.Allow(rules.C06, "a lock's name is known"))},
+	{rule: rules.A12, as: rules.X01, name: "falls back to a shared directory", broken: tmpdirOr(true), sound: tmpdirOr(false), opts: with(out())},
+	{rule: rules.A13, as: rules.X04, name: "umask 0", broken: putAndRemove(excl, 0o666), sound: putAndRemove(excl, 0o600)},
+	{rule: rules.A16, as: rules.X03, name: "reads what an earlier run left", broken: read(careful, anything), sound: read(careful, ours)},
 }
 
 // TestAttacked: the broken program is found to break its rule, its twin to
 // break none.
 func TestAttacked(t *testing.T) {
 	for _, row := range sample.Third(underAttack, sample.Short()) {
-		t.Run(row.rule.ID+" "+row.name, func(t *testing.T) {
-			if !sample.Long() && (row.rule.ID == "C13" || row.rule.ID == "A11") {
+		t.Run(row.rule.ID()+" "+row.name, func(t *testing.T) {
+			if !sample.Long() && (row.rule == rules.C13 || row.rule == rules.A11) {
 				t.Skip("tries without end, 60,000 times in each schedule: run with TMPPROOF_LONG=1")
 			}
-			want := row.rule.ID
-			if row.as.ID != "" {
-				want = row.as.ID
+			want := row.rule.ID()
+			if row.as != "" {
+				want = row.as.ID()
 			}
 			t.Run("broken", func(t *testing.T) {
 				report := row.attack(t, row.broken)
@@ -446,7 +446,7 @@ func TestAttacked(t *testing.T) {
 func found(report *attack.Report) []string {
 	var ids []string
 	for _, f := range report.Findings {
-		ids = append(ids, f.Rule.ID)
+		ids = append(ids, f.Rule.ID())
 	}
 	return ids
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/tmpproof/tmpproof/tmptest"
 	"github.com/tmpproof/tmpproof/tmptest/parity"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // TestWholeBook: the rules that tmptest's tests leave to others have their
@@ -19,12 +19,14 @@ func TestWholeBook(t *testing.T) {
 	require.NoError(t, err)
 	shown := map[string]func(id string) bool{
 		"attacked": func(id string) bool {
-			return slices.ContainsFunc(underAttack, func(r attacked) bool { return r.rule.ID == id })
+			return slices.ContainsFunc(underAttack, func(r attacked) bool { return r.rule.ID() == id })
 		},
-		"left":  func(id string) bool { return slices.ContainsFunc(leaves, func(r left) bool { return r.rule.ID == id }) },
-		"swept": func(id string) bool { return id == tmptest.R07.ID },
+		"left": func(id string) bool {
+			return slices.ContainsFunc(leaves, func(r left) bool { return r.rule.ID() == id })
+		},
+		"swept": func(id string) bool { return id == rules.R07.ID() },
 		"parity": func(id string) bool {
-			return slices.ContainsFunc(parity.TemporaryFile, func(r parity.Row[parity.CreateFunc]) bool { return r.Rule.ID == id })
+			return slices.ContainsFunc(parity.TemporaryFile, func(r parity.Row[parity.CreateFunc]) bool { return r.Rule.ID() == id })
 		},
 		"other": func(id string) bool { return reasons[id] != "" },
 	}
@@ -50,6 +52,6 @@ var reasons = map[string]string{
 // TestReasonsAreNeeded: what is shown needs no reason.
 func TestReasonsAreNeeded(t *testing.T) {
 	for id := range reasons {
-		assert.False(t, slices.ContainsFunc(underAttack, func(r attacked) bool { return r.rule.ID == id }), id)
+		assert.False(t, slices.ContainsFunc(underAttack, func(r attacked) bool { return r.rule.ID() == id }), id)
 	}
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/internal/sample"
 	"github.com/tmpproof/tmpproof/leakcheck"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // left is a rule with a test that breaks it and its twin. They run in a
 // process of their own, whose TestMain is leakcheck.Main.
 type left struct {
-	rule          tmptest.Rule
-	as            tmptest.Rule // what the report names, where it is not the rule itself
+	rule          rules.Rule
+	as            rules.Rule // what the report names, where it is not the rule itself
 	name          string
 	broken, sound func(t *testing.T)
 	says          string // more that the report has
@@ -50,7 +50,7 @@ func TestVictim(t *testing.T) {
 		os.Exit(3)
 	}
 	for _, row := range sample.Third(leaves, sample.Short()) {
-		if row.rule.ID+" "+row.name == name {
+		if row.rule.ID()+" "+row.name == name {
 			if twin == "broken" {
 				row.broken(t)
 			} else {
@@ -114,37 +114,37 @@ func stops(deferred bool) func(t *testing.T) {
 }
 
 var leaves = []left{
-	{rule: tmptest.E13, name: "TMPDIR stays changed", says: `TMPDIR="/var/tmp"`,
+	{rule: rules.E13, name: "TMPDIR stays changed", says: `TMPDIR="/var/tmp"`,
 		broken: func(t *testing.T) { require.NoError(t, os.Setenv("TMPDIR", "/var/tmp")) },
 		sound:  func(t *testing.T) { t.Setenv("TMPDIR", "/var/tmp") }},
-	{rule: tmptest.U09, as: tmptest.R01, name: "a child's file", says: `left "child.out", made at left_linux_test.go:`,
+	{rule: rules.U09, as: rules.R01, name: "a child's file", says: `left "child.out", made at left_linux_test.go:`,
 		broken: script(`: >"$TMPDIR/child.out"`), sound: script(`: >"$TMPDIR/child.out"; rm "$TMPDIR/child.out"`)},
-	{rule: tmptest.R01, name: "a file", broken: leaveFile, sound: removeFile},
-	{rule: tmptest.R02, as: tmptest.R01, name: "a file of a test that failed", says: "--- FAIL: TestVictim",
+	{rule: rules.R01, name: "a file", broken: leaveFile, sound: removeFile},
+	{rule: rules.R02, as: rules.R01, name: "a file of a test that failed", says: "--- FAIL: TestVictim",
 		broken: func(t *testing.T) { leaveFile(t); t.Fail() }, sound: removeFile},
-	{rule: tmptest.R03, name: "a removed file that stays open",
+	{rule: rules.R03, name: "a removed file that stays open",
 		broken: func(t *testing.T) {
 			f := tempFile(t)
 			require.NoError(t, os.Remove(f.Name()))
 			kept = append(kept, f)
 		}, sound: removeFile},
-	{rule: tmptest.R04, name: "a mapping", broken: maps(false), sound: maps(true)},
-	{rule: tmptest.R06, as: tmptest.R01, name: "runtime.Goexit", broken: stops(false), sound: stops(true)},
-	{rule: tmptest.R13, name: "a process", says: `the process "cat" running`,
+	{rule: rules.R04, name: "a mapping", broken: maps(false), sound: maps(true)},
+	{rule: rules.R06, as: rules.R01, name: "runtime.Goexit", broken: stops(false), sound: stops(true)},
+	{rule: rules.R13, name: "a process", says: `the process "cat" running`,
 		// It waits for the program to be there: before, the process is a shell.
 		broken: script(`exec 3<&0; cat <&3 >/dev/null 2>&1 & until read x </proc/$!/comm && [ "$x" = cat ]; do :; done`),
 		sound:  script(`cat </dev/null & wait`)},
-	{rule: tmptest.R15, as: tmptest.R03, name: "closed by the garbage collector alone",
+	{rule: rules.R15, as: rules.R03, name: "closed by the garbage collector alone",
 		broken: func(t *testing.T) {
 			f := tempFile(t)
 			require.NoError(t, os.Remove(f.Name()))
 			kept = append(kept, f) // or the collector may be quicker
 		}, sound: removeFile},
-	{rule: tmptest.R16, as: tmptest.R01, name: "test, line, size, mode and age", says: "5 bytes, mode 0600, ",
+	{rule: rules.R16, as: rules.R01, name: "test, line, size, mode and age", says: "5 bytes, mode 0600, ",
 		broken: func(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(os.TempDir(), "five"), []byte("bytes"), 0o600))
 		}, sound: removeFile},
-	{rule: tmptest.R17, as: tmptest.E13, name: "the place that is looked at is not the one that is used", says: "later tests were not seen",
+	{rule: rules.R17, as: rules.E13, name: "the place that is looked at is not the one that is used", says: "later tests were not seen",
 		// Not a directory that is gone by the end: go test -cover needs one.
 		broken: func(t *testing.T) { require.NoError(t, os.Setenv("TMPDIR", "/tmp")) }, sound: removeFile},
 }
@@ -153,16 +153,16 @@ var leaves = []left{
 // twin passes.
 func TestLeft(t *testing.T) {
 	for _, row := range sample.Third(leaves, sample.Short()) {
-		want := row.rule.ID
-		if row.as.ID != "" {
-			want = row.as.ID
+		want := row.rule.ID()
+		if row.as != "" {
+			want = row.as.ID()
 		}
-		t.Run(row.rule.ID+" "+row.name, func(t *testing.T) {
-			out, code := runVictim(t, row.rule.ID+" "+row.name+"|broken")
+		t.Run(row.rule.ID()+" "+row.name, func(t *testing.T) {
+			out, code := runVictim(t, row.rule.ID()+" "+row.name+"|broken")
 			assert.Equal(t, 1, code, out)
 			assert.Contains(t, out, "leakcheck: "+want)
 			assert.Contains(t, out, row.says)
-			out, code = runVictim(t, row.rule.ID+" "+row.name+"|sound")
+			out, code = runVictim(t, row.rule.ID()+" "+row.name+"|sound")
 			assert.Zero(t, code, out)
 			assert.NotContains(t, out, "leakcheck")
 		})

@@ -98,7 +98,7 @@ overwritten by the result of the copy that follows; os.WriteFile truncates befor
 					if !ok {
 						when, what = "nothing is done to it", f.Detail
 					}
-					fmt.Fprintf(&b, "| %s | %s | %d | %s | %s (%d) | %s |\n", r.name, v.name, report.Schedules, f.Rule.ID, when, f.Count, inBrief(what))
+					fmt.Fprintf(&b, "| %s | %s | %d | %s | %s (%d) | %s |\n", r.name, v.name, report.Schedules, f.Rule.ID(), when, f.Count, inBrief(what))
 				}
 				if len(report.Findings) == 0 {
 					fmt.Fprintf(&b, "| %s | %s | %d | | | nothing |\n", r.name, v.name, report.Schedules)

@@ -173,7 +173,7 @@ func TestUnsafe(t *testing.T) {
 			report := attack.Prove(t, r.code.victim, opts...)
 			var got []string
 			for _, f := range report.Findings {
-				got = append(got, f.Rule.ID)
+				got = append(got, f.Rule.ID())
 			}
 			for _, id := range r.rules {
 				assert.Contains(t, got, id)

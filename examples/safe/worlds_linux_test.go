@@ -400,7 +400,7 @@ func TestBothWorlds(t *testing.T) {
 				}
 				assert.Equal(t, r.rules == nil, len(fake.Findings) == 0, "%v", fake.Findings)
 				for _, id := range r.rules {
-					assert.True(t, slices.ContainsFunc(fake.Findings, func(f attack.Finding) bool { return f.Rule.ID == id }), id)
+					assert.True(t, slices.ContainsFunc(fake.Findings, func(f attack.Finding) bool { return f.Rule.ID() == id }), id)
 				}
 			}
 		})
@@ -410,7 +410,7 @@ func TestBothWorlds(t *testing.T) {
 // said is what a report says of each finding.
 func said(r *attack.Report) (all []string) {
 	for _, f := range r.Findings {
-		all = append(all, fmt.Sprintf("%s %s %s %s", f.Rule.ID, f.Name, f.Line, f.Schedule))
+		all = append(all, fmt.Sprintf("%s %s %s %s", f.Rule.ID(), f.Name, f.Line, f.Schedule))
 	}
 	return all
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/tmpproof/tmpproof/examples/service/after"
 	"github.com/tmpproof/tmpproof/examples/service/before"
 	"github.com/tmpproof/tmpproof/leakcheck"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { leakcheck.Main(m) }
 func TestPIDFile(t *testing.T) {
 	t.Run("before", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return before.WritePID(s.Path("app.pid")) },
-			attack.Public("app.pid"), attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07, tmptest.X10))
+			attack.Public("app.pid"), attack.Expect(rules.X01, rules.X04, rules.X05, rules.X07, rules.X10))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return after.WritePID(s.Path("app.pid")) },
@@ -41,7 +41,7 @@ func TestPage(t *testing.T) {
 	page := []byte("<p>All is well.</p>")
 	t.Run("before", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return before.Publish(s.Path("index.html"), page) },
-			attack.Public("index.html"), attack.Expect(tmptest.X01, tmptest.X04, tmptest.X05, tmptest.X07, tmptest.X10))
+			attack.Public("index.html"), attack.Expect(rules.X01, rules.X04, rules.X05, rules.X07, rules.X10))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return after.Publish(s.Path("index.html"), page) },
@@ -49,7 +49,7 @@ func TestPage(t *testing.T) {
 	})
 	t.Run("before, killed", func(t *testing.T) {
 		attack.Kills(t, func(s *attack.Scene) error { return before.Publish(s.Path("index.html"), page) },
-			attack.Public("index.html"), attack.Expect(tmptest.X05))
+			attack.Public("index.html"), attack.Expect(rules.X05))
 	})
 	t.Run("after, killed", func(t *testing.T) {
 		attack.Kills(t, func(s *attack.Scene) error { return after.Publish(s.Path("index.html"), page) },
@@ -61,7 +61,7 @@ func TestLock(t *testing.T) {
 	work := func() error { return nil }
 	t.Run("before", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return before.Locked(s.Path("app.lock"), work) },
-			attack.Expect(tmptest.X01, tmptest.X07))
+			attack.Expect(rules.X01, rules.X07))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return after.Locked(s.Path("app.lock"), work) })
@@ -71,7 +71,7 @@ func TestLock(t *testing.T) {
 	})
 	t.Run("after, killed", func(t *testing.T) {
 		attack.Kills(t, func(s *attack.Scene) error { return after.Locked(s.Path("app.lock"), work) }, attack.Strict(),
-			attack.Allow(tmptest.R07, "who was killed at work has left it half done, and the lock says so until somebody has looked"))
+			attack.Allow(rules.R07, "who was killed at work has left it half done, and the lock says so until somebody has looked"))
 	})
 }
 
@@ -96,7 +96,7 @@ func TestArchive(t *testing.T) {
 	settings := attack.Setup(func(s *attack.Scene) error { return os.WriteFile(s.Home+"/settings", []byte("mine"), 0o600) })
 	t.Run("before", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return before.Extract(s.Path("site"), hostile) },
-			attack.Target("site"), settings, attack.Canary("settings"), attack.FirstFinding(), attack.Expect(tmptest.X01))
+			attack.Target("site"), settings, attack.Canary("settings"), attack.FirstFinding(), attack.Expect(rules.X01))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return after.Extract(s.Path("site"), hostile) },
@@ -123,7 +123,7 @@ var server net.Listener // of the last run
 func TestSocket(t *testing.T) {
 	t.Run("before", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return before.Send(s.Path("app.sock"), "secret") },
-			attack.Setup(listen), attack.Unsticky(), attack.Expect(tmptest.X10))
+			attack.Setup(listen), attack.Unsticky(), attack.Expect(rules.X10))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return after.Send(s.Path("app.sock"), "secret") },
@@ -150,7 +150,7 @@ func TestLog(t *testing.T) {
 	first := attack.Setup(func(s *attack.Scene) error { return before.Append(s.Path("log"), "line 1") })
 	t.Run("before", func(t *testing.T) {
 		attack.Faults(t, func(s *attack.Scene) error { return before.Append(s.Path("log"), "line 2", "line 3") },
-			attack.Target("log"), first, sound(before.Lines, before.Append), attack.Expect(tmptest.X05, tmptest.R03))
+			attack.Target("log"), first, sound(before.Lines, before.Append), attack.Expect(rules.X05, rules.R03))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Faults(t, func(s *attack.Scene) error { return after.Append(s.Path("log"), "line 2", "line 3") },
@@ -189,7 +189,7 @@ func TestStore(t *testing.T) {
 	opens := attack.Restart(func(s *attack.Scene) error { _, err := visitors(s); return err })
 	t.Run("before, killed", func(t *testing.T) {
 		attack.Kills(t, func(s *attack.Scene) error { return before.Count(s.Path("store"), s.Path("total"), "ann") },
-			attack.Target("store", "total"), agree, attack.Expect(tmptest.X05))
+			attack.Target("store", "total"), agree, attack.Expect(rules.X05))
 	})
 	t.Run("after, killed", func(t *testing.T) {
 		attack.Kills(t, func(s *attack.Scene) error { return after.Count(s.Path("store"), "ann") },
@@ -204,7 +204,7 @@ func TestStore(t *testing.T) {
 func TestScript(t *testing.T) {
 	t.Run("before", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return before.Report(filepath.Join(s.Home, "report")) },
-			attack.FirstFinding(), attack.Expect(tmptest.X01, tmptest.X02, tmptest.X07, tmptest.X10))
+			attack.FirstFinding(), attack.Expect(rules.X01, rules.X02, rules.X07, rules.X10))
 	})
 	t.Run("after", func(t *testing.T) {
 		attack.Prove(t, func(s *attack.Scene) error { return after.Report(s.Path("report")) },

@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "write the lists anew")
 
 // public are the packages that users import.
-var public = []string{"tmptest", "tmptest/require", "tmptest/parity", "leakcheck", "fsfake", "fsfake/fsfaketest", "attack"}
+var public = []string{"tmptest", "tmptest/rules", "tmptest/require", "tmptest/parity", "leakcheck", "fsfake", "fsfake/fsfaketest", "attack"}
 
 func root(pkg string) string { return filepath.Join("../..", filepath.FromSlash(pkg)) }
 

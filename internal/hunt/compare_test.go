@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tmpproof/tmpproof/attack"
 	"github.com/tmpproof/tmpproof/internal/hunt"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // What a search can be told.
@@ -56,8 +57,8 @@ func options(p *hunt.Program, unsticky bool, depth int, machine func(*attack.Sce
 func damage(r *attack.Report) map[string]string {
 	found := map[string]string{}
 	for _, f := range r.Findings {
-		if f.Exploit && strings.HasPrefix(f.Rule.ID, "X") && f.Rule.ID != "X05" && f.Rule.ID != "X07" {
-			found[f.Rule.ID] = f.Schedule
+		if f.Exploit && strings.HasPrefix(f.Rule.ID(), "X") && f.Rule != rules.X05 && f.Rule != rules.X07 {
+			found[f.Rule.ID()] = f.Schedule
 		}
 	}
 	return found

@@ -97,15 +97,15 @@ func compareWriter(t *testing.T, w *hunt.Writer, counts map[string]int) {
 		found := map[string]string{}
 		for _, f := range r.Findings {
 			switch {
-			case !slices.Contains(judgedBy[verb.name], f.Rule.ID):
+			case !slices.Contains(judgedBy[verb.name], f.Rule.ID()):
 			case f.Schedule != "":
-				found[f.Rule.ID] = f.Schedule + " " + f.Detail
+				found[f.Rule.ID()] = f.Schedule + " " + f.Detail
 			default: // what it does undisturbed, and later at the same line, is one finding
-				want = slices.DeleteFunc(want, func(rule string) bool { return rule == f.Rule.ID })
+				want = slices.DeleteFunc(want, func(rule string) bool { return rule == f.Rule.ID() })
 			}
 		}
 		maps.DeleteFunc(found, func(rule, _ string) bool {
-			return slices.ContainsFunc(r.Findings, func(f attack.Finding) bool { return f.Schedule == "" && f.Rule.ID == rule })
+			return slices.ContainsFunc(r.Findings, func(f attack.Finding) bool { return f.Schedule == "" && f.Rule.ID() == rule })
 		})
 		counts[verb.name]++
 		if got := slices.Sorted(maps.Keys(found)); !slices.Equal(got, want) {

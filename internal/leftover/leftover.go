@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/tmpproof/tmpproof/tmptest"
 )
 
 // Bounds of a report.
@@ -96,13 +94,10 @@ func Count(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-// Process is the rule that a process breaks which the tests started and that
-// runs on. R13 says it of those that use a directory; here it holds for all.
-func Process() tmptest.Rule {
-	rule := tmptest.R13
-	rule.Title = "no process that the tests started outlives them"
-	return rule
-}
+// NoProcess is the title of R13 where a process breaks it which the tests
+// started and that runs on. The rule book says it of those that use a directory;
+// here it holds for all.
+const NoProcess = "no process that the tests started outlives them"
 
 // Fixes are the lines that say what to do about each kind of leak, once each.
 func Fixes[L any](leaks []L, fix func(L) string) string {

@@ -19,7 +19,7 @@ func ExampleRun() {
 // What is promised.
 func ExampleRow() {
 	for _, row := range parity.Mkdtemp[:1] {
-		fmt.Println(row.Rule.ID, row.Promise)
+		fmt.Println(row.Rule.ID(), row.Promise)
 	}
 	fmt.Println(len(parity.TemporaryFile) > 0, len(parity.NamedTemporaryFile) > 0, len(parity.SpooledTemporaryFile) > 0)
 	// Output:

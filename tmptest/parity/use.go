@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // What the rows do with what they are given. Each with function removes what
@@ -121,7 +122,7 @@ func different(t testing.TB, first, second string) {
 	b, err := os.Lstat(second)
 	check(t, err)
 	if first == second || os.SameFile(a, b) {
-		breach(t, tmptest.C01, second, "was there already, and was used again")
+		breach(t, rules.C01, second, "was there already, and was used again")
 	}
 }
 
@@ -135,7 +136,7 @@ func readBack(t testing.TB, file io.ReadWriteSeeker) {
 		data, err := io.ReadAll(file)
 		check(t, err)
 		if string(data) != "content" {
-			breach(t, tmptest.X05, "the file", "gave back %q", data)
+			breach(t, rules.X05, "the file", "gave back %q", data)
 		}
 	}
 }
@@ -152,6 +153,6 @@ func readAll(t testing.TB, file SpoolFile, n int) {
 		want[i] = byte(i)
 	}
 	if !bytes.Equal(data, want) {
-		breach(t, tmptest.X05, "the file", "gave back %d bytes, not the %d written", len(data), n)
+		breach(t, rules.X05, "the file", "gave back %d bytes, not the %d written", len(data), n)
 	}
 }

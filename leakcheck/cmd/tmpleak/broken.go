@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // brokenRule is a rule of creation that a line of code broke, whoever called it.
@@ -22,7 +22,8 @@ type brokenRule struct {
 	Callers []string `json:"callers,omitempty"` // of the same innermost line, other chains
 	Via     string   `json:"via,omitempty"`
 
-	rule tmptest.Rule
+	rule rules.Rule
+	fix  string
 }
 
 // mostCallers bounds the chains that lead to one line.
@@ -104,7 +105,7 @@ func (r *result) writeBroken(b *strings.Builder, cfg *config) {
 			if len(list[0].rules) > 1 {
 				of = k.Rule + ": "
 			}
-			fmt.Fprintf(b, "    fix: %s%s\n", of, k.rule.Fix)
+			fmt.Fprintf(b, "    fix: %s%s\n", of, k.fix)
 		}
 		list = list[n:]
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // olderKernel is what a run says that is no less complete for it.
@@ -63,7 +63,7 @@ func (w *watch) finish() *result {
 			continue // counted with its directory
 		}
 		by := byReal[real]
-		l := &leak{rule: tmptest.R01, Rule: tmptest.R01.ID, Path: real, Test: by.test, Where: by.where, Renamed: by.renamed, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
+		l := &leak{rule: rules.R01, Rule: rules.R01.ID(), Path: real, Test: by.test, Where: by.where, Renamed: by.renamed, Via: by.via, Mode: fmt.Sprintf("%#o", st.Mode().Perm())}
 		thing := leftover.Look(real, st)
 		l.What, l.Size, l.Entries = thing.What, thing.Size, thing.Entries
 		r.Leaks = append(r.Leaks, l)
@@ -121,7 +121,7 @@ func (w *watch) processes(r *result) {
 		if start.empty() {
 			start = w.onlyForker()
 		}
-		l := &leak{rule: leftover.Process(), Rule: tmptest.R13.ID, Path: strings.TrimSpace(string(comm)), What: "running process", PID: pid, Test: start.test, Where: start.where}
+		l := &leak{rule: rules.R13, title: leftover.NoProcess, Rule: rules.R13.ID(), Path: strings.TrimSpace(string(comm)), What: "running process", PID: pid, Test: start.test, Where: start.where}
 		if !w.cfg.ignored(l.Path) {
 			r.Leaks = append(r.Leaks, l)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/tmpproof/tmpproof/internal/leftover"
 	"github.com/tmpproof/tmpproof/internal/sweep"
 	"github.com/tmpproof/tmpproof/internal/testname"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // result is what -report writes.
@@ -46,7 +46,8 @@ type leak struct {
 	Renamed string `json:"renamed,omitempty"` // the lines that gave it its name, where those are others
 	Via     string `json:"via,omitempty"`     // the program that made it, where it is not the test binary
 
-	rule tmptest.Rule
+	rule  rules.Rule
+	title string // in place of the rule's own
 }
 
 // fails says that the run must not pass.
@@ -113,7 +114,7 @@ func (r *result) writeLeaks(b *strings.Builder, g []*leak) {
 	if who == "" {
 		who = "the tests"
 	}
-	fmt.Fprintf(b, "tmpleak: %s: %s left ", l.rule, who)
+	fmt.Fprintf(b, "tmpleak: %s: %s left ", l.rule.Saying(cmp.Or(l.title, l.rule.Title())), who)
 	if len(g) > 1 {
 		fmt.Fprintf(b, "%d times ", len(g))
 	}

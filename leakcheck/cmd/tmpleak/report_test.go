@@ -12,18 +12,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 )
 
 // TestText: what the report says of what was found, and where it stops.
 func TestText(t *testing.T) {
 	file := func(test, name string) *leak {
-		return &leak{Rule: "R01", rule: tmptest.R01, Path: "/tmp/" + name, What: "file", Size: 1, Mode: "0600", Test: test, Where: "x_test.go:1"}
+		return &leak{Rule: "R01", rule: rules.R01, Path: "/tmp/" + name, What: "file", Size: 1, Mode: "0600", Test: test, Where: "x_test.go:1"}
 	}
 	broken := func(n int, k brokenRule) (list []*brokenRule) {
 		for i := range n {
 			one := k
-			one.Rule, one.rule, one.Path, one.Where = "C11", tmptest.C11, "/tmp/x", fmt.Sprint("x.go:", i)
+			one.Rule, one.rule, one.Path, one.Where = "C11", rules.C11, "/tmp/x", fmt.Sprint("x.go:", i)
 			list = append(list, &one)
 		}
 		return list
@@ -42,7 +42,7 @@ func TestText(t *testing.T) {
 		{"of no test", result{Leaks: []*leak{file("TestA", "up"), file("", "down")}}, config{}, []string{`the tests left "down"`, "-exec tmpleak example.com/p\n", "!-run"}},
 		{"of a goroutine's function", result{Leaks: []*leak{file("helper", "up")}}, config{}, []string{"-exec tmpleak example.com/p\n"}},
 		{"of an interrupted run", result{Leaks: []*leak{file("TestA", "up")}, interrupted: true}, config{}, []string{"the tests did not come to their end: what is left may be a result of that"}},
-		{"a process", result{Leaks: []*leak{{Rule: "R14", rule: tmptest.R14, Path: "sleep", PID: 7, Test: "TestA", Where: "x_test.go:1", Via: "sh"}}}, config{},
+		{"a process", result{Leaks: []*leak{{Rule: "R14", rule: rules.R14, Path: "sleep", PID: 7, Test: "TestA", Where: "x_test.go:1", Via: "sh"}}}, config{},
 			[]string{`TestA left the process "sleep" running, started at x_test.go:1 by the program sh`, "    process 7\n"}},
 		{"a rule", result{Broken: broken(1, brokenRule{How: "created", Times: 3, Via: "touch", Tests: []string{"TestA", "TestB"}})}, config{},
 			[]string{"tmpleak: warning: C11 ", "/tmp/x: created, at x.go:0 by the program touch, in TestA, TestB (3 times)\n"}},
@@ -50,9 +50,9 @@ func TestText(t *testing.T) {
 		{"a rule in many tests", result{Broken: broken(1, brokenRule{Tests: []string{"TestA", "TestB", "TestC", "TestD"}})}, config{}, []string{"in TestA, TestB, TestC and others\n"}},
 		{"a rule at many places", result{Broken: broken(mostSpots+2, brokenRule{})}, config{}, []string{"x.go:7", "    and at 2 more places\n", "!x.go:8"}},
 		{"a line that broke several rules", result{Broken: []*brokenRule{
-			{Rule: "C03", rule: tmptest.C03, Path: "/tmp/x", How: "mode 0644", Where: "x.go:1 < a.go:1", Tests: []string{"TestA"}, Times: 2},
-			{Rule: "C01", rule: tmptest.C01, Path: "/tmp/x", How: "no O_EXCL", Where: "x.go:1 < a.go:1", Callers: []string{"x.go:1 < b.go:1", "x.go:1 < c.go:1"}, Tests: []string{"TestC", "TestB"}, Times: 3},
-			{Rule: "C03", rule: tmptest.C03, Path: "/tmp/y", How: "mode 0666", Where: "y.go:1", Times: 1},
+			{Rule: "C03", rule: rules.C03, Path: "/tmp/x", How: "mode 0644", Where: "x.go:1 < a.go:1", Tests: []string{"TestA"}, Times: 2},
+			{Rule: "C01", rule: rules.C01, Path: "/tmp/x", How: "no O_EXCL", Where: "x.go:1 < a.go:1", Callers: []string{"x.go:1 < b.go:1", "x.go:1 < c.go:1"}, Tests: []string{"TestC", "TestB"}, Times: 3},
+			{Rule: "C03", rule: rules.C03, Path: "/tmp/y", How: "mode 0666", Where: "y.go:1", Times: 1},
 		}}, config{}, []string{"tmpleak: warning: C01 ", "tmpleak: warning: C03 ", "    fix: C01: ", "    fix: C03: ", ", 3 broken rules at 2 lines, ",
 			"    /tmp/x: no O_EXCL; mode 0644, at x.go:1 < a.go:1 and from 2 more callers, in TestA, TestB, TestC (3 times)\n", "    /tmp/y: mode 0666, at y.go:1\n"}},
 		{"what was not followed", result{Missed: []string{"a program"}}, config{}, []string{"tmpleak: not followed: a program\n"}},
@@ -101,19 +101,20 @@ func TestWrite(t *testing.T) {
 func TestFolded(t *testing.T) {
 	w := newWatch(&config{program: "/proc/self/exe"})
 	for i, m := range []maker{{where: "x.go:1 < a.go:1", test: "TestA"}, {where: "x.go:1 < b.go:1", test: "TestB"}, {where: "x.go:1 < b.go:1", test: "TestB"}, {where: "y.go:1"}, {where: "x.go:1", via: "touch"}} {
-		w.breaks(tmptest.C01, fmt.Sprint("/tmp/", i), &m, "so")
+		w.breaks(rules.C01, fmt.Sprint("/tmp/", i), &m, "so")
 	}
 	require.Len(t, w.broken, 3)
 	k := w.broken[brokenKey{"C01", "x.go:1 "}]
-	assert.Equal(t, brokenRule{Rule: "C01", Title: tmptest.C01.Title, Path: "/tmp/0", How: "so", Times: 3, Tests: []string{"TestA", "TestB"}, Where: "x.go:1 < a.go:1", Callers: []string{"x.go:1 < b.go:1"}, rule: tmptest.C01}, *k)
+	assert.Equal(t, brokenRule{Rule: "C01", Title: rules.C01.Title(), Path: "/tmp/0", How: "so", Times: 3, Tests: []string{"TestA", "TestB"}, Where: "x.go:1 < a.go:1", Callers: []string{"x.go:1 < b.go:1"}, rule: rules.C01, fix: rules.C01.Fix()}, *k)
 }
 
-// TestSharedBySystem: code that may have asked os.TempDir is not told to.
-func TestSharedBySystem(t *testing.T) {
+// TestFixOf: code that may have asked os.TempDir is not told to.
+func TestFixOf(t *testing.T) {
 	t.Setenv("TMPDIR", "/var/tmp/")
-	assert.Contains(t, sharedBySystem("/tmp").Fix, "use os.TempDir")
-	assert.NotContains(t, sharedBySystem("/var/tmp").Fix, "os.TempDir")
-	assert.Contains(t, sharedBySystem("/var/tmp").Fix, "os.MkdirTemp")
+	assert.Contains(t, fixOf(rules.C11, "/tmp/x"), "use os.TempDir")
+	assert.NotContains(t, fixOf(rules.C11, "/var/tmp/x"), "os.TempDir")
+	assert.Contains(t, fixOf(rules.C11, "/var/tmp/x"), "os.MkdirTemp")
+	assert.Equal(t, rules.C01.Fix(), fixOf(rules.C01, "/var/tmp/x"))
 }
 
 // TestSourceFile: the short name of a source file.

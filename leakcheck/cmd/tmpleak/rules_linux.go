@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/tmpproof/tmpproof/internal/supervise"
-	"github.com/tmpproof/tmpproof/tmptest"
+	"github.com/tmpproof/tmpproof/tmptest/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,43 +34,43 @@ func (w *watch) judge(ev *supervise.Event, name string, m *maker) {
 		why = foretold(base, ev.PID, m.test)
 	}
 	if at.writable && ev.Kind == supervise.Open && ev.Flags&unix.O_EXCL == 0 {
-		w.breaks(tmptest.C01, name, m, "created without O_EXCL where others may create it first")
+		w.breaks(rules.C01, name, m, "created without O_EXCL where others may create it first")
 		if by := w.absent[name]; by != nil {
-			w.breaks(tmptest.C10, name, m, "found absent at "+by.where+", then created by a call that takes what is there")
+			w.breaks(rules.C10, name, m, "found absent at "+by.where+", then created by a call that takes what is there")
 		}
 	}
 	delete(w.absent, name)
 	hasMode := ev.Kind == supervise.Open || ev.Kind == supervise.Mkdir || ev.Kind == supervise.Mknod && ev.Name != "bind"
 	if mode := ev.Mode & 0o777; hasMode && mode&0o077 != 0 {
-		w.breaks(tmptest.C03, name, m, fmt.Sprintf("created with mode %#o where others can reach it", mode))
+		w.breaks(rules.C03, name, m, fmt.Sprintf("created with mode %#o where others can reach it", mode))
 	}
 	if why != "" {
-		w.breaks(tmptest.C06, name, m, "can be foretold: "+why)
+		w.breaks(rules.C06, name, m, "can be foretold: "+why)
 	}
 	// A private directory with a name of its own is what C11 asks for.
 	if at.system && (ev.Kind != supervise.Mkdir || ev.Mode&0o077 != 0 || why != "") {
-		w.breaks(sharedBySystem(filepath.Dir(name)), name, m, "created directly in "+filepath.Dir(name))
+		w.breaks(rules.C11, name, m, "created directly in "+filepath.Dir(name))
 	}
 }
 
-// sharedBySystem is C11. Where the directory is the one that os.TempDir gives,
-// the code may well have asked for it.
-func sharedBySystem(dir string) tmptest.Rule {
-	rule := tmptest.C11
-	if dir == filepath.Clean(os.TempDir()) {
-		rule.Fix = "create inside a directory of os.MkdirTemp, which nobody else can reach"
+// fixOf is what to do about a broken rule. C11's own words say to use
+// os.TempDir; code that made something in the directory which that gives may well
+// have done so.
+func fixOf(rule rules.Rule, name string) string {
+	if rule == rules.C11 && filepath.Dir(name) == filepath.Clean(os.TempDir()) {
+		return "create inside a directory of os.MkdirTemp, which nobody else can reach"
 	}
-	return rule
+	return rule.Fix()
 }
 
-func (w *watch) breaks(rule tmptest.Rule, name string, m *maker, how string) {
+func (w *watch) breaks(rule rules.Rule, name string, m *maker, how string) {
 	if w.cfg.ignored(name) {
 		return
 	}
-	key := brokenKey{rule.ID, innermost(m.where) + " " + m.via}
+	key := brokenKey{rule.ID(), innermost(m.where) + " " + m.via}
 	b := w.broken[key]
 	if b == nil {
-		b = &brokenRule{rule: rule, Rule: rule.ID, Title: rule.Title, Path: name, How: how, Where: m.where, Via: m.via}
+		b = &brokenRule{rule: rule, fix: fixOf(rule, name), Rule: rule.ID(), Title: rule.Title(), Path: name, How: how, Where: m.where, Via: m.via}
 		w.broken[key] = b
 	}
 	if m.where != b.Where && !slices.Contains(b.Callers, m.where) && len(b.Callers) < mostCallers {
