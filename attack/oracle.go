@@ -235,7 +235,7 @@ func (r *run) judgePlant(p *plant, n node, at string) {
 			called = at // moved first
 		}
 		if !input && r.disk.touched(n.id)&wasRead != 0 && r.outcome.success() && r.listed(called) {
-			r.fact(fact{rule: rules.X03, exploit: true, path: at, name: victimName, step: r.opened(called, forListing),
+			r.fact(fact{rule: rules.X03, exploit: true, path: at, name: victimName, step: r.listedAt(called),
 				text: "the attacker's directory was listed, and the code reported success"})
 		}
 	case n.kindName() == "FIFO" || n.kindName() == "socket":

@@ -435,6 +435,19 @@ func (r *run) opened(name string, way func(*step) bool) int {
 	return r.lastUse(name)
 }
 
+// listedAt is the last call that listed a directory: one that opened it, and
+// not what is in it.
+func (r *run) listedAt(name string) int {
+	for i := len(r.steps) - 1; i >= 0; i-- {
+		s := r.steps[i]
+		ends := func(a access) bool { return a.last && a.path() == name }
+		if forListing(s) && (s.object == name || slices.ContainsFunc(s.accesses(), ends)) {
+			return i
+		}
+	}
+	return r.lastUse(name)
+}
+
 func forWriting(s *step) bool { return s.write }
 func forReading(s *step) bool { return s.read || s.kind == supervise.Exec }
 func forListing(s *step) bool {

@@ -65,6 +65,14 @@ func (v *FS) rmdirAt(dir *File, name string) error {
 	return v.callAt("rmdir", dir, name, func(at *FS) error { return at.rmdir(name) })
 }
 
+func (v *FS) lstatAt(dir *File, name string) (a *attr, err error) {
+	err = v.callAt("lstat", dir, name, func(at *FS) (err error) {
+		a, err = at.stat(name, false)
+		return err
+	})
+	return a, err
+}
+
 func (v *FS) readlinkAt(dir *File, name string) (text string, err error) {
 	err = v.callAt("readlink", dir, name, func(at *FS) (err error) {
 		text, err = at.readlink(name)

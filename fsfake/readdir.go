@@ -42,6 +42,9 @@ func (f *File) Stat() (fs.FileInfo, error) {
 // It asks for the attributes of each entry, as package os does, and fails with
 // EACCES where the user may list the directory but not search it.
 func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
+	if !f.v.beneath && f.v.observed() != nil {
+		return f.readdirOneByOne(n)
+	}
 	var list []fs.FileInfo
 	var denied error
 	err := f.list(n, func(dir *node, entries []dirent, count int) {
@@ -60,6 +63,25 @@ func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
 	})
 	if err == nil {
 		err = f.fail("fstatat", denied)
+	}
+	return list, err
+}
+
+// readdirOneByOne is Readdir where somebody sees the calls, or comes between
+// them: an lstat of each entry, as package os makes it. What is gone by then is
+// left out.
+func (f *File) readdirOneByOne(n int) (list []fs.FileInfo, err error) {
+	names, err := f.Readdirnames(n)
+	list = make([]fs.FileInfo, 0, len(names))
+	for _, name := range names {
+		a, serr := f.v.lstatAt(f, name)
+		switch {
+		case serr == syscall.ENOENT:
+		case serr != nil:
+			return list, f.fail("fstatat", serr)
+		default:
+			list = append(list, &FileInfo{name, a})
+		}
 	}
 	return list, err
 }
