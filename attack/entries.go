@@ -252,7 +252,15 @@ func (s *search) askEntries(r *run, schedule []placed, k *root) {
 		if chosen(rel) || slices.ContainsFunc(list, func(t thing) bool { return chosen(t.at) }) {
 			continue // this is an answer: one level is asked for
 		}
-		s.change(r, schedule, k, in.move, with(list, thing{rel, entriesMove.name()}))
+		// Once for each call, at the first boundary, beside what leads there and
+		// what the code may want to find before it lists, in its plainest form.
+		if slices.ContainsFunc(list, func(t thing) bool { return t.kind != "file" && !under(rel, t.at) }) {
+			continue
+		}
+		if call := st.call + "@" + st.line + " " + rel; !s.asked[call] {
+			s.asked[call] = true
+			s.change(r, schedule, k, in.move, with(list, thing{rel, entriesMove.name()}))
+		}
 	}
 }
 

@@ -342,8 +342,9 @@ func (w *osWorld) stopped(ev *supervise.Event, at func(*boundary) error) (*outco
 		return nil, nil
 	}
 	if ev.Kind == supervise.Refused {
-		w.notesOutside(ev)
-		return nil, nil // answered
+		w.notesOutside(ev) // by its line, before the thread goes on
+		w.tree.Continue(ev)
+		return nil, nil
 	}
 	if ev.Kind == supervise.Lock && !w.opt.verb.injects() {
 		w.lock(ev)

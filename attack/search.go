@@ -25,6 +25,7 @@ type search struct {
 	roots   map[string]*root
 	uses    map[string]bool // schedules that otherUses has added
 	planned map[string]bool // schedules with a directory that holds something
+	asked   map[string]bool // calls that list a directory, see askEntries
 	more    int             // schedules that refine has added
 	lanes   int
 	most    int // 0: not decided
@@ -48,7 +49,7 @@ const (
 
 // search tries everything that follows the undisturbed run.
 func (e *explorer) search(base *run) error {
-	s := &search{e: e, lanes: 1, lost: map[string]bool{}, roots: map[string]*root{}, uses: map[string]bool{}, planned: map[string]bool{}}
+	s := &search{e: e, lanes: 1, lost: map[string]bool{}, roots: map[string]*root{}, uses: map[string]bool{}, planned: map[string]bool{}, asked: map[string]bool{}}
 	s.moved = sync.NewCond(&s.mu)
 	s.extend(base, nil)
 	if e.endsEarly() {

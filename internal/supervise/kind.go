@@ -66,7 +66,7 @@ const (
 	Lock         // waits for a lock of a file: no path
 	Special      // connect, inotify_add_watch, name_to_handle_at
 	Submit       // reads and writes by libaio: see Submitted
-	Refused      // io_uring_setup: it has failed with ENOSYS when it is told of
+	Refused      // io_uring_setup: Continue makes it fail with ENOSYS
 )
 
 // TwoPaths is true for calls that take an old and a new name.

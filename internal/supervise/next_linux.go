@@ -129,13 +129,10 @@ func (t *Tree) met(n *notif) *Event {
 		return nil
 	}
 	ev := t.decode(n, pr)
-	switch ev.Kind {
-	case Handler:
+	if ev.Kind == Handler {
 		t.handles(ev)
 		t.Continue(ev)
 		return nil
-	case Refused:
-		t.Fail(ev, unix.ENOSYS)
 	}
 	if t.answersStandIn(ev) {
 		return nil

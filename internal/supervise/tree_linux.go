@@ -226,6 +226,10 @@ func (t *Tree) Continue(ev *Event) {
 		t.sendFor(ev)
 		return
 	}
+	if ev.Kind == Refused {
+		t.Fail(ev, unix.ENOSYS)
+		return
+	}
 	if t.standIn(ev) {
 		return
 	}
