@@ -39,6 +39,6 @@ var _ = Describe("a note", func() {
 		report := attack.Prove(specT, func(s *attack.Scene) error {
 			return HastySave(s.FS, s.Path("note"), "text")
 		}, attack.Target("note"), attack.ReportOnly())
-		Expect(report.Findings).To(ContainElement(HaveField("Rule.ID", rules.X01.ID())))
+		Expect(report.Findings).To(ContainElement(HaveField("Rule", rules.X01)))
 	})
 })
