@@ -2,6 +2,7 @@ package attack
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -240,7 +241,10 @@ func (r *run) takes(inDir func(a access) (rel string, ok bool)) (all []taken) {
 // askEntries adds the schedules that ask which entries the code takes from the
 // directories into which the attacker has led it.
 func (s *search) askEntries(r *run, schedule []placed, k *root) {
+	times := map[string]int{}
 	for _, st := range r.steps {
+		site := st.call + "@" + st.line + " " + st.key.shape
+		times[site]++
 		in, rel, ok := r.inBase(st.listed + "/" + anyEntry)
 		if !ok || st.listed == "" || in.move < len(schedule)-1 {
 			continue
@@ -252,12 +256,13 @@ func (s *search) askEntries(r *run, schedule []placed, k *root) {
 		if chosen(rel) || slices.ContainsFunc(list, func(t thing) bool { return chosen(t.at) }) {
 			continue // this is an answer: one level is asked for
 		}
-		// Once for each call, at the first boundary, beside what leads there and
-		// what the code may want to find before it lists, in its plainest form.
+		// Once for each call as often as it comes, after each of the moves before,
+		// at the first boundary; beside what leads there and what the code may want
+		// to find before it lists, in its plainest form.
 		if slices.ContainsFunc(list, func(t thing) bool { return t.kind != "file" && !under(rel, t.at) }) {
 			continue
 		}
-		if call := st.call + "@" + st.line + " " + rel; !s.asked[call] {
+		if call := fmt.Sprint(scheduleString(schedule[:in.move]), " ", site, times[site], " ", rel); !s.asked[call] {
 			s.asked[call] = true
 			s.change(r, schedule, k, in.move, with(list, thing{rel, entriesMove.name()}))
 		}

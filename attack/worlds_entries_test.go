@@ -77,6 +77,36 @@ func readItsOwn(s *attack.Scene, path string) error {
 	return err
 }
 
+// entriesOf lists the names in s.Path("in").
+func entriesOf(s *attack.Scene) ([]string, error) {
+	d, err := s.FS.Open(s.Path("in"))
+	if err != nil {
+		return nil, absentIsFine(err)
+	}
+	names, err := d.Readdirnames(-1)
+	slices.Sort(names)
+	return names, errors.Join(err, d.Close())
+}
+
+// afterAnother lists a directory twice at the same line, refuses what is there the
+// first time, and does something with it the second time.
+func afterAnother(do func(s *attack.Scene, path string) error) attack.Victim {
+	return func(s *attack.Scene) (err error) {
+		for again := range 2 {
+			names, lerr := entriesOf(s)
+			if lerr != nil || again == 0 && len(names) > 0 {
+				return errors.Join(lerr, errors.New("it is not empty"))
+			}
+			for _, name := range names {
+				err = errors.Join(err, do(s, s.Path("in", name)))
+			}
+		}
+		return err
+	}
+}
+
+func lookAtIt(s *attack.Scene, path string) error { return second(lstat(s, path)) }
+
 func chmodIt(s *attack.Scene, path string) error  { return s.FS.Chmod(path, 0o600) }
 func removeIt(s *attack.Scene, path string) error { return s.FS.Remove(path) }
 
@@ -87,6 +117,14 @@ func mailSpool(s *attack.Scene) error {
 
 // entriesTests are victims that list a directory in which others may make names.
 var entriesTests = []victimTest{{
+	name:   "chmods what is there the second time",
+	victim: afterAnother(chmodIt),
+	want:   "X01 X02 X03 X07",
+}, {
+	name:   "looks at what is there the second time",
+	victim: afterAnother(lookAtIt),
+	want:   "X02 X03 X07",
+}, {
 	name:   "chmods each entry of Dir",
 	victim: each(theDir, anyOf, chmodIt),
 	want:   "X01",
